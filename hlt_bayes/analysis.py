@@ -1,0 +1,76 @@
+"""From impact draws, ours or a stranger's, to everything that is reported of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import xarray as xr
+
+from hlt_bayes.comparison import compare
+from hlt_bayes.economics import appraise, return_summary
+from hlt_bayes.evidence import Evidence
+from hlt_bayes.fit import check_convergence
+from hlt_bayes.impacts import impact_draws, impact_summary, with_pooled_groups
+from hlt_bayes.reported import reported_results
+from hlt_bayes.specs import EconomicSpec, ImpactSpec
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A record of one analysis: the draws, what they were made from, and the three tables."""
+
+    draws: xr.DataTree
+    evidence: Evidence
+    impact_spec: ImpactSpec
+    economic_spec: EconomicSpec
+    seed: int
+    impacts: pd.DataFrame
+    returns: pd.DataFrame
+    comparison: pd.DataFrame
+    diagnostics: pd.DataFrame
+
+
+def analyse(
+    tree: xr.DataTree, evidence: Evidence, impact_spec: ImpactSpec, economic_spec: EconomicSpec, *, seed: int
+) -> Analysis:
+    """Value, summarise and compare impact draws, and check that what is reported of them converged.
+
+    Parameters
+    ----------
+    tree
+        A DataTree with ``posterior["impact"]`` {chain, draw, outcome, group}; nothing else of it is used.
+    evidence, impact_spec, economic_spec
+        What is printed; what is assumed of its standard errors; prices.
+    seed
+        Of everything drawn here.
+
+    Returns
+    -------
+    Analysis
+        ``draws`` is ``tree`` with the group ``economics`` of ``hlt_bayes.economics.appraise``.
+
+    Raises
+    ------
+    ImpactError
+        The draws are not what ``hlt_bayes.impacts.impact_draws`` describes.
+    ConvergenceError
+        Impacts of pooled rows or returns fail the gate.
+    """
+    impact = with_pooled_groups(impact_draws(tree), evidence.treated)
+    economics = appraise(tree, economic_spec, evidence, seed=seed)
+    reported = {"impact": impact, "benefit_cost_ratio": economics["benefit_cost_ratio"]}
+    diagnostics = pd.concat([check_convergence(array.to_dataset(name=name)) for name, array in reported.items()])
+    draws = tree.copy()
+    draws["economics"] = xr.DataTree(economics)
+    return Analysis(
+        draws=draws,
+        evidence=evidence,
+        impact_spec=impact_spec,
+        economic_spec=economic_spec,
+        seed=seed,
+        impacts=impact_summary(impact),
+        returns=return_summary(economics),
+        comparison=compare(tree, evidence, reported_results(evidence, impact_spec)),
+        diagnostics=diagnostics,
+    )

@@ -1,0 +1,93 @@
+"""Ours beside the published frequentist result, cell by cell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from hlt_bayes.evidence import Evidence
+from hlt_bayes.impacts import impact_draws, impact_summary, with_pooled_groups
+from hlt_bayes.reported import recovered_se
+from hlt_bayes.vocabulary import POOLED_GROUPS
+
+LIKELIHOOD_WORDS = (
+    (0.99, "virtually certain"),
+    (0.95, "extremely likely"),
+    (0.90, "very likely"),
+    (0.66, "likely"),
+    (0.33, "about as likely as not"),
+    (0.10, "unlikely"),
+    (0.05, "very unlikely"),
+    (0.01, "extremely unlikely"),
+    (0.00, "exceptionally unlikely"),
+)
+"""Lowest probability of each word: the calibrated scale of the IPCC (Mastrandrea et al. 2010, table 1)."""
+
+ABOUT_THE_SAME = 0.1
+"""A posterior mean within this share of the printed estimate is said to be about the same."""
+
+
+def likelihood_word(probability: float) -> str:
+    """Say a probability in the words of ``LIKELIHOOD_WORDS``."""
+    return next(word for lowest, word in LIKELIHOOD_WORDS if probability >= lowest)
+
+
+def compare(source: xr.DataTree | xr.DataArray, evidence: Evidence, cells: xr.Dataset) -> pd.DataFrame:
+    """Compare the posterior with the printed result, cell by cell, pooled rows included.
+
+    Parameters
+    ----------
+    source
+        Impact draws, as ``hlt_bayes.impacts.impact_draws`` takes them.
+    evidence, cells
+        What is printed; and what ``reported_results`` makes of it, from which the SEs are recovered.
+
+    Returns
+    -------
+    DataFrame
+        Per outcome and group, in the outcome's unit: ``published`` with ``half_unit``, ``stars``,
+        ``text`` and ``correction``; ``se`` (median) with ``se_lower`` and ``se_upper`` (89 %), recovered
+        from rounding, stars and design, missing for pooled rows, which no likelihood uses; the posterior
+        as in ``impact_summary``; ``shrinkage``; ``what_changed`` in words.
+
+    Notes
+    -----
+    ``shrinkage`` is the share of the way from the printed estimate to the average of the trial groups'
+    posterior means that the posterior mean has gone: 0 is none, 1 is all of it. It is missing where the
+    printed estimate is that average to within rounding, and for pooled rows.
+    """
+    impact = impact_draws(source)
+    table = impact_summary(with_pooled_groups(impact, evidence.treated))
+    printed = evidence.impacts.rename(columns={"estimate": "published"})
+    printed = printed[["outcome", "group", "published", "half_unit", "stars", "text", "correction"]]
+    recovered = recovered_se(cells, [0.055, 0.5, 0.945])
+    se = recovered["quantile"].to_numpy()
+    errors = pd.DataFrame(
+        {
+            "outcome": recovered["outcome"].to_numpy(),
+            "group": recovered["group"].to_numpy(),
+            "se": se[:, 1],
+            "se_lower": se[:, 0],
+            "se_upper": se[:, 2],
+        }
+    )
+    table = printed.merge(errors, how="left").merge(table, how="right")
+    average = impact.mean(["chain", "draw", "group"]).to_series()
+    distance = table["published"] - table["outcome"].map(average)
+    shrinkage = (table["published"] - table["mean"]) / distance
+    defined = (distance.abs() > table["half_unit"]) & ~table["group"].isin(list(POOLED_GROUPS))
+    table["shrinkage"] = np.where(defined, shrinkage, np.nan)
+    table["what_changed"] = [_what_changed(row) for _, row in table.iterrows()]
+    return table
+
+
+def _what_changed(row: pd.Series) -> str:
+    ratio = row["mean"] / row["published"]
+    if ratio < 0:
+        size = "changes sign"
+    elif abs(ratio - 1) <= ABOUT_THE_SAME:
+        size = "about the same"
+    else:
+        size = f"{'smaller' if ratio < 1 else 'larger'} by {abs(ratio - 1):.0%}"
+    return f"{size}; {likelihood_word(row['prob_positive'])} positive"

@@ -1,0 +1,42 @@
+"""Errors of this package. Each says where, what was found, what is allowed and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HltBayesError(Exception):
+    """Root of the package's errors; ``exit_code`` is what the command line returns."""
+
+    exit_code = 2
+
+
+class EvidenceError(HltBayesError):
+    """Evidence that is missing, malformed or contradicts itself."""
+
+
+class SpecError(HltBayesError):
+    """An analysis spec that is missing, malformed or does not fit the evidence."""
+
+
+class ImpactError(HltBayesError):
+    """Impact draws that are not the labelled array described in ``hlt_bayes.impacts``."""
+
+
+class ResultFolderError(HltBayesError):
+    """A result folder that may not be written or is not one of ours."""
+
+
+class ConvergenceError(HltBayesError):
+    """Draws that may not be used because the sampler did not converge."""
+
+    exit_code = 3
+
+
+def unknown_name(found: object, allowed: Iterable[object]) -> str:
+    """Say which names are allowed in place of ``found``, the nearest first where one is near."""
+    names = [str(name) for name in allowed]
+    near = difflib.get_close_matches(str(found), names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{found!r} is unknown; allowed: {', '.join(map(repr, names))}{hint}"

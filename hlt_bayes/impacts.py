@@ -1,0 +1,103 @@
+"""Impact draws: the one labelled array through which every model reaches economics and reports.
+
+``impact`` {chain, draw, outcome, group} is treatment minus control per person randomised; positive is
+better, zero is no effect; units as in ``hlt_bayes.vocabulary.OUTCOMES`` (a proportion, £, SD, SD).
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from hlt_bayes.errors import ImpactError, unknown_name
+from hlt_bayes.vocabulary import OUTCOMES, POOLED_GROUPS, REPORTED_GROUPS
+
+DIMS = ("chain", "draw", "outcome", "group")
+INTERVALS = {89: (0.055, 0.945), 95: (0.025, 0.975)}
+"""Equal-tailed intervals that tables give: per cent, and their two quantiles."""
+
+
+def impact_draws(source: xr.DataTree | xr.DataArray) -> xr.DataArray:
+    """Take the impact draws {chain, draw, outcome, group} out of a fit of ours or of a stranger's.
+
+    Parameters
+    ----------
+    source
+        A DataTree with ``posterior["impact"]``, or that array itself.
+
+    Raises
+    ------
+    ImpactError
+        The array is missing, or its dims, labels, units or values are not those described above.
+    """
+    if isinstance(source, xr.DataTree):
+        if "posterior" not in source.children or "impact" not in source["posterior"].data_vars:
+            raise ImpactError("the DataTree has no posterior['impact']; give the impacts that name and group")
+        source = source["posterior"]["impact"]
+    if set(source.dims) != set(DIMS):
+        raise ImpactError(f"impact has dims {source.dims}; it must have {DIMS}")
+    impact = source.transpose(*DIMS)
+    for dim in ("outcome", "group"):
+        if dim not in impact.coords:
+            raise ImpactError(f"impact has no labels along {dim!r}; name them in a coordinate")
+        if not impact.indexes[dim].is_unique:
+            raise ImpactError(f"impact has a label twice along {dim!r}: {list(impact[dim].to_numpy())}")
+    for name in impact["outcome"].to_numpy():
+        if name not in OUTCOMES:
+            raise ImpactError(f"impact, outcome {unknown_name(name, OUTCOMES)}")
+    for name, unit in json.loads(impact.attrs.get("unit", "{}")).items():
+        if name in OUTCOMES and unit != OUTCOMES[name].unit:
+            raise ImpactError(f"impact, outcome {name!r} is in {unit!r}; it must be in {OUTCOMES[name].unit!r}")
+    if not np.isfinite(impact.to_numpy()).all():
+        raise ImpactError("impact has values that are not finite; remove those draws or find out why they are")
+    return impact
+
+
+def with_pooled_groups(per_group: xr.DataArray, weights: pd.Series) -> xr.DataArray:
+    """Add the rows All SCR and All OOW to an array with dim ``group``: weighted means of their parts.
+
+    Parameters
+    ----------
+    per_group
+        Any array with the trial groups along ``group``; a row whose parts are not all there is left out.
+    weights
+        Weight per trial group; recruits randomised to treatment in every result of this package.
+    """
+    rows = {str(name): per_group.sel(group=name) for name in per_group["group"].to_numpy()}
+    for name, parts in POOLED_GROUPS.items():
+        if set(parts) <= set(rows):
+            weight = xr.DataArray(weights[list(parts)].to_numpy(float), coords={"group": list(parts)})
+            rows[name] = per_group.sel(group=list(parts)).weighted(weight).mean("group", keep_attrs=True)
+    order = [name for name in REPORTED_GROUPS if name in rows] + [name for name in rows if name not in REPORTED_GROUPS]
+    stacked = xr.concat([rows[name].drop_vars("group", errors="ignore") for name in order], dim="group")
+    return stacked.assign_coords(group=order).transpose(*per_group.dims).assign_attrs(per_group.attrs)
+
+
+def summary(draws: xr.DataArray, *, above: float) -> pd.DataFrame:
+    """Summarise draws {chain, draw, ...}: a row for each combination of the other dims, in their order.
+
+    Returns
+    -------
+    DataFrame
+        The labels as columns, then ``mean``, ``sd``, ``lower_89``, ``upper_89``, ``lower_95``,
+        ``upper_95`` (equal-tailed) in the unit of the draws, and ``prob_above``, the share of draws
+        above ``above``.
+    """
+    labels = [str(dim) for dim in draws.dims if dim not in ("chain", "draw")]
+    values = draws.stack(row=labels, sample=("chain", "draw")).transpose("row", "sample")
+    array = values.to_numpy()
+    table = values["row"].to_index().to_frame(index=False)
+    table["mean"] = array.mean(axis=1)
+    table["sd"] = array.std(axis=1, ddof=1)
+    for percent, probabilities in INTERVALS.items():
+        table[f"lower_{percent}"], table[f"upper_{percent}"] = np.quantile(array, probabilities, axis=1)
+    table["prob_above"] = (array > above).mean(axis=1)
+    return table
+
+
+def impact_summary(impact: xr.DataArray) -> pd.DataFrame:
+    """Summarise impacts by outcome and group, in the units of the draws; ``prob_positive`` is P(impact > 0)."""
+    return summary(impact, above=0.0).rename(columns={"prob_above": "prob_positive"})

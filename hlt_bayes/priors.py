@@ -1,0 +1,77 @@
+"""The closed table of prior families that a spec may name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from pytensor.tensor import TensorVariable
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Words = Annotated[str, Field(min_length=1)]
+
+
+class Frozen(BaseModel):
+    """A table of a spec: its keys are closed and it cannot be changed once read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Sourced(Frozen):
+    """A stated figure: its unit, why it is what it is, and where it comes from.
+
+    ``source`` is ``"assumption"`` where no document states the figure.
+    """
+
+    unit: Words
+    why: Words
+    source: Words
+
+
+class NormalPrior(Sourced):
+    """Normal with ``mean`` and ``sd``, both in ``unit``."""
+
+    family: Literal["normal"]
+    mean: Finite
+    sd: Positive
+    pymc_name: ClassVar[str] = "Normal"
+    pymc_parameters: ClassVar[dict[str, str]] = {"mean": "mu", "sd": "sigma"}
+
+    def __str__(self) -> str:
+        """Write the prior as it is read aloud."""
+        return f"Normal({self.mean:g}, {self.sd:g})"
+
+
+class HalfNormalPrior(Sourced):
+    """Normal with mean 0 and ``sd``, in ``unit``, cut to values above 0."""
+
+    family: Literal["half-normal"]
+    sd: Positive
+    pymc_name: ClassVar[str] = "HalfNormal"
+    pymc_parameters: ClassVar[dict[str, str]] = {"sd": "sigma"}
+
+    def __str__(self) -> str:
+        """Write the prior as it is read aloud."""
+        return f"HalfNormal({self.sd:g})"
+
+
+Prior = Annotated[NormalPrior | HalfNormalPrior, Field(discriminator="family")]
+ScalePrior = HalfNormalPrior
+"""Families whose support is that of a standard deviation."""
+
+
+def prior_variable(name: str, priors: Mapping[str, NormalPrior | HalfNormalPrior], *, dim: str) -> TensorVariable:
+    """Add the random variable ``name`` {dim} to the model in context, one prior per coordinate of ``dim``."""
+    import pymc as pm
+
+    (family,) = {type(prior) for prior in priors.values()}
+    parameters = {
+        argument: np.array([getattr(prior, key) for prior in priors.values()])
+        for key, argument in family.pymc_parameters.items()
+    }
+    return getattr(pm, family.pymc_name)(name, **parameters, dims=dim)

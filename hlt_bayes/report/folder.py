@@ -1,0 +1,92 @@
+"""A result folder is written whole or not at all, and only ever replaces one of ours."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from hlt_bayes.errors import ResultFolderError
+
+MANIFEST = "manifest.json"
+FORMAT = "hlt-bayes result 1"
+
+
+def check_target(target: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that may not be written, before any work is done.
+
+    Raises
+    ------
+    ResultFolderError
+        ``target`` is something else than a result of ours, holds more than a result of ours, is one but
+        ``overwrite`` is False, or lies where nothing can be written.
+    """
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise ResultFolderError(f"{target}: not a folder; give --out a folder that is ours, empty or not there yet")
+    if target.is_dir() and any(target.iterdir()):
+        foreign = foreign_content(target)
+        if foreign:
+            raise ResultFolderError(
+                f"{target}: holds what is not ours ({foreign}), so it is left alone; give --out another folder"
+            )
+        if not overwrite:
+            raise ResultFolderError(
+                f"{target}: holds a result already; replace it with --overwrite or give another --out"
+            )
+    parent = next(folder for folder in target.absolute().parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise ResultFolderError(f"{target}: {parent} cannot be written to; give --out another folder")
+
+
+def foreign_content(folder: Path) -> str:
+    """Name something in ``folder`` that no result of ours holds; empty where all of it is ours."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["format"] != FORMAT:
+            return MANIFEST
+        ours = {MANIFEST, *manifest["outputs"]}
+    except (OSError, ValueError, TypeError, KeyError):
+        return f"no {MANIFEST} of ours"
+    return next((path.name for path in sorted(folder.iterdir()) if path.name not in ours or path.is_dir()), "")
+
+
+@contextlib.contextmanager
+def replacing(target: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give a new folder to fill; it becomes ``target`` by rename when all went well, else it vanishes."""
+    check_target(target, overwrite=overwrite)
+    target.absolute().parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.absolute().parent))
+    try:
+        staging.chmod(0o777 & ~_umask())
+        yield staging
+        check_target(target, overwrite=overwrite)
+        if target.exists():
+            old = staging.with_name(f"{staging.name}.old")
+            target.rename(old)
+            try:
+                staging.rename(target)
+            except BaseException:
+                old.rename(target)
+                raise
+            shutil.rmtree(old)
+        else:
+            staging.rename(target)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,122 @@
+"""The page that a reader opens: one HTML file with everything inside."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+
+import jinja2
+
+from hlt_bayes.analysis import Analysis
+from hlt_bayes.economics import implied_price_bounds, implied_price_interval
+from hlt_bayes.priors import Frozen, Sourced
+from hlt_bayes.report.findings import LIMITS, headline, significance_filter
+from hlt_bayes.report.tables import Table, comparison_table, impacts_table, returns_table
+
+FIGURE_TEXTS = {
+    "impacts": "Forest plot: for each outcome and group, the printed impact with an interval from its recovered "
+    "standard error, and below it the posterior mean with its 89 % and 95 % intervals. The numbers stand in the tables "
+    "of impacts and of the comparison.",
+    "returns": "For each group, the posterior distribution of the benefit per £1 with its mean and 89 % interval, the "
+    "published return, the return of the printed impact, and a line at £1. The numbers stand in the table of returns.",
+}
+
+
+def page(analysis: Analysis, pictures: Mapping[str, str]) -> str:
+    """Write the page; ``pictures`` are the SVG texts of the figures by name."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("hlt_bayes.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("page.html.jinja").render(
+        analysis=analysis,
+        version=version("hlt-bayes"),
+        message=significance_filter(analysis.returns, analysis.comparison),
+        headline=headline(analysis.returns, analysis.impacts, list(analysis.evidence.groups)),
+        limits=LIMITS,
+        impacts=impacts_table(analysis.impacts),
+        returns=returns_table(analysis.returns),
+        comparison=comparison_table(analysis.comparison),
+        prices=_prices_table(analysis),
+        assumptions=_assumptions_table(analysis),
+        corrections=_corrections_table(analysis),
+        worst=_worst(analysis),
+        figures={name: (_data_uri(svg), FIGURE_TEXTS[name]) for name, svg in pictures.items()},
+    )
+
+
+def _data_uri(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+def _worst(analysis: Analysis) -> dict[str, str]:
+    table = analysis.diagnostics
+    return {
+        "quantities": f"{len(table)}",
+        "rhat": f"{table['rhat'].max():.3f}",
+        "ess": f"{min(table['ess_bulk'].min(), table['ess_tail'].min()):,.0f}",
+    }
+
+
+def _prices_table(analysis: Analysis) -> Table:
+    rows: list[tuple[str, str, str]] = []
+    for name, valued in analysis.economic_spec.perspectives.items():
+        bounds = implied_price_bounds(analysis.evidence, name, valued)
+        rows += [
+            (name, str(row.group), f"£{row.lower_gbp:,.0f} to £{row.upper_gbp:,.0f}") for row in bounds.itertuples()
+        ]
+        lower, upper = implied_price_interval(analysis.evidence, name, valued)
+        rows.append((name, "all of them: used", f"£{lower:,.0f} to £{upper:,.0f}"))
+    return Table(
+        title="Prices that the published returns imply",
+        columns=("Benefit", "Group", "Price"),
+        rows=tuple(rows),
+        notes=tuple(
+            f"{name}: {p.price.unit}. {p.price.why}" for name, p in analysis.economic_spec.perspectives.items()
+        ),
+    )
+
+
+def _assumptions_table(analysis: Analysis) -> Table:
+    rows = []
+    for spec in (analysis.impact_spec, analysis.economic_spec):
+        for key, figure in _sourced(spec, ""):
+            stated = figure.model_dump(exclude={"unit", "why", "source"})
+            rows.append(
+                (
+                    f"{spec.name}: {key}",
+                    ", ".join(f"{name} {value}" for name, value in stated.items()),
+                    figure.unit,
+                    figure.why,
+                    figure.source,
+                )
+            )
+    return Table(
+        title="Priors, prices and other stated figures",
+        columns=("Key", "Stated", "Unit", "Why", "Source"),
+        rows=tuple(rows),
+        notes=(analysis.economic_spec.gross_or_net.why,),
+    )
+
+
+def _sourced(node: object, key: str) -> Iterator[tuple[str, Sourced]]:
+    if isinstance(node, Sourced):
+        yield key, node
+    elif isinstance(node, Frozen):
+        for name in type(node).model_fields:
+            yield from _sourced(getattr(node, name), f"{key}.{name}".removeprefix("."))
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            yield from _sourced(value, f"{key}.{name}")
+
+
+def _corrections_table(analysis: Analysis) -> Table:
+    return Table(
+        title="Cells used otherwise than printed",
+        columns=("Cell", "Printed", "Used", "Why"),
+        rows=tuple(
+            (f"{row['place']}, {row['row']}, {row['column']}", row["printed"], row["text"], row["correction"])
+            for _, row in analysis.evidence.corrections.iterrows()
+        ),
+        notes=(),
+    )

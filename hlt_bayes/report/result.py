@@ -1,0 +1,103 @@
+"""Writes an analysis as one result folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hlt_bayes.analysis import Analysis
+from hlt_bayes.plots import plot_impacts, plot_returns
+from hlt_bayes.report.folder import FORMAT, MANIFEST, file_sha256, replacing
+from hlt_bayes.report.page import page
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PACKAGES = ("hlt-bayes", "pymc", "pytensor", "nutpie", "numba", "arviz-stats", "numpy", "pandas", "xarray", "h5netcdf")
+
+
+def write_result(
+    analysis: Analysis,
+    folder: str | Path,
+    *,
+    spec_files: Mapping[str, Path],
+    overwrite: bool = False,
+    seconds: Callable[[], Mapping[str, float]] = dict,
+) -> Path:
+    """Write draws, tables, figures, page and manifest; the folder appears whole or not at all.
+
+    Parameters
+    ----------
+    analysis
+        What to write.
+    folder
+        Where; a result of ours there is replaced where ``overwrite`` is True, anything else never.
+    spec_files
+        The files that the specs were read from, by kind, for their hashes.
+    seconds
+        Gives the duration of each stage so far, for the manifest.
+
+    Raises
+    ------
+    ResultFolderError
+        ``folder`` may not be written; see ``hlt_bayes.report.folder.check_target``.
+    """
+    target = Path(folder)
+    with replacing(target, overwrite=overwrite) as staging:
+        analysis.draws.to_netcdf(staging / "posterior.nc", engine="h5netcdf")
+        for name in ("impacts", "returns", "comparison"):
+            getattr(analysis, name).to_csv(staging / f"{name}.csv", index=False)
+        figures = {
+            "impacts": plot_impacts(analysis.comparison),
+            "returns": plot_returns(analysis.draws["economics"].dataset),
+        }
+        pictures = {name: _save(figure, staging / name) for name, figure in figures.items()}
+        (staging / "report.html").write_text(page(analysis, pictures), encoding="utf-8")
+        manifest = _manifest(analysis, staging, spec_files, seconds())
+        (staging / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    return target
+
+
+def _save(figure: Figure, stem: Path) -> str:
+    """Write PNG and SVG without the hour, so that equal figures make equal files; give the SVG's text."""
+    import matplotlib as mpl
+
+    figure.savefig(stem.with_suffix(".png"), dpi=150)
+    text = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": stem.name, "svg.fonttype": "none"}):
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    stem.with_suffix(".svg").write_text(text.getvalue(), encoding="utf-8")
+    return text.getvalue()
+
+
+def _manifest(
+    analysis: Analysis, folder: Path, spec_files: Mapping[str, Path], seconds: Mapping[str, float]
+) -> dict[str, object]:
+    specs = {"impact": analysis.impact_spec, "economic": analysis.economic_spec}
+    return {
+        "format": FORMAT,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": analysis.seed,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "machine": {"system": platform.platform(), "processors": os.cpu_count()},
+        "inputs": {
+            "evidence": {"sha256": analysis.evidence.sha256, "files": analysis.evidence.files},
+            **{
+                f"{kind} spec": {
+                    "name": spec.name,
+                    "sha256": spec.fingerprint,
+                    "files": {spec_files[kind].name: file_sha256(spec_files[kind])},
+                }
+                for kind, spec in specs.items()
+            },
+        },
+        "outputs": {path.name: file_sha256(path) for path in sorted(folder.iterdir())},
+        "seconds": {stage: round(duration, 2) for stage, duration in seconds.items()},
+    }
