@@ -12,7 +12,6 @@ run: $(READY)
 test: $(READY)
 	$(BIN)/pytest -m "not slow"
 
-
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -125,11 +125,12 @@ def check_convergence(quantities: xr.Dataset, *, sample_stats: xr.Dataset | None
     """  # noqa: D205 - the summary is one sentence that does not fit one line
     import arviz_stats as azs
 
-    diagnostics = {
-        "rhat": azs.rhat(quantities),
-        "ess_bulk": azs.ess(quantities, method="bulk"),
-        "ess_tail": azs.ess(quantities, method="tail"),
-    }
+    with np.errstate(divide="ignore", invalid="ignore"):
+        diagnostics = {
+            "rhat": azs.rhat(quantities),
+            "ess_bulk": azs.ess(quantities, method="bulk"),
+            "ess_tail": azs.ess(quantities, method="tail"),
+        }
     table = pd.DataFrame({name: _flat(values) for name, values in diagnostics.items()})
     # Not "above the bound": a diagnostic that is not a number must fail as well.
     passed = (table["rhat"] <= RHAT_MAX) & (table["ess_bulk"] >= ESS_MIN) & (table["ess_tail"] >= ESS_MIN)

@@ -57,7 +57,7 @@ class Evidence:
     @cached_property
     def sha256(self) -> str:
         """Hash of the ledger as used, corrections included: what a result was computed from."""
-        return hashlib.sha256(self._ledger.to_csv(index=False).encode()).hexdigest()
+        return hashlib.sha256(self._ledger.to_json(orient="records").encode()).hexdigest()
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -1,0 +1,90 @@
+"""Evidence, specs and draws that many tests share."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from hlt_bayes.analysis import analyse
+from hlt_bayes.evidence import load_evidence
+from hlt_bayes.evidence.reading import EMBEDDED
+from hlt_bayes.specs import load_economic_spec, load_impact_spec
+from hlt_bayes.vocabulary import GROUPS, OUTCOMES
+
+REFERENCE = Path(__file__).parent / "reference"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--golden", action="store_true", help="write golden texts and the README's tables anew")
+
+
+@pytest.fixture(scope="session")
+def golden(request):
+    """Compare a text with tests/reference/<name>, or write it there under --golden."""
+
+    def check(name, text):
+        path = REFERENCE / name
+        if request.config.getoption("--golden"):
+            path.write_text(text, encoding="utf-8")
+        assert path.read_text(encoding="utf-8") == text
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def evidence():
+    return load_evidence()
+
+
+@pytest.fixture(scope="session")
+def primary():
+    return load_impact_spec("primary")
+
+
+@pytest.fixture(scope="session")
+def published():
+    return load_economic_spec("published")
+
+
+@pytest.fixture
+def evidence_folder(tmp_path):
+    """A copy of the embedded evidence that a test may damage."""
+    folder = tmp_path / "evidence"
+    folder.mkdir()
+    shutil.copy(EMBEDDED / "sources.toml", folder)
+    shutil.copytree(EMBEDDED / "tables", folder / "tables")
+    return folder
+
+
+def edit(path, old, new):
+    """Replace ``old``, which must stand there, once in a file."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{old!r} is not in {path}"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    """Impact draws made elsewhere: skewed, correlated across outcomes, independent over draws."""
+    rng = np.random.default_rng(20230420)
+    shape = (4, 1000, len(OUTCOMES), len(GROUPS))
+    scale = np.array([0.02, 200.0, 0.05, 0.05])[:, None]
+    centre = np.array([[0.02, -0.01, 0.03], [150, -60, 100], [0.09, 0.08, 0.07], [0.15, 0.12, 0.11]])
+    common = rng.gamma(2.0, size=(*shape[:2], 1, 1)) - 2.0
+    values = centre + scale * (0.5 * common + rng.normal(size=shape))
+    impact = xr.DataArray(
+        values,
+        dims=("chain", "draw", "outcome", "group"),
+        coords={"chain": range(4), "draw": range(1000), "outcome": list(OUTCOMES), "group": list(GROUPS)},
+    )
+    return xr.DataTree.from_dict({"posterior": xr.Dataset({"impact": impact})})
+
+
+@pytest.fixture(scope="session")
+def analysis(drawn, evidence, primary, published):
+    """All that follows from the draws made elsewhere."""
+    return analyse(drawn, evidence, primary, published, seed=1)

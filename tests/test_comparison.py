@@ -1,0 +1,76 @@
+"""Ours beside the published result."""
+
+import numpy as np
+import pytest
+
+from hlt_bayes.comparison import LIKELIHOOD_WORDS, compare, likelihood_word
+from hlt_bayes.reported import recovered_se, reported_results
+from hlt_bayes.vocabulary import POOLED_GROUPS
+
+
+@pytest.fixture
+def comparison(drawn, evidence, primary):
+    return compare(drawn, evidence, reported_results(evidence, primary))
+
+
+def test_every_printed_cell_has_its_row(comparison, evidence):
+    assert len(comparison) == len(evidence.impacts) == 20
+    cell = comparison.set_index(["outcome", "group"])
+    assert cell.loc[("health", "SCR IW"), ["published", "stars", "text"]].tolist() == [0.10, "*", "0.10 sd *"]
+    assert "Misprint" in cell.loc[("wellbeing", "WMCA"), "correction"]
+
+
+def test_ses_are_the_recovered_ones_and_pooled_rows_have_none(comparison, evidence, primary):
+    recovered = recovered_se(reported_results(evidence, primary), [0.5])["quantile"]
+    row = comparison.query("outcome == 'earnings' and group == 'WMCA'").iloc[0]
+    assert row["se"] == recovered.sel(cell="earnings, WMCA", probability=0.5).item()
+    assert row["se_lower"] < row["se"] < row["se_upper"]
+    pooled = comparison["group"].isin(list(POOLED_GROUPS))
+    assert comparison.loc[pooled, ["se", "shrinkage"]].isna().all(axis=None)
+    assert comparison.loc[~pooled, "se"].notna().all()
+
+
+def test_shrinkage_is_the_share_of_the_way_to_the_average(comparison, drawn):
+    average = drawn["posterior"]["impact"].sel(outcome="employment").mean().item()
+    row = comparison.query("outcome == 'employment' and group == 'SCR OOW'").iloc[0]
+    assert row["shrinkage"] == pytest.approx((-0.02 - row["mean"]) / (-0.02 - average))
+
+
+def test_shrinkage_is_not_given_where_the_printed_estimate_is_the_average(drawn, evidence, primary):
+    impact = drawn["posterior"]["impact"]
+    moved = impact - impact.mean(["chain", "draw", "group"]) + 0.12
+    table = compare(moved, evidence, reported_results(evidence, primary))
+    assert np.isnan(table.query("outcome == 'wellbeing' and group == 'SCR OOW'")["shrinkage"].item())
+
+
+def test_words_say_what_the_numbers_say(comparison):
+    for _, row in comparison.iterrows():
+        ratio = row["mean"] / row["published"]
+        assert row["what_changed"].endswith(f"{likelihood_word(row['prob_positive'])} positive")
+        assert ("changes sign" in row["what_changed"]) == (ratio < 0)
+        assert ("smaller" in row["what_changed"]) == (0 <= ratio < 0.9)
+        assert ("larger" in row["what_changed"]) == (ratio > 1.1)
+
+
+@pytest.mark.parametrize(
+    ("probability", "word"),
+    [
+        (1.0, "virtually certain"),
+        (0.96, "extremely likely"),
+        (0.9, "very likely"),
+        (0.7, "likely"),
+        (0.5, "about as likely as not"),
+        (0.2, "unlikely"),
+        (0.06, "very unlikely"),
+        (0.02, "extremely unlikely"),
+        (0.0, "exceptionally unlikely"),
+    ],
+)
+def test_a_probability_has_its_word(probability, word):
+    assert likelihood_word(probability) == word
+
+
+def test_the_scale_of_words_falls_to_zero():
+    lowest = [bound for bound, _ in LIKELIHOOD_WORDS]
+    assert lowest == sorted(lowest, reverse=True)
+    assert lowest[-1] == 0.0

@@ -1,0 +1,141 @@
+"""Prices that the print implies, and returns draw for draw, against arithmetic done here by hand."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from conftest import edit
+
+from hlt_bayes.economics import appraise, implied_price_bounds, implied_price_interval, return_summary
+from hlt_bayes.economics.prices import price_draws
+from hlt_bayes.economics.returns import benefit_per_head, cost_per_head
+from hlt_bayes.errors import ImpactError, SpecError
+from hlt_bayes.specs import load_economic_spec, spec_path
+
+
+@pytest.fixture
+def economics(drawn, published, evidence):
+    return appraise(drawn, published, evidence, seed=7)
+
+
+def test_the_price_of_health_is_what_three_rounded_returns_allow(evidence, published):
+    bounds = implied_price_bounds(evidence, "economic", published.perspectives["economic"]).set_index("group")
+    assert bounds.loc["SCR IW", "lower_gbp"] == pytest.approx(2.315 * 2115.5 / 0.105)
+    assert bounds.loc["SCR IW", "upper_gbp"] == pytest.approx(2.325 * 2116.5 / 0.095)
+    assert bounds.loc["All OOW", "upper_gbp"] == pytest.approx(1.225 * 3162.5 / 0.075)
+    interval = implied_price_interval(evidence, "economic", published.perspectives["economic"])
+    assert interval == pytest.approx((2.315 * 2115.5 / 0.105, 2.025 * 2416.5 / 0.095))
+    assert interval == pytest.approx((46_650, 51_500), abs=20)
+
+
+def test_the_price_of_employment_is_what_two_rounded_returns_allow(evidence, published):
+    interval = implied_price_interval(evidence, "financial", published.perspectives["financial"])
+    assert interval == pytest.approx((0.015 * 2115.5 / 0.035, 0.015 * 3893.5 / 0.035))
+
+
+def test_pooled_costs_are_the_printed_ones(evidence):
+    cost = cost_per_head(evidence).to_series()
+    printed = evidence.costs.set_index("group")["cost_per_head_gbp"]
+    assert cost.round().to_dict() == printed.to_dict()
+    assert (cost.round()["All SCR"], cost.round()["All OOW"]) == (2292, 3162)
+
+
+def test_each_return_comes_from_its_own_draw(drawn, economics, evidence):
+    impact = drawn["posterior"]["impact"].sel(outcome="health")
+    price = economics["price"].sel(perspective="economic")
+    ratio = economics["benefit_cost_ratio"].sel(perspective="economic")
+    weight = evidence.treated
+    for group, cost in (("SCR IW", 2116.0), ("WMCA", 3893.0)):
+        np.testing.assert_allclose(ratio.sel(group=group), impact.sel(group=group) * price / cost, rtol=1e-12)
+    parts = [weight["SCR OOW"], weight["WMCA"]]
+    benefit = (parts[0] * impact.sel(group="SCR OOW") + parts[1] * impact.sel(group="WMCA")) * price
+    np.testing.assert_allclose(
+        ratio.sel(group="All OOW"), benefit / (parts[0] * 2416.0 + parts[1] * 3893.0), rtol=1e-12
+    )
+
+
+def test_shuffled_draws_are_found_out(drawn, economics):
+    impact = drawn["posterior"]["impact"].sel(outcome="health", group="WMCA").to_numpy().ravel()
+    ratio = economics["benefit_cost_ratio"].sel(perspective="economic", group="WMCA").to_numpy().ravel()
+    shuffled = np.random.default_rng(1).permutation(impact)
+    assert np.corrcoef(impact, ratio)[0, 1] > 0.9
+    assert abs(np.corrcoef(shuffled, ratio)[0, 1]) < 0.1
+
+
+def test_nothing_is_set_to_zero_and_both_are_shown(economics):
+    published, unfiltered = (economics[name].to_series().unstack("perspective") for name in ("published", "unfiltered"))
+    assert published.loc["WMCA", "economic"] == 0.0
+    price = np.mean([2.315 * 2115.5 / 0.105, 2.025 * 2416.5 / 0.095])
+    assert unfiltered.loc["WMCA", "economic"] == pytest.approx(0.05 * price / 3893)
+    assert (economics["benefit_cost_ratio"].sel(perspective="economic", group="WMCA") != 0).all()
+    assert np.isnan(published.loc["All SCR", "economic"])
+
+
+def test_the_printed_starred_returns_come_back_from_the_printed_impacts(economics):
+    table = return_summary(economics)
+    starred = table[table["published"] > 0]
+    assert len(starred) == 5
+    # Within what rounding leaves: 5 % of an impact of 0.10 SD, a sixth of one of 3 ppt, half a penny of the return.
+    economic = starred[starred["perspective"] == "economic"]
+    np.testing.assert_allclose(economic["unfiltered"], economic["published"], rtol=0.06)
+    financial = starred[starred["perspective"] == "financial"]
+    np.testing.assert_allclose(financial["unfiltered"], financial["published"], atol=0.005)
+
+
+def test_swapped_arms_swap_every_return(drawn, published, evidence, economics):
+    swapped = appraise(-drawn["posterior"]["impact"], published, evidence, seed=7)
+    np.testing.assert_allclose(swapped["benefit_cost_ratio"], -economics["benefit_cost_ratio"])
+
+
+def test_the_same_seed_draws_the_same_prices_and_another_does_not(drawn, published, evidence, economics):
+    again = appraise(drawn, published, evidence, seed=7)
+    xr.testing.assert_identical(again, economics)
+    other = appraise(drawn, published, evidence, seed=8)
+    assert not np.array_equal(other["price"], economics["price"])
+    prices = economics["price"].stack(sample=("chain", "draw"))
+    assert abs(np.corrcoef(prices.to_numpy())[0, 1]) < 0.1
+
+
+def test_prices_are_uniform_on_their_interval(drawn):
+    draws = price_draws((2.0, 4.0), drawn["posterior"]["impact"], seed=3).to_numpy()
+    assert (draws.min() >= 2.0, draws.max() <= 4.0) == (True, True)
+    error = 4 / np.sqrt(12 * draws.size) * 2
+    assert abs(draws.mean() - 3.0) < error
+
+
+def test_draws_that_do_not_line_up_are_an_error(drawn):
+    impact = drawn["posterior"]["impact"].sel(outcome="health")
+    price = price_draws((1.0, 2.0), impact.isel(draw=slice(0, 500)), seed=1)
+    with pytest.raises(xr.AlignmentError):
+        benefit_per_head(impact, price)
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [({"group": ["SCR IW", "WMCA"]}, "no group 'SCR OOW'"), ({"outcome": ["employment"]}, "no outcome 'health'")],
+)
+def test_a_missing_group_or_outcome_is_named(drawn, published, evidence, selection, message):
+    with pytest.raises(ImpactError, match=message):
+        appraise(drawn["posterior"]["impact"].sel(selection), published, evidence, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"SCR OOW", "All OOW"]', '"WMCA"]', r"'WMCA' implies no price, because its printed return '£0'"),
+        ('"SCR OOW", "All OOW"]', '"All SCR"]', r"'All SCR' implies no price, because its printed return 'n/c'"),
+        ('outcome = "health"', 'outcome = "wellbeing"', r"no price suits all of them \(SCR IW £"),
+    ],
+)
+def test_prices_that_cannot_be_are_refused(tmp_path, evidence, old, new, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(spec_path("published", "economic").read_text(encoding="utf-8"), encoding="utf-8")
+    edit(path, old, new)
+    with pytest.raises(SpecError, match=message):
+        implied_price_interval(evidence, "economic", load_economic_spec(path).perspectives["economic"])
+
+
+def test_the_summary_counts_draws_above_one(economics):
+    row = return_summary(economics).set_index(["perspective", "group"]).loc[("economic", "WMCA")]
+    draws = economics["benefit_cost_ratio"].sel(perspective="economic", group="WMCA").to_numpy()
+    assert row["prob_above_one"] == (draws > 1).mean()
+    assert row["cost_per_head_gbp"] == 3893

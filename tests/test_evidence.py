@@ -1,0 +1,189 @@
+"""The ledger says what the report prints, and a damaged one says where."""
+
+import re
+
+import pandas as pd
+import pytest
+from conftest import REFERENCE, edit
+
+from hlt_bayes.errors import EvidenceError
+from hlt_bayes.evidence import load_evidence
+from hlt_bayes.evidence.printed import Printed, parse_printed
+from hlt_bayes.vocabulary import GROUPS, OUTCOMES, POOLED_GROUPS
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("3ppt *", Printed(3.0, 0, "*")),
+        ("-£233", Printed(-233.0, 0, "")),
+        ("0.10 sd ***", Printed(0.10, 2, "***")),
+        ("0.9sd", Printed(0.9, 1, "")),
+        ("1,260", Printed(1260.0, 0, "")),
+        ("£2,116.00", Printed(2116.0, 2, "")),
+        ("27%", Printed(27.0, 0, "")),
+        ("£0", Printed(0.0, 0, "")),
+        ("n/c", None),
+        ("N/A", None),
+    ],
+)
+def test_a_printed_cell_is_read(text, expected):
+    assert parse_printed(text) == expected
+
+
+def excerpt():
+    return (REFERENCE / "synthesis_excerpt.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("place", "row", "count"),
+    [
+        ("Table 1.1", "Total recruits randomised", 7),
+        ("Table 2.1", None, 20),
+        ("Table 2.2", None, 15),
+        ("Table 6.2", None, 42),
+    ],
+)
+def test_every_row_of_a_table_stands_in_the_document_as_the_ledger_has_it(evidence, place, row, count):
+    ledger = evidence.ledger
+    ledger = ledger[ledger["place"] == place]
+    assert len(ledger) == count
+    for label, cells in ledger.groupby("row", sort=False):
+        printed = " ".join(cells["printed"])
+        pattern = rf"^{re.escape(label)}(?: \w+ \d{{4}} to \w+ \d{{4}})?\s*{re.escape(printed)}\s*$"
+        assert re.search(pattern, excerpt(), flags=re.MULTILINE), (label, printed)
+    assert row is None or set(ledger["row"]) == {row}
+
+
+def test_rates_in_running_text_are_quoted_from_it(evidence):
+    quotes = evidence.ledger.query("place == 'Section 2.1'")
+    assert len(quotes) == 4
+    assert all(quote in excerpt() for quote in quotes["row"])
+    assert evidence.employment_rates.to_dict() == {
+        "control": {"SCR OOW": 0.27, "WMCA": 0.18},
+        "treatment": {"SCR OOW": 0.25, "WMCA": 0.22},
+    }
+
+
+def test_impacts_come_in_natural_units_with_half_of_their_last_digit(evidence):
+    impacts = evidence.impacts.set_index(["outcome", "group"])
+    assert len(impacts) == len(OUTCOMES) * (len(GROUPS) + len(POOLED_GROUPS))
+    assert impacts.loc[("employment", "WMCA"), ["estimate", "half_unit", "stars"]].tolist() == [0.04, 0.005, "***"]
+    assert impacts.loc[("earnings", "SCR OOW"), ["estimate", "half_unit", "stars"]].tolist() == [-233.0, 0.5, ""]
+    assert impacts.loc[("health", "All OOW"), ["estimate", "half_unit", "stars"]].tolist() == [0.08, 0.005, "**"]
+
+
+def test_the_misprint_is_corrected_visibly_and_only_on_demand_left(evidence):
+    cell = evidence.impacts.set_index(["outcome", "group"]).loc[("wellbeing", "WMCA")]
+    assert (cell["estimate"], cell["half_unit"], cell["text"]) == (0.09, 0.005, "0.09 sd")
+    assert "Misprint" in cell["correction"]
+    assert evidence.corrections["printed"].tolist() == ["0.9sd"]
+    as_printed = load_evidence(as_printed=True)
+    cell = as_printed.impacts.set_index(["outcome", "group"]).loc[("wellbeing", "WMCA")]
+    assert (cell["estimate"], cell["half_unit"], cell["correction"]) == (0.9, 0.05, "")
+    assert as_printed.corrections.empty
+    assert as_printed.sha256 != evidence.sha256
+
+
+def test_the_reason_of_the_correction_holds(evidence):
+    survey = evidence.arm_sizes("12-month survey sample")
+    assert f"{survey.loc['WMCA'].sum():,} respondents" in evidence.corrections["correction"].item()
+    wellbeing = evidence.impacts.query("outcome == 'wellbeing'").set_index("group")["estimate"]
+    people = survey.sum(axis=1)[["SCR OOW", "WMCA"]]
+
+    def mix(wmca):
+        return (0.12 * people["SCR OOW"] + wmca * people["WMCA"]) / people.sum()
+
+    assert abs(mix(wellbeing["WMCA"]) - wellbeing["All OOW"]) < 0.01
+    assert mix(0.9) > 0.4
+
+
+def test_arm_sizes_sum_to_the_printed_total(evidence):
+    for measure in ("recruits", "12-month survey sample", "4-month survey sample"):
+        total = evidence.ledger.query("measure == @measure and group == 'All'")["value"].item()
+        assert evidence.arm_sizes(measure).to_numpy().sum() == total
+
+
+def test_frames_cannot_change_the_evidence(evidence):
+    impacts, ledger = evidence.impacts, evidence.ledger
+    impacts["estimate"], ledger["value"] = 0.0, 0.0
+    assert evidence.impacts["estimate"].abs().min() > 0
+    assert evidence.sha256 == load_evidence().sha256
+
+
+DAMAGE = {
+    "misspelt group": (
+        "synthesis_table_2_1.csv",
+        "SCR IW,\n",
+        "SCR IV,\n",
+        r"line 2, column 'group': 'SCR IV'.*'SCR IW'\?",
+    ),
+    "misspelt outcome": ("synthesis_table_2_1.csv", "impact,health", "impact,helth", r"'helth'.*did you mean 'health'"),
+    "negative cost": ("synthesis_table_2_2.csv", '"£2,116",2116', '"-£2,116",-2116', r"line 2.*£-2116.*above £0"),
+    "value against print": ("synthesis_table_2_1.csv", "3ppt *,3", "3ppt *,30", r"'30' does not agree.*'3ppt \*'"),
+    "stars against print": ("synthesis_table_2_1.csv", ",0,*,impact", ",0,**,impact", r"column 'stars': '\*\*'"),
+    "unknown star": ("synthesis_table_2_1.csv", ",0,*,impact", ",0,****,impact", r"column 'stars'.*allowed"),
+    "arm size of zero": ("synthesis_table_1_1.csv", '"1,260",1260', "0,0", r"line 2.*above 0"),
+    "rate above 100": ("synthesis_text.csv", "27%,27", "270%,270", r"270 % given"),
+    "text for a number": ("synthesis_table_1_1.csv", ",1260,", ",many,", r"'many' does not agree"),
+    "wrong unit": (
+        "synthesis_table_2_1.csv",
+        "3ppt *,3,ppt",
+        "3ppt *,3,SD",
+        r"column 'unit': 'SD' given; impact is in 'ppt'",
+    ),
+    "column renamed": (
+        "synthesis_table_2_1.csv",
+        "stars,measure",
+        "star,measure",
+        r"column 'star'.*did you mean 'stars'",
+    ),
+    "cell twice": ("synthesis_table_1_1.csv", ",SCR IW C,", ",SCR IW T,", r"line 3: this cell stands twice"),
+    "cell of no correction": ("corrections.csv", "Table 2.1", "Table 2.9", r"line 2: no such cell"),
+    "correction of another text": ("corrections.csv", "0.9sd", "0.8sd", r"the table prints '0.9sd'"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_damage_is_named_with_file_and_line(evidence_folder, case):
+    name, old, new, message = DAMAGE[case]
+    edit(evidence_folder / "tables" / name, old, new)
+    with pytest.raises(EvidenceError, match=message) as caught:
+        load_evidence(evidence_folder)
+    assert name in str(caught.value)
+
+
+def test_all_findings_come_at_once(evidence_folder):
+    edit(evidence_folder / "tables/synthesis_table_2_1.csv", "SCR IW,\n", "SCR IV,\n")
+    edit(evidence_folder / "tables/synthesis_table_2_2.csv", '"£2,116",2116', '"-£2,116",-2116')
+    with pytest.raises(EvidenceError) as caught:
+        load_evidence(evidence_folder)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", ["sources.toml", "tables/synthesis_table_2_2.csv", "tables/corrections.csv"])
+def test_a_missing_file_is_named(evidence_folder, name):
+    (evidence_folder / name).unlink()
+    with pytest.raises(EvidenceError, match=f"{name}: evidence file cannot be read"):
+        load_evidence(evidence_folder)
+
+
+def test_an_empty_file_a_binary_file_and_a_missing_cell_are_named(evidence_folder):
+    table = evidence_folder / "tables/synthesis_table_1_1.csv"
+    whole = table.read_text(encoding="utf-8")
+    table.write_text("", encoding="utf-8")
+    with pytest.raises(EvidenceError, match=r"synthesis_table_1_1\.csv: not a table"):
+        load_evidence(evidence_folder)
+    table.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(EvidenceError, match="byte 0 is not UTF-8"):
+        load_evidence(evidence_folder)
+    lines = whole.splitlines(keepends=True)
+    table.write_text("".join(lines[:1] + lines[2:]), encoding="utf-8")
+    with pytest.raises(EvidenceError, match="0 rows with a number for recruits, SCR IW, treatment"):
+        load_evidence(evidence_folder)
+
+
+def test_the_ledger_is_a_plain_table(evidence):
+    assert isinstance(evidence.ledger, pd.DataFrame)
+    assert evidence.sources["synthesis"]["isbn"] == "978-1-78659-516-4"
+    assert set(evidence.ledger["document"]) == set(evidence.sources)

@@ -1,0 +1,72 @@
+"""The waist takes one labelled array and refuses any other."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from hlt_bayes.errors import ImpactError
+from hlt_bayes.impacts import impact_draws, impact_summary, summary, with_pooled_groups
+
+
+def test_a_tree_or_an_array_in_any_order_of_dims_is_taken(drawn):
+    impact = drawn["posterior"]["impact"]
+    turned = impact.transpose("group", "outcome", "draw", "chain")
+    xr.testing.assert_identical(impact_draws(drawn), impact_draws(turned))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda a: a.rename(group="site"), "it must have"),
+        (lambda a: a.drop_vars("group"), "no labels along 'group'"),
+        (lambda a: a.assign_coords(group=["WMCA", "WMCA", "SCR IW"]), "twice along 'group'"),
+        (lambda a: a.assign_coords(outcome=["employment", "earnings", "helth", "wellbeing"]), "did you mean 'health'"),
+        (lambda a: a.where(a.draw != 7), "not finite"),
+        (lambda a: a.assign_attrs(unit=json.dumps({"employment": "ppt"})), "is in 'ppt'; it must be in 'proportion'"),
+    ],
+)
+def test_anything_else_is_refused(drawn, damage, message):
+    with pytest.raises(ImpactError, match=message):
+        impact_draws(damage(drawn["posterior"]["impact"]))
+
+
+def test_a_tree_without_impacts_is_refused():
+    with pytest.raises(ImpactError, match=r"no posterior\['impact'\]"):
+        impact_draws(xr.DataTree.from_dict({"posterior": xr.Dataset({"theta": 1.0})}))
+
+
+def test_pooled_rows_are_weighted_means_draw_for_draw(drawn):
+    impact = drawn["posterior"]["impact"]
+    pooled = with_pooled_groups(impact, pd.Series({"SCR IW": 1.0, "SCR OOW": 3.0, "WMCA": 1.0}))
+    assert list(pooled["group"].to_numpy()) == ["SCR IW", "SCR OOW", "All SCR", "WMCA", "All OOW"]
+    expected = (impact.sel(group="SCR IW") + 3 * impact.sel(group="SCR OOW")) / 4
+    np.testing.assert_allclose(pooled.sel(group="All SCR"), expected)
+    assert pooled.dims == impact.dims
+    only = with_pooled_groups(impact.sel(group=["SCR IW", "WMCA"]), pd.Series({"SCR IW": 1.0, "WMCA": 1.0}))
+    assert list(only["group"].to_numpy()) == ["SCR IW", "WMCA"]
+
+
+def test_intervals_are_equal_tailed_and_probabilities_count_draws():
+    rng = np.random.default_rng(11)
+    draws = xr.DataArray(
+        rng.exponential(size=(4, 50_000, 1)), dims=("chain", "draw", "group"), coords={"group": ["WMCA"]}
+    )
+    row = summary(draws, above=1.0).iloc[0]
+    error = 4 / np.sqrt(draws.size)
+    # On a skewed distribution a highest-density interval would start at zero.
+    for name, probability in {"lower_89": 0.055, "upper_89": 0.945, "lower_95": 0.025, "upper_95": 0.975}.items():
+        assert abs((draws.to_numpy() < row[name]).mean() - probability) < 1e-4
+        assert abs(1 - np.exp(-row[name]) - probability) < error
+    assert row["prob_above"] == (draws.to_numpy() > 1.0).mean()
+    assert row["sd"] == pytest.approx(draws.to_numpy().std(ddof=1))
+
+
+def test_swapped_arms_change_every_sign(drawn):
+    ours = impact_summary(drawn["posterior"]["impact"])
+    swapped = impact_summary(-drawn["posterior"]["impact"])
+    np.testing.assert_allclose(swapped["mean"], -ours["mean"])
+    np.testing.assert_allclose(swapped["lower_95"], -ours["upper_95"])
+    np.testing.assert_allclose(swapped["prob_positive"], 1 - ours["prob_positive"])

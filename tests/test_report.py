@@ -1,0 +1,202 @@
+"""A result folder appears whole or not at all, from draws made anywhere."""
+
+import html.parser
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from hlt_bayes.analysis import analyse
+from hlt_bayes.errors import ResultFolderError
+from hlt_bayes.report import check_target, write_result
+from hlt_bayes.report.findings import headline, significance_filter
+from hlt_bayes.report.folder import file_sha256, replacing
+from hlt_bayes.report.tables import comparison_table, impacts_table, percent, pounds, returns_table
+from hlt_bayes.specs import spec_path
+
+FILES = {
+    "posterior.nc",
+    "impacts.csv",
+    "returns.csv",
+    "comparison.csv",
+    "impacts.png",
+    "impacts.svg",
+    "returns.png",
+    "returns.svg",
+    "report.html",
+    "manifest.json",
+}
+SPEC_FILES = {"impact": spec_path("primary", "impact"), "economic": spec_path("published", "economic")}
+
+
+def write(analysis, folder, **kwargs):
+    return write_result(analysis, folder, spec_files=SPEC_FILES, **kwargs)
+
+
+def test_draws_made_elsewhere_go_through_the_same_code(analysis, drawn, tmp_path):
+    folder = write(analysis, tmp_path / "deep" / "mine")
+    assert {path.name for path in folder.iterdir()} == FILES
+    with xr.open_datatree(folder / "posterior.nc", engine="h5netcdf") as tree:
+        np.testing.assert_array_equal(tree["posterior"]["impact"], drawn["posterior"]["impact"])
+        assert tree["economics"]["benefit_cost_ratio"].dims == ("chain", "draw", "perspective", "group")
+    impacts = pd.read_csv(folder / "impacts.csv")
+    assert len(impacts) == 20
+    row = impacts.query("outcome == 'health' and group == 'WMCA'").iloc[0]
+    draws = drawn["posterior"]["impact"].sel(outcome="health", group="WMCA").to_numpy()
+    assert row["mean"] == pytest.approx(draws.mean())
+    assert row["prob_positive"] == (draws > 0).mean()
+    assert "economics" not in drawn.children
+
+
+def test_the_manifest_hashes_inputs_and_outputs(analysis, tmp_path):
+    folder = write(analysis, tmp_path / "mine", seconds=lambda: {"Sampling": 1.234})
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert set(manifest["outputs"]) == FILES - {"manifest.json"}
+    assert all(file_sha256(folder / name) == digest for name, digest in manifest["outputs"].items())
+    assert manifest["inputs"]["impact spec"]["files"]["primary.toml"] == file_sha256(SPEC_FILES["impact"])
+    assert "tables/synthesis_table_2_1.csv" in manifest["inputs"]["evidence"]["files"]
+    assert (manifest["seed"], manifest["seconds"]) == (1, {"Sampling": 1.23})
+    assert {"python", "pymc", "nutpie", "hlt-bayes"} <= set(manifest["versions"])
+
+
+def test_equal_analyses_make_equal_files(analysis, tmp_path):
+    first, second = (write(analysis, tmp_path / name) for name in ("one", "two"))
+    for name in FILES - {"manifest.json"}:
+        assert file_sha256(first / name) == file_sha256(second / name), name
+
+
+def test_a_result_of_ours_is_replaced_only_on_demand(analysis, tmp_path):
+    folder = write(analysis, tmp_path / "mine")
+    (folder / "impacts.csv").write_text("stale", encoding="utf-8")
+    with pytest.raises(ResultFolderError, match="--overwrite"):
+        write(analysis, folder)
+    write(analysis, folder, overwrite=True)
+    assert (folder / "impacts.csv").read_text(encoding="utf-8") != "stale"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("content", ["notes.txt", "results", "manifest.json"])
+def test_a_folder_that_holds_anything_else_is_left_alone(analysis, tmp_path, content):
+    folder = tmp_path / "mine"
+    if content != "manifest.json":
+        write(analysis, folder)
+    folder.mkdir(exist_ok=True)
+    if content == "results":
+        (folder / content).mkdir()
+    else:
+        (folder / content).write_text('{"outputs": {}, "format": "another"}', encoding="utf-8")
+    before = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(ResultFolderError, match=rf"holds what is not ours .*{content}"):
+        check_target(folder, overwrite=True)
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_files_links_and_unwritable_places_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    (tmp_path / "link").symlink_to(tmp_path)
+    for name in ("file", "link"):
+        with pytest.raises(ResultFolderError, match="not a folder"):
+            check_target(tmp_path / name, overwrite=True)
+    with pytest.raises(ResultFolderError, match="cannot be written to"):
+        check_target(tmp_path / "file" / "deeper", overwrite=True)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(ResultFolderError, match="cannot be written to"):
+        check_target(tmp_path / "new", overwrite=True)
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, OSError])
+def test_nothing_half_written_is_left_behind(analysis, tmp_path, interruption):
+    folder = write(analysis, tmp_path / "mine")
+    before = {path.name: file_sha256(path) for path in folder.iterdir()}
+
+    def fill():
+        with replacing(folder, overwrite=True) as staging:
+            (staging / "impacts.csv").write_text("half", encoding="utf-8")
+            raise interruption
+
+    with pytest.raises(interruption):
+        fill()
+    assert {path.name: file_sha256(path) for path in folder.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+class Page(html.parser.HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.links, self.words = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self.links += [value for name, value in attributes if name in {"src", "href"}]
+
+    def handle_data(self, data):
+        self.words.append(" ".join(data.split()))
+
+
+def test_the_page_holds_everything_and_asks_for_nothing(analysis, tmp_path):
+    page = Page((write(analysis, tmp_path / "mine") / "report.html").read_text(encoding="utf-8"))
+    assert page.links
+    assert all(link.startswith("data:image/svg+xml;base64,") for link in page.links)
+    assert all(attributes["alt"] for tag, attributes in page.tags if tag == "img")
+    assert ("th", {"scope": "col"}) in page.tags
+    assert ("th", {"scope": "row"}) in page.tags
+    text = " ".join(page.words)
+    for table in (
+        impacts_table(analysis.impacts),
+        returns_table(analysis.returns),
+        comparison_table(analysis.comparison),
+    ):
+        assert all(cell in page.words for row in table.rows for cell in row if cell)
+    assert "Misprint of 0.09" in text
+    assert "978-1-78659-516-4" in text
+    assert all(sentence in text for sentence in significance_filter(analysis.returns, analysis.comparison))
+    assert "£46,642 to £51,510" in text
+
+
+def test_text_from_a_spec_is_escaped(drawn, evidence, primary, published, tmp_path):
+    hostile = primary.model_copy(update={"title": "<script>alert(1)</script>"})
+    analysis = analyse(drawn, evidence, hostile, published, seed=1)
+    text = (write(analysis, tmp_path / "mine") / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_the_filter_is_explained_with_its_numbers(analysis):
+    (sentence,) = significance_filter(analysis.returns, analysis.comparison)
+    row = analysis.returns.query("perspective == 'economic' and group == 'WMCA'").iloc[0]
+    for part in ("WMCA", "0.05 sd", pounds(row["unfiltered"]), pounds(row["mean"]), percent(row["prob_above_one"])):
+        assert part in sentence
+    starred = analysis.comparison.assign(stars="*")
+    assert significance_filter(analysis.returns, starred) == []
+
+
+def test_headlines_name_each_group(analysis):
+    groups = ["SCR IW", "SCR OOW", "WMCA"]
+    for group, sentence in zip(groups, headline(analysis.returns, analysis.impacts, groups), strict=True):
+        row = analysis.returns.query("perspective == 'economic' and group == @group").iloc[0]
+        assert sentence.startswith(group)
+        assert pounds(row["mean"]) in sentence
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.996, ">99%"), (1.0, ">99%"), (0.5, "50%"), (0.004, "<1%"), (0.0, "<1%"), (0.0051, "1%")]
+)
+def test_probabilities_are_never_certain(value, text):
+    assert percent(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(2.316, "£2.32"), (-0.014, "-£0.01"), (-0.001, "£0.00"), (math.nan, "n/c")]
+)
+def test_amounts_are_to_the_penny(value, text):
+    assert pounds(value) == text
+
+
+def test_employment_is_shown_in_percentage_points(analysis):
+    shown = impacts_table(analysis.impacts).rows
+    row = analysis.impacts.query("outcome == 'employment' and group == 'WMCA'").iloc[0]
+    assert ("Employment ppt", "WMCA", f"{100 * row['mean']:.1f}") in {cells[:3] for cells in shown}

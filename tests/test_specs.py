@@ -1,0 +1,168 @@
+"""Specs are read strictly, and a wrong one is refused with file, key, value and what is allowed."""
+
+import math
+import shutil
+import typing
+
+import pydantic
+import pytest
+from conftest import edit
+
+import hlt_bayes.specs
+from hlt_bayes.errors import SpecError
+from hlt_bayes.priors import Sourced
+from hlt_bayes.specs import load_economic_spec, load_impact_spec, spec_path
+from hlt_bayes.structures import STRUCTURES
+
+PRIORS = {
+    "employment": ("Normal(0, 0.05)", "HalfNormal(0.03)"),
+    "earnings": ("Normal(0, 600)", "HalfNormal(300)"),
+    "health": ("Normal(0, 0.15)", "HalfNormal(0.08)"),
+    "wellbeing": ("Normal(0, 0.15)", "HalfNormal(0.08)"),
+}
+
+WRONG_IMPACT = {
+    "negative scale": ("sd = 0.05", "sd = -0.05", r"'priors\.mu\.employment\.sd': -0\.05 given; .*greater than 0"),
+    "not a number": ("sd = 0.05", "sd = nan", r"'priors\.mu\.employment\.sd': nan given"),
+    "a truth value": ("sd = 0.05", "sd = true", r"'priors\.mu\.employment\.sd': True given"),
+    "unknown key": ("sd = 0.05", "sd = 0.05\nsdd = 1.0", r"'priors\.mu\.employment\.sdd'.*did you mean 'sd'\?"),
+    "missing key": ("mean = 0.0\n", "", r"key 'priors\.mu\.employment\.mean' is missing"),
+    "unknown family": ('"normal"', '"norml"', r"'priors\.mu\.employment\.family': 'norml'.*'half-normal'"),
+    "family without the support": ("HALF", "", r"'priors\.tau\.employment\.family': 'normal'"),
+    "misspelt outcome": ("[priors.mu.earnings]", "[priors.mu.earning]", r"'earning'.*did you mean 'earnings'\?"),
+    "misspelt group": ('sd."WMCA"]', 'sd."WMAC"]', r"'WMAC'.*did you mean 'WMCA'\?"),
+    "group without a figure": ('rates."SCR IW"]', 'rates."SCR IW"]\nextra = 1', r"'extra' is unknown"),
+    "unknown structure": ('"pooled"', '"poold"', r"'structure': 'poold'.*did you mean 'pooled'\?"),
+    "wrong unit": ('unit = "proportion"', 'unit = "ppt"', r"'ppt' given; employment is in 'proportion'"),
+    "text for a number": ("draws = 2000", 'draws = "2000"', r"'sampling\.draws': '2000' given"),
+    "one chain": ("chains = 4", "chains = 1", r"'sampling\.chains': 1 given"),
+    "outcome without priors": (
+        '"health", "wellbeing"]',
+        '"health"]',
+        r"priors\.mu\.wellbeing': outcomes does not name it",
+    ),
+    "not TOML": ("name =", "name = =", r"not TOML"),
+}
+
+
+def write(tmp_path, kind, name):
+    return shutil.copy(spec_path(name, kind), tmp_path / "mine.toml")
+
+
+@pytest.mark.parametrize("case", WRONG_IMPACT)
+def test_a_wrong_impact_spec_is_refused(tmp_path, case):
+    old, new, message = WRONG_IMPACT[case]
+    path = write(tmp_path, "impact", "primary")
+    if old == "HALF":
+        edit(
+            path,
+            '[priors.tau.employment]\nfamily = "half-normal"',
+            '[priors.tau.employment]\nfamily = "normal"\nmean = 0.0',
+        )
+    else:
+        edit(path, old, new)
+    with pytest.raises(SpecError, match=message) as caught:
+        load_impact_spec(path)
+    assert all(line.startswith(str(path)) for line in str(caught.value).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[perspectives.financial]", "[perspectives.fiscal]", r"'fiscal' is unknown; allowed: 'financial', 'economic'"),
+        ('outcome = "health"', 'outcome = "helth"', r"'helth'.*did you mean 'health'\?"),
+        ('"All OOW"]', '"All OWO"]', r"'All OWO'.*did you mean 'All OOW'\?"),
+        ('returns_are = "gross"', 'returns_are = "net"', r"'net' is unknown; allowed: 'gross'"),
+    ],
+)
+def test_a_wrong_economic_spec_is_refused(tmp_path, old, new, message):
+    path = write(tmp_path, "economic", "published")
+    edit(path, old, new)
+    with pytest.raises(SpecError, match=message):
+        load_economic_spec(path)
+
+
+def test_all_errors_of_a_file_come_at_once(tmp_path):
+    path = write(tmp_path, "impact", "primary")
+    edit(path, "sd = 0.05", "sd = -0.05")
+    edit(path, "draws = 2000", "draws = 0")
+    with pytest.raises(SpecError) as caught:
+        load_impact_spec(path)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_unknown_and_missing_specs_are_named(tmp_path):
+    with pytest.raises(
+        SpecError, match=r"impact spec 'primry' is unknown; allowed: 'primary'; did you mean 'primary'\?"
+    ):
+        load_impact_spec("primry")
+    with pytest.raises(SpecError, match=r"none\.toml: spec cannot be read \(No such file"):
+        load_economic_spec(tmp_path / "none.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff")
+    with pytest.raises(SpecError, match="byte 0 is not UTF-8"):
+        load_impact_spec(tmp_path / "binary.toml")
+
+
+def test_shipped_specs_are_found_in_a_wheel_before_a_checkout(tmp_path, monkeypatch):
+    package = tmp_path / "hlt_bayes"
+    shutil.copytree(spec_path("primary", "impact").parents[1], package / "_models")
+    monkeypatch.setattr(hlt_bayes.specs, "__file__", str(package / "specs.py"))
+    assert spec_path("primary", "impact").is_relative_to(package / "_models")
+    (package / "_models").rename(tmp_path / "models")
+    assert spec_path("primary", "impact") == tmp_path / "models/impact/primary.toml"
+    (tmp_path / "models").rename(tmp_path / "gone")
+    with pytest.raises(SpecError, match="shipped specs are missing"):
+        spec_path("primary", "impact")
+
+
+def test_a_spec_is_frozen_and_its_fingerprint_follows_its_content(tmp_path, primary):
+    path = write(tmp_path, "impact", "primary")
+    edit(path, "# mu:", "# Another remark.\n# mu:")
+    assert load_impact_spec(path).fingerprint == primary.fingerprint
+    edit(path, "sd = 0.05", "sd = 0.06")
+    assert load_impact_spec(path).fingerprint != primary.fingerprint
+    with pytest.raises(pydantic.ValidationError):
+        primary.name = "other"
+
+
+def test_the_primary_priors_are_those_that_were_agreed(primary):
+    for outcome, (mu, tau) in PRIORS.items():
+        assert (str(primary.priors.mu[outcome]), str(primary.priors.tau[outcome])) == (mu, tau)
+    assert str(primary.standard_error.log_ratio) == "Normal(0.05, 0.2)"
+    assert {group: sd.value for group, sd in primary.standard_error.design["earnings"].sd.items()} == {
+        "SCR IW": 9000,
+        "SCR OOW": 6000,
+        "WMCA": 5200,
+    }
+
+
+def test_the_assumed_employment_rate_matters_as_little_as_its_reason_says(primary):
+    stated = primary.standard_error.design["employment"].rates["SCR IW"]
+    assert "under a tenth" in stated.why
+
+    def se(control):
+        treatment = control + (stated.treatment - stated.control)
+        return math.sqrt(treatment * (1 - treatment) + control * (1 - control))
+
+    assert all(abs(se(control) / se(stated.control) - 1) < 0.1 for control in (0.70, 0.80))
+
+
+def test_every_stated_figure_has_unit_reason_and_source(primary, published):
+    def figures(node):
+        if isinstance(node, Sourced):
+            yield node
+        elif isinstance(node, pydantic.BaseModel):
+            for name in type(node).model_fields:
+                yield from figures(getattr(node, name))
+        elif isinstance(node, dict):
+            for value in node.values():
+                yield from figures(value)
+
+    found = [*figures(primary), *figures(published)]
+    assert len(found) == 8 + 1 + 1 + 3 + 2
+    assert all(figure.unit and figure.why and figure.source for figure in found)
+
+
+def test_every_structure_that_a_spec_may_name_is_registered():
+    allowed = typing.get_args(hlt_bayes.specs.ImpactSpec.model_fields["structure"].annotation)
+    assert set(STRUCTURES) == set(allowed)

@@ -1,0 +1,50 @@
+"""The built model is the one that models/README.md writes down."""
+
+import numpy as np
+from scipy.stats import halfnorm, norm
+
+from hlt_bayes.reported import log_se_bounds, reported_results
+from hlt_bayes.structures import build_model
+
+
+def test_the_model_reads_as_its_golden_text(evidence, primary, golden):
+    priors = [
+        f"{parameter}[{outcome}] ~ {prior}"
+        for parameter, table in (("mu", primary.priors.mu), ("tau", primary.priors.tau))
+        for outcome, prior in table.items()
+    ]
+    golden("model_primary.txt", "\n".join([build_model(primary, evidence).str_repr(), *priors, ""]))
+
+
+def test_coords_and_dims_carry_names(evidence, primary):
+    model = build_model(primary, evidence)
+    assert list(model.coords["outcome"]) == ["employment", "earnings", "health", "wellbeing"]
+    assert list(model.coords["group"]) == ["SCR IW", "SCR OOW", "WMCA"]
+    assert model.named_vars_to_dims["impact"] == ("outcome", "group")
+
+
+def test_the_log_density_is_that_of_the_formulas(evidence, primary):
+    cells = reported_results(evidence, primary)
+    model = build_model(primary, evidence)
+    rng = np.random.default_rng(5)
+    point = model.initial_point()
+    point = {name: value + 0.3 * rng.normal(size=value.shape) for name, value in point.items()}
+    density = model.compile_logp(jacobian=False)(point)
+
+    mu_sd = np.array([0.05, 600.0, 0.15, 0.15])
+    tau_sd = np.array([0.03, 300.0, 0.08, 0.08])
+    mu, tau, z = point["mu"], np.exp(point["tau_log__"]), point["z"]
+    theta = (mu[:, None] + tau[:, None] * z).ravel()
+    position = 1 / (1 + np.exp(-point["estimate_position_interval__"]))
+    se_position = 1 / (1 + np.exp(-point["se_position_interval__"]))
+    estimate = cells["estimate"].to_numpy() + cells["half_unit"].to_numpy() * (2 * position - 1)
+    lower, upper = log_se_bounds(estimate, cells, np)
+    log_se = lower + se_position * (upper - lower)
+    expected = (
+        norm.logpdf(mu, 0, mu_sd).sum()
+        + halfnorm.logpdf(tau, scale=tau_sd).sum()
+        + norm.logpdf(z).sum()
+        + (norm.logpdf(log_se, np.log(cells["design_se"].to_numpy()) + 0.05, 0.2) + np.log(upper - lower)).sum()
+        + norm.logpdf(estimate, theta, np.exp(log_se)).sum()
+    )
+    np.testing.assert_allclose(density, expected, rtol=1e-10)
