@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from helpers import REFERENCE
 
 from hlt_bayes.analysis import analyse
 from hlt_bayes.evidence import load_evidence
 from hlt_bayes.evidence.reading import EMBEDDED
 from hlt_bayes.specs import load_economic_spec, load_impact_spec
 from hlt_bayes.vocabulary import GROUPS, OUTCOMES
-
-REFERENCE = Path(__file__).parent / "reference"
 
 
 def pytest_addoption(parser):
@@ -58,13 +56,6 @@ def evidence_folder(tmp_path):
     shutil.copy(EMBEDDED / "sources.toml", folder)
     shutil.copytree(EMBEDDED / "tables", folder / "tables")
     return folder
-
-
-def edit(path, old, new):
-    """Replace ``old``, which must stand there, once in a file."""
-    text = path.read_text(encoding="utf-8")
-    assert old in text, f"{old!r} is not in {path}"
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -56,7 +56,7 @@ def posterior(printed):
     """Mean and SD of mu, tau and each impact, and P(impact > 0)."""
     groups = range(len(printed.estimate))
     unit = min(printed.design_se)
-    mu = np.linspace(-5, 5, 401) * printed.mu_sd
+    mu = np.linspace(-5, 5, 201) * printed.mu_sd
     x, wx = np.polynomial.legendre.leggauss(64)
     tau, w_tau = (x + 1) / 2 * 5 * printed.tau_sd, wx * norm.pdf((x + 1) / 2 * 5)
     prior = norm.pdf(mu / printed.mu_sd)[:, None] * w_tau[None, :]

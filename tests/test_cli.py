@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import edit
+from helpers import edit
 
 from hlt_bayes.specs import spec_path
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import edit
+from helpers import edit
 
 from hlt_bayes.economics import appraise, implied_price_bounds, implied_price_interval, return_summary
 from hlt_bayes.economics.prices import price_draws

@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 import pytest
-from conftest import REFERENCE, edit
+from helpers import REFERENCE, edit
 
 from hlt_bayes.errors import EvidenceError
 from hlt_bayes.evidence import load_evidence

@@ -4,7 +4,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from conftest import edit
+from helpers import edit
 from quadrature import Printed, probability_of_print
 from scipy.stats import norm
 

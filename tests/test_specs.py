@@ -6,7 +6,7 @@ import typing
 
 import pydantic
 import pytest
-from conftest import edit
+from helpers import edit
 
 import hlt_bayes.specs
 from hlt_bayes.errors import SpecError

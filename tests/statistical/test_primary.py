@@ -1,0 +1,129 @@
+"""The fitted primary model against a quadrature that shares no code with it."""
+
+from dataclasses import replace
+
+import arviz_stats as azs
+import numpy as np
+import pytest
+from quadrature import Printed, posterior
+
+from hlt_bayes.fit import GATED, PRIOR_DRAWS, check_convergence
+from hlt_bayes.impacts import impact_draws
+from hlt_bayes.vocabulary import GROUPS
+
+
+def mean_se(sd, n1, n0):
+    return sd * np.sqrt(1 / n1 + 1 / n0)
+
+
+def rate_se(p1, n1, p0, n0):
+    return np.sqrt(p1 * (1 - p1) / n1 + p0 * (1 - p0) / n0)
+
+
+SURVEY = (mean_se(1, 640, 541), mean_se(1, 762, 726), mean_se(1, 754, 664))
+PRINTED = {
+    "employment": Printed(
+        estimate=(0.03, -0.02, 0.04),
+        half_unit=0.005,
+        stars=("*", "", "***"),
+        design_se=(
+            rate_se(0.78, 1260, 0.75, 1259),
+            rate_se(0.25, 1799, 0.27, 1792),
+            rate_se(0.22, 1837, 0.18, 1838),
+        ),
+        mu_sd=0.05,
+        tau_sd=0.03,
+    ),
+    "earnings": Printed(
+        estimate=(442, -233, 150),
+        half_unit=0.5,
+        stars=("", "", ""),
+        design_se=(mean_se(9000, 1260, 1259), mean_se(6000, 1799, 1792), mean_se(5200, 1837, 1838)),
+        mu_sd=600,
+        tau_sd=300,
+    ),
+    "health": Printed(
+        estimate=(0.10, 0.10, 0.05), half_unit=0.005, stars=("*", "*", ""), design_se=SURVEY, mu_sd=0.15, tau_sd=0.08
+    ),
+    "wellbeing": Printed(
+        estimate=(0.18, 0.12, 0.09), half_unit=0.005, stars=("***", "*", ""), design_se=SURVEY, mu_sd=0.15, tau_sd=0.08
+    ),
+}
+SABOTAGE = {
+    "arms swapped": ("employment", lambda printed: printed.swapped()),
+    "stars ignored": ("wellbeing", lambda printed: replace(printed, ignore_stars=True)),
+    "variance taken for SE": ("health", lambda printed: replace(printed, variance_for_se=True)),
+    "half the sample": (
+        "employment",
+        lambda printed: replace(printed, design_se=tuple(np.sqrt(2) * se for se in printed.design_se)),
+    ),
+}
+
+
+def departures(tree, outcome, expected):
+    """|draws - quadrature| in Monte Carlo standard errors, for each mean, SD and P(impact > 0)."""
+    draws = tree["posterior"].dataset.sel(outcome=outcome)
+    quantities = {name: draws[name] for name in ("mu", "tau")}
+    quantities |= {g: draws["impact"].sel(group=group) for g, group in enumerate(GROUPS)}
+    found = {}
+    for name, values in quantities.items():
+        mean, sd, *positive = expected[name]
+        values = values.drop_vars(["group", "outcome"], errors="ignore").to_dataset(name="value")
+        error = {method: azs.mcse(values, method=method)["value"].item() for method in ("mean", "sd")}
+        found[name, "mean"] = abs(values["value"].mean().item() - mean) / error["mean"]
+        found[name, "sd"] = abs(values["value"].std(ddof=1).item() - sd) / error["sd"]
+        if positive:
+            above = (values > 0).astype(float)
+            error = azs.mcse(above, method="mean")["value"].item()
+            found[name, "P(>0)"] = abs(above["value"].mean().item() - positive[0]) / error
+    return found
+
+
+@pytest.mark.parametrize("outcome", PRINTED)
+def test_the_posterior_agrees_with_quadrature(fitted, outcome):
+    found = departures(fitted, outcome, posterior(PRINTED[outcome]))
+    assert len(found) == 2 * 2 + 3 * 3
+    assert max(found.values()) < 4, found
+
+
+@pytest.mark.parametrize("fault", SABOTAGE)
+def test_a_wrong_model_is_found_out(fitted, fault):
+    outcome, wrong = SABOTAGE[fault]
+    found = departures(fitted, outcome, posterior(wrong(PRINTED[outcome])))
+    assert max(found.values()) > 10, found
+
+
+def test_every_reported_quantity_has_converged(fitted, reanalysis):
+    table = check_convergence(fitted["posterior"].dataset[list(GATED)], sample_stats=fitted["sample_stats"].dataset)
+    assert len(table) == 12 + 4 + 4 + 12 + 12
+    assert len(reanalysis.diagnostics) == 20 + 10
+    assert (reanalysis.diagnostics["rhat"] <= 1.01).all()
+
+
+def test_impacts_say_what_they_are(fitted, primary, evidence):
+    impact = impact_draws(fitted)
+    assert impact.dims == ("chain", "draw", "outcome", "group")
+    assert (impact.attrs["spec"], impact.attrs["seed"]) == ("primary", primary.sampling.seed)
+    assert impact.attrs["spec_sha256"] == primary.fingerprint
+    assert impact.attrs["evidence_sha256"] == evidence.sha256
+
+
+def test_the_prior_is_the_stated_one(fitted, primary):
+    prior = fitted["prior"].dataset
+    for outcome in primary.outcomes:
+        mu, tau = (prior[name].sel(outcome=outcome).to_numpy().ravel() for name in ("mu", "tau"))
+        stated = primary.priors.mu[outcome].sd, primary.priors.tau[outcome].sd
+        assert mu.size == PRIOR_DRAWS
+        error = 4 / np.sqrt(mu.size)
+        assert abs(mu.mean() / stated[0]) < error
+        assert abs(np.mean(np.abs(mu) < stated[0]) - 0.6827) < error / 2
+        assert abs(np.mean(tau < stated[1]) - 0.6827) < error / 2
+        spread = prior["impact"].sel(outcome=outcome).std().item()
+        assert abs(spread / np.hypot(*stated) - 1) < error
+
+
+def test_draws_stay_inside_what_is_printed(fitted):
+    posterior, cells = fitted["posterior"].dataset, fitted["reported"].dataset
+    assert (abs(posterior["estimate"] - cells["estimate"]) <= cells["half_unit"]).all()
+    z = abs(posterior["estimate"]) / posterior["se"]
+    assert ((z > cells["z_lower"] * (1 - 1e-12)) & (z < cells["z_upper"] * (1 + 1e-12))).all()

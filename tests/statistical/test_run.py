@@ -1,0 +1,119 @@
+"""The command as a newcomer runs it: whole results, or none with the right exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from helpers import edit
+
+from hlt_bayes.report.folder import file_sha256
+from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
+from hlt_bayes.specs import spec_path
+
+COMMAND = [str(Path(sys.executable).with_name("hlt-bayes")), "run"]
+
+INTERRUPT = """
+import os, signal, sys
+import hlt_bayes.cli as cli
+
+enter, stop_at = cli._Stages.enter, sys.argv.pop(1)
+
+def interrupting(self, stage, done=0, total=0):
+    enter(self, stage, done, total)
+    if stage == stop_at and not getattr(self, "sent", False):
+        self.sent = True
+        os.kill(os.getpid(), signal.SIGINT)
+
+cli._Stages.enter = interrupting
+cli.main()
+"""
+
+
+def run(*arguments, cwd, command=COMMAND, environment=None):
+    return subprocess.run(
+        [*command, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+        check=False,
+    )
+
+
+def spec_with(folder, old, new):
+    path = folder / "mine.toml"
+    path.write_text(spec_path("primary", "impact").read_text(encoding="utf-8"), encoding="utf-8")
+    edit(path, old, new)
+    return path
+
+
+def test_the_main_job_prints_three_tables_and_writes_the_same_draws(tmp_path, fitted, reanalysis):
+    result = run(cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    for table in (
+        impacts_table(reanalysis.impacts),
+        returns_table(reanalysis.returns),
+        comparison_table(reanalysis.comparison),
+    ):
+        assert table.title in result.stdout
+        assert all(len(line) <= 80 for line in result.stdout.splitlines())
+        for row in table.rows:
+            assert all(cell in result.stdout for cell in row[:-1])
+    folder = tmp_path / "results/primary"
+    with xr.open_datatree(folder / "posterior.nc", engine="h5netcdf") as tree:
+        assert {"prior", "posterior", "sample_stats", "reported", "economics"} <= set(tree.children)
+        # Another process, another state of the compile cache: the same seed gives the same bits.
+        np.testing.assert_array_equal(tree["posterior"]["impact"], fitted["posterior"]["impact"])
+        np.testing.assert_array_equal(tree["prior"]["impact"], fitted["prior"]["impact"])
+        np.testing.assert_array_equal(
+            tree["economics"]["benefit_cost_ratio"], reanalysis.draws["economics"]["benefit_cost_ratio"]
+        )
+    seconds = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["seconds"]
+    assert {"Compiling the model", "Sampling", "Valuing and comparing", "Writing the result"} <= set(seconds)
+
+
+def test_draws_that_did_not_converge_are_refused(tmp_path):
+    spec = spec_with(tmp_path, "draws = 2000", "draws = 50")
+    result = run("--spec", spec, "--out", tmp_path / "out", cwd=tmp_path)
+    assert result.returncode == 3
+    assert "did not converge" in result.stderr
+    assert "impact[employment, SCR OOW]: R-hat" in result.stderr
+    assert "What to try" in result.stderr
+    assert (result.stdout, (tmp_path / "out").exists()) == ("", False)
+
+
+@pytest.mark.parametrize("stage", ["Compiling the model", "Sampling", "Writing the result"])
+def test_interrupted_it_leaves_nothing(tmp_path, stage):
+    arguments = ["--out", tmp_path / "out"]
+    if stage == "Sampling":
+        arguments += ["--spec", spec_with(tmp_path, "draws = 2000", "draws = 1000000")]
+    before = sorted(tmp_path.iterdir())
+    result = run(stage, "run", *arguments, cwd=tmp_path, command=[sys.executable, "-c", INTERRUPT])
+    assert result.returncode == 130, result.stderr
+    assert "interrupted; nothing was written" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.slow
+def test_a_first_run_and_a_later_one_give_the_same_files(tmp_path):
+    cache = tmp_path / "cache"
+    cold = {"PYTENSOR_FLAGS": f"base_compiledir={cache}", "NUMBA_CACHE_DIR": str(cache / "numba")}
+    hashes = []
+    for name in ("first", "second"):
+        assert bool(list(cache.glob("**/*.nbi"))) == (name == "second")
+        result = run("--out", tmp_path / name, cwd=tmp_path, environment=cold)
+        assert result.returncode == 0, result.stderr
+        manifest = json.loads((tmp_path / name / "manifest.json").read_text(encoding="utf-8"))
+        hashes.append(manifest["outputs"])
+        assert all(file_sha256(tmp_path / name / file) == digest for file, digest in manifest["outputs"].items())
+    assert hashes[0] == hashes[1]
+    other = run("--out", tmp_path / "other", "--seed", "1", cwd=tmp_path, environment=cold)
+    assert other.returncode == 0, other.stderr
+    manifest = json.loads((tmp_path / "other/manifest.json").read_text(encoding="utf-8"))
+    assert manifest["outputs"]["posterior.nc"] != hashes[0]["posterior.nc"]
