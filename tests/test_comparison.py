@@ -8,7 +8,7 @@ from hlt_bayes.reported import recovered_se, reported_results
 from hlt_bayes.vocabulary import POOLED_GROUPS
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def comparison(drawn, evidence, primary):
     return compare(drawn, evidence, reported_results(evidence, primary))
 

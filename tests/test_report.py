@@ -3,6 +3,7 @@
 import html.parser
 import json
 import math
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -36,8 +37,21 @@ def write(analysis, folder, **kwargs):
     return write_result(analysis, folder, spec_files=SPEC_FILES, **kwargs)
 
 
-def test_draws_made_elsewhere_go_through_the_same_code(analysis, drawn, tmp_path):
-    folder = write(analysis, tmp_path / "deep" / "mine")
+@pytest.fixture(scope="module")
+def written(analysis, tmp_path_factory):
+    """One result, for tests that only look."""
+    folder = tmp_path_factory.mktemp("written") / "deep" / "mine"
+    return write(analysis, folder, seconds=lambda: {"Sampling": 1.234})
+
+
+@pytest.fixture
+def folder(written, tmp_path):
+    """A copy of it, for tests that do more."""
+    return shutil.copytree(written, tmp_path / "mine")
+
+
+def test_draws_made_elsewhere_go_through_the_same_code(written, drawn):
+    folder = written
     assert {path.name for path in folder.iterdir()} == FILES
     with xr.open_datatree(folder / "posterior.nc", engine="h5netcdf") as tree:
         np.testing.assert_array_equal(tree["posterior"]["impact"], drawn["posterior"]["impact"])
@@ -51,8 +65,8 @@ def test_draws_made_elsewhere_go_through_the_same_code(analysis, drawn, tmp_path
     assert "economics" not in drawn.children
 
 
-def test_the_manifest_hashes_inputs_and_outputs(analysis, tmp_path):
-    folder = write(analysis, tmp_path / "mine", seconds=lambda: {"Sampling": 1.234})
+def test_the_manifest_hashes_inputs_and_outputs(written):
+    folder = written
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert set(manifest["outputs"]) == FILES - {"manifest.json"}
     assert all(file_sha256(folder / name) == digest for name, digest in manifest["outputs"].items())
@@ -62,28 +76,18 @@ def test_the_manifest_hashes_inputs_and_outputs(analysis, tmp_path):
     assert {"python", "pymc", "nutpie", "hlt-bayes"} <= set(manifest["versions"])
 
 
-def test_equal_analyses_make_equal_files(analysis, tmp_path):
-    first, second = (write(analysis, tmp_path / name) for name in ("one", "two"))
-    for name in FILES - {"manifest.json"}:
-        assert file_sha256(first / name) == file_sha256(second / name), name
-
-
-def test_a_result_of_ours_is_replaced_only_on_demand(analysis, tmp_path):
-    folder = write(analysis, tmp_path / "mine")
+def test_a_result_of_ours_is_replaced_only_on_demand_and_with_equal_files(analysis, written, folder, tmp_path):
     (folder / "impacts.csv").write_text("stale", encoding="utf-8")
     with pytest.raises(ResultFolderError, match="--overwrite"):
         write(analysis, folder)
     write(analysis, folder, overwrite=True)
-    assert (folder / "impacts.csv").read_text(encoding="utf-8") != "stale"
+    for name in FILES - {"manifest.json"}:
+        assert file_sha256(folder / name) == file_sha256(written / name), name
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 @pytest.mark.parametrize("content", ["notes.txt", "results", "manifest.json"])
-def test_a_folder_that_holds_anything_else_is_left_alone(analysis, tmp_path, content):
-    folder = tmp_path / "mine"
-    if content != "manifest.json":
-        write(analysis, folder)
-    folder.mkdir(exist_ok=True)
+def test_a_folder_that_holds_anything_else_is_left_alone(folder, content):
     if content == "results":
         (folder / content).mkdir()
     else:
@@ -108,8 +112,7 @@ def test_files_links_and_unwritable_places_are_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, OSError])
-def test_nothing_half_written_is_left_behind(analysis, tmp_path, interruption):
-    folder = write(analysis, tmp_path / "mine")
+def test_nothing_half_written_is_left_behind(folder, tmp_path, interruption):
     before = {path.name: file_sha256(path) for path in folder.iterdir()}
 
     def fill():
@@ -137,8 +140,8 @@ class Page(html.parser.HTMLParser):
         self.words.append(" ".join(data.split()))
 
 
-def test_the_page_holds_everything_and_asks_for_nothing(analysis, tmp_path):
-    page = Page((write(analysis, tmp_path / "mine") / "report.html").read_text(encoding="utf-8"))
+def test_the_page_holds_everything_and_asks_for_nothing(analysis, written):
+    page = Page((written / "report.html").read_text(encoding="utf-8"))
     assert page.links
     assert all(link.startswith("data:image/svg+xml;base64,") for link in page.links)
     assert all(attributes["alt"] for tag, attributes in page.tags if tag == "img")

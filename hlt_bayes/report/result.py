@@ -16,6 +16,7 @@ from hlt_bayes.analysis import Analysis
 from hlt_bayes.plots import plot_impacts, plot_returns
 from hlt_bayes.report.folder import FORMAT, MANIFEST, file_sha256, replacing
 from hlt_bayes.report.page import page
+from hlt_bayes.specs import EconomicSpec, ImpactSpec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,21 +59,27 @@ def write_result(
             "impacts": plot_impacts(analysis.comparison),
             "returns": plot_returns(analysis.draws["economics"].dataset),
         }
-        pictures = {name: _save(figure, staging / name) for name, figure in figures.items()}
+        origin = f"hlt-bayes, {', '.join(f'{spec.name} {spec.fingerprint}' for spec in _specs(analysis).values())}"
+        origin += f", evidence {analysis.evidence.sha256}"
+        pictures = {name: _save(figure, staging / name, origin) for name, figure in figures.items()}
         (staging / "report.html").write_text(page(analysis, pictures), encoding="utf-8")
         manifest = _manifest(analysis, staging, spec_files, seconds())
         (staging / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return target
 
 
-def _save(figure: Figure, stem: Path) -> str:
+def _specs(analysis: Analysis) -> dict[str, ImpactSpec | EconomicSpec]:
+    return {"impact": analysis.impact_spec, "economic": analysis.economic_spec}
+
+
+def _save(figure: Figure, stem: Path, origin: str) -> str:
     """Write PNG and SVG without the hour, so that equal figures make equal files; give the SVG's text."""
     import matplotlib as mpl
 
-    figure.savefig(stem.with_suffix(".png"), dpi=150)
+    figure.savefig(stem.with_suffix(".png"), dpi=150, metadata={"Source": origin})
     text = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": stem.name, "svg.fonttype": "none"}):
-        figure.savefig(text, format="svg", metadata={"Date": None})
+        figure.savefig(text, format="svg", metadata={"Date": None, "Source": origin})
     stem.with_suffix(".svg").write_text(text.getvalue(), encoding="utf-8")
     return text.getvalue()
 
@@ -80,7 +87,6 @@ def _save(figure: Figure, stem: Path) -> str:
 def _manifest(
     analysis: Analysis, folder: Path, spec_files: Mapping[str, Path], seconds: Mapping[str, float]
 ) -> dict[str, object]:
-    specs = {"impact": analysis.impact_spec, "economic": analysis.economic_spec}
     return {
         "format": FORMAT,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -95,7 +101,7 @@ def _manifest(
                     "sha256": spec.fingerprint,
                     "files": {spec_files[kind].name: file_sha256(spec_files[kind])},
                 }
-                for kind, spec in specs.items()
+                for kind, spec in _specs(analysis).items()
             },
         },
         "outputs": {path.name: file_sha256(path) for path in sorted(folder.iterdir())},
