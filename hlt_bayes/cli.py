@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import os
+import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +45,7 @@ def run(
     economics: Annotated[str, typer.Option(help="Economic spec: a shipped name, or a path.")] = "published",
     evidence: Annotated[Path | None, typer.Option(help="Folder of evidence in place of the embedded one.")] = None,
     out: Annotated[Path, typer.Option(help="Result folder.")] = Path("results/primary"),
-    seed: Annotated[int | None, typer.Option(help="In place of the spec's seed.", min=0)] = None,
+    seed: Annotated[int | None, typer.Option(help="In place of the spec's seed.", min=0, max=2**63 - 1)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a result of ours in that folder.")] = False,
 ) -> None:
     """Fit the impacts, value them, print the three tables and write a result folder."""
@@ -50,6 +55,10 @@ def run(
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that lacks a character shows a substitute: a finished result must not fail on its display.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     app()
 
 
@@ -58,6 +67,7 @@ def _run(spec: str, economics: str, folder: Path | None, out: Path, seed: int | 
     from rich.console import Console
 
     from hlt_bayes.analysis import analyse
+    from hlt_bayes.economics import check_appraisal
     from hlt_bayes.evidence import load_evidence
     from hlt_bayes.fit import fit
     from hlt_bayes.report import check_target, write_result
@@ -70,6 +80,7 @@ def _run(spec: str, economics: str, folder: Path | None, out: Path, seed: int | 
         stages.enter("Reading evidence and specs")
         impact_spec, economic_spec = load_impact_spec(spec), load_economic_spec(economics)
         loaded = load_evidence(folder)
+        check_appraisal(impact_spec.outcomes, economic_spec, loaded)
         seed = impact_spec.sampling.seed if seed is None else seed
         tree = fit(impact_spec, loaded, seed=seed, progress=stages.enter)
         stages.enter("Valuing and comparing")
@@ -130,21 +141,31 @@ class _Stages:
             TimeRemainingColumn(),
             console=Console(stderr=True),
         )
+        self._interrupted = False
         self._began: dict[str, float] = {}
         self._ended: dict[str, float] = {}
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> _Stages:
         self._display.start()
+        self._handler = signal.signal(signal.SIGINT, self._interrupt)
         return self
 
     def __exit__(self, *exception: object) -> None:
+        signal.signal(signal.SIGINT, self._handler)
         if exception[0] is None:
             self._finish()
         self._display.stop()
 
+    def _interrupt(self, *_: object) -> None:
+        # Raised inside a callback of the compiler the exception is lost, so it is remembered as well.
+        self._interrupted = True
+        raise KeyboardInterrupt
+
     def enter(self, stage: str, done: int = 0, total: int = 0) -> None:
-        """Begin a stage, or say how far it has come."""
+        """Begin a stage, or say how far it has come; stop here if Ctrl-C was pressed before and got lost."""
+        if self._interrupted and threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
         if stage not in self._tasks:
             self._finish()
             self._began[stage] = time.perf_counter()
@@ -170,6 +191,10 @@ def _exit_codes() -> Iterator[None]:
     except HltBayesError as error:
         typer.echo(f"hlt-bayes: {error}", err=True)
         raise typer.Exit(error.exit_code) from error
+    except BrokenPipeError as error:
+        # Whoever read the tables has seen enough; the result is written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from error
     except KeyboardInterrupt as error:
         typer.echo("hlt-bayes: interrupted; nothing was written", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from error

@@ -25,7 +25,10 @@ LIKELIHOOD_WORDS = (
 """Lowest probability of each word: the calibrated scale of the IPCC (Mastrandrea et al. 2010, table 1)."""
 
 ABOUT_THE_SAME = 0.1
-"""A posterior mean within this share of the printed estimate is said to be about the same."""
+"""A posterior mean within this share of the printed estimate, or within its rounding, is about the same."""
+
+SHRINKAGE_UNITS = 4
+"""Half units of the last digit by which an estimate must depart from the average for its shrinkage to be said."""
 
 
 def likelihood_word(probability: float) -> str:
@@ -54,8 +57,9 @@ def compare(source: xr.DataTree | xr.DataArray, evidence: Evidence, cells: xr.Da
     Notes
     -----
     ``shrinkage`` is the share of the way from the printed estimate to the average of the trial groups'
-    posterior means that the posterior mean has gone: 0 is none, 1 is all of it. It is missing where the
-    printed estimate is that average to within rounding, and for pooled rows.
+    posterior means that the posterior mean has gone: 0 is none, 1 is all of it. It is missing for pooled rows
+    and where the printed estimate is so near to that average that rounding alone would move the share: within
+    ``SHRINKAGE_UNITS`` half units.
     """
     impact = impact_draws(source)
     table = impact_summary(with_pooled_groups(impact, evidence.treated))
@@ -76,18 +80,19 @@ def compare(source: xr.DataTree | xr.DataArray, evidence: Evidence, cells: xr.Da
     average = impact.mean(["chain", "draw", "group"]).to_series()
     distance = table["published"] - table["outcome"].map(average)
     shrinkage = (table["published"] - table["mean"]) / distance
-    defined = (distance.abs() > table["half_unit"]) & ~table["group"].isin(list(POOLED_GROUPS))
+    defined = (distance.abs() > SHRINKAGE_UNITS * table["half_unit"]) & ~table["group"].isin(list(POOLED_GROUPS))
     table["shrinkage"] = np.where(defined, shrinkage, np.nan)
     table["what_changed"] = [_what_changed(row) for _, row in table.iterrows()]
     return table
 
 
 def _what_changed(row: pd.Series) -> str:
-    ratio = row["mean"] / row["published"]
-    if ratio < 0:
-        size = "changes sign"
-    elif abs(ratio - 1) <= ABOUT_THE_SAME:
+    mean, published = row["mean"], row["published"]
+    if abs(mean - published) <= max(row["half_unit"], ABOUT_THE_SAME * abs(published)):
         size = "about the same"
+    elif mean * published <= 0:
+        size = "changes sign" if published else "no longer zero"
     else:
-        size = f"{'smaller' if ratio < 1 else 'larger'} by {abs(ratio - 1):.0%}"
+        share = abs(mean / published - 1)
+        size = f"{'smaller' if abs(mean) < abs(published) else 'larger'} by {share:.0%}"
     return f"{size}; {likelihood_word(row['prob_positive'])} positive"

@@ -17,7 +17,7 @@ from hlt_bayes.evidence import Evidence
 from hlt_bayes.reported import reported_results
 from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import ImpactSpec
-from hlt_bayes.structures import STRUCTURES
+from hlt_bayes.structures import build_model
 from hlt_bayes.vocabulary import OUTCOMES
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def fit(
     """
     seed = spec.sampling.seed if seed is None else seed
     report = progress or _silent
-    cells = reported_results(evidence, spec)
-    model = STRUCTURES[spec.structure](cells, spec)
+    model = build_model(spec, evidence)
     with _exact_arithmetic():
         sampled = _sample(model, spec, seed=stream_seed(seed, "posterior"), report=report)
         report("Drawing from the prior", 0, 0)
@@ -76,7 +75,7 @@ def fit(
             "posterior": _plain(sampled["posterior"].dataset),
             "prior": _plain(prior),
             "sample_stats": _plain(sampled["sample_stats"].dataset.drop_vars("divergence_message")),
-            "reported": cells,
+            "reported": reported_results(evidence, spec),
         }
     )
     for group in ("posterior", "prior"):
@@ -153,9 +152,10 @@ def check_convergence(quantities: xr.Dataset, *, sample_stats: xr.Dataset | None
                     "the sampler did not converge, so no result is given. What failed "
                     f"(allowed: R-hat <= {RHAT_MAX}, ESS >= {ESS_MIN}, no divergence, E-BFMI >= {BFMI_MIN}):",
                     *(f"  {line}" for line in failed),
-                    "What to try, in the spec's [sampling]: more draws and tune where only ESS is low; "
+                    "What to try, in the [sampling] of a spec of ours: more draws and tune where only ESS is low; "
                     "target_accept nearer 1 (0.99) where transitions diverge; another seed to see whether it "
-                    "recurs. If it does, the priors leave something that the evidence does not settle.",
+                    "recurs. If it does, the priors leave something that the evidence does not settle. Draws made "
+                    "elsewhere need more draws there, or chains that agree.",
                 ]
             )
         )
@@ -194,6 +194,7 @@ def _sample(model: pm.Model, spec: ImpactSpec, *, seed: int, report: Progress) -
     report("Compiling the model", 0, 0)
     compiled = nutpie.compile_pymc_model(model, backend="numba")
     total = settings.chains * (settings.tune + settings.draws)
+    report("Sampling", 0, total)
 
     def show(chains: list[Any]) -> None:
         report("Sampling", sum(chain.finished_draws for chain in chains), total)

@@ -39,7 +39,7 @@ def impact_draws(source: xr.DataTree | xr.DataArray) -> xr.DataArray:
         source = source["posterior"]["impact"]
     if set(source.dims) != set(DIMS):
         raise ImpactError(f"impact has dims {source.dims}; it must have {DIMS}")
-    impact = source.transpose(*DIMS)
+    impact = source.transpose(*DIMS).reset_coords(drop=True)
     for dim in ("outcome", "group"):
         if dim not in impact.coords:
             raise ImpactError(f"impact has no labels along {dim!r}; name them in a coordinate")
@@ -48,12 +48,25 @@ def impact_draws(source: xr.DataTree | xr.DataArray) -> xr.DataArray:
     for name in impact["outcome"].to_numpy():
         if name not in OUTCOMES:
             raise ImpactError(f"impact, outcome {unknown_name(name, OUTCOMES)}")
-    for name, unit in json.loads(impact.attrs.get("unit", "{}")).items():
+    if impact.dtype.kind != "f" or not np.isfinite(impact.to_numpy()).all():
+        raise ImpactError("impact has values that are not finite numbers; remove those draws or find out why they are")
+    _check_units(impact)
+    return impact
+
+
+def _check_units(impact: xr.DataArray) -> None:
+    try:
+        units = json.loads(impact.attrs.get("unit", "{}"))
+    except (TypeError, ValueError):
+        units = None
+    if not isinstance(units, dict):
+        example = json.dumps({name: outcome.unit for name, outcome in OUTCOMES.items()}, ensure_ascii=False)
+        raise ImpactError(f"impact.attrs['unit'] is {impact.attrs['unit']!r}; it must be JSON such as {example}")
+    for name, unit in units.items():
         if name in OUTCOMES and unit != OUTCOMES[name].unit:
             raise ImpactError(f"impact, outcome {name!r} is in {unit!r}; it must be in {OUTCOMES[name].unit!r}")
-    if not np.isfinite(impact.to_numpy()).all():
-        raise ImpactError("impact has values that are not finite; remove those draws or find out why they are")
-    return impact
+    if "employment" in impact["outcome"] and abs(impact.sel(outcome="employment")).max() > 1:
+        raise ImpactError("impact, outcome 'employment' exceeds 1: it must be a proportion, so that 0.03 is 3 ppt")
 
 
 def with_pooled_groups(per_group: xr.DataArray, weights: pd.Series) -> xr.DataArray:

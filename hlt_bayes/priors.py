@@ -6,31 +6,28 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from hlt_bayes.strict import Finite, Frozen, Positive, Words
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Words = Annotated[str, Field(min_length=1)]
 
+class Reasoned(Frozen):
+    """A stated choice: why it is what it is, and where it comes from.
 
-class Frozen(BaseModel):
-    """A table of a spec: its keys are closed and it cannot be changed once read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Sourced(Frozen):
-    """A stated figure: its unit, why it is what it is, and where it comes from.
-
-    ``source`` is ``"assumption"`` where no document states the figure.
+    ``source`` is ``"assumption"`` where no document states it.
     """
 
-    unit: Words
     why: Words
     source: Words
+
+
+class Sourced(Reasoned):
+    """A stated figure, with its unit."""
+
+    unit: Words
 
 
 class NormalPrior(Sourced):

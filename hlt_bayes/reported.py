@@ -63,6 +63,9 @@ def reported_results(evidence: Evidence, spec: ImpactSpec) -> xr.Dataset:
     )
     pairs = list(zip(cells["outcome"], cells["group"], strict=True))
     design = np.array([design_se(evidence, spec, outcome=outcome, group=group) for outcome, group in pairs])
+    for pair, se in zip(pairs, design, strict=True):
+        if not (np.isfinite(se) and se > 0):
+            raise SpecError(f"the design SE of {' of '.join(pair)} is {se:g}; it must be a number above 0")
     ratio = spec.standard_error.log_ratio
     bounds = np.array([STAR_BOUNDS[stars] for stars in cells["stars"]])
     return xr.Dataset(

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
-import typing
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import pydantic
 from pydantic import Field, model_validator
 
 from hlt_bayes.errors import SpecError, unknown_name
-from hlt_bayes.priors import Frozen, NormalPrior, Positive, Prior, ScalePrior, Sourced, Words
+from hlt_bayes.priors import NormalPrior, Prior, Reasoned, ScalePrior, Sourced
+from hlt_bayes.strict import Frozen, Positive, Words, read_strict
 from hlt_bayes.vocabulary import GROUPS, OUTCOMES
 
 OutcomeName = Literal["employment", "earnings", "health", "wellbeing"]
 GroupName = Literal["SCR IW", "SCR OOW", "WMCA"]
 ReportedGroupName = Literal["SCR IW", "SCR OOW", "All SCR", "WMCA", "All OOW"]
 SampleName = Literal["recruits", "12-month survey sample"]
+SEED_END = 2**63
 Share = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, le=1_000_000)]
 
 
 class Priors(Frozen):
@@ -70,10 +69,17 @@ class StandardisedMeanDifference(Frozen):
 DesignSE = Annotated[RiskDifference | MeanDifference | StandardisedMeanDifference, Field(discriminator="method")]
 
 
+class LogRatio(NormalPrior):
+    """Prior of log(SE / design SE), within what an SE can plausibly depart from its design."""
+
+    mean: Annotated[float, Field(ge=-2, le=2)]
+    sd: Annotated[float, Field(ge=1e-3, le=2)]
+
+
 class StandardError(Frozen):
     """What is assumed of the SEs that the reports do not print."""
 
-    log_ratio: NormalPrior
+    log_ratio: LogRatio
     design: dict[OutcomeName, DesignSE]
 
 
@@ -81,11 +87,11 @@ class Sampling(Frozen):
     """Engine and its settings."""
 
     engine: Literal["nuts"]
-    chains: Annotated[int, Field(ge=2)]
+    chains: Annotated[int, Field(ge=2, le=100)]
     tune: Count
     draws: Count
     target_accept: Share
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, lt=SEED_END)]
 
 
 class Spec(Frozen):
@@ -156,20 +162,16 @@ class Perspective(Frozen):
     price: ImpliedPrice
 
 
-class Pooling(Frozen):
+class Pooling(Reasoned):
     """How pooled rows are weighted."""
 
     weights: Literal["recruits to treatment"]
-    why: Words
-    source: Words
 
 
-class GrossOrNet(Frozen):
+class GrossOrNet(Reasoned):
     """Whether the printed returns are read as gross benefit per £1 or net of cost."""
 
     returns_are: Literal["gross"]
-    why: Words
-    source: Words
 
 
 class EconomicSpec(Spec):
@@ -188,7 +190,7 @@ def load_impact_spec(name: str | Path) -> ImpactSpec:
     SpecError
         No such spec, or a file that is not one: all its errors in one message, each with file and key.
     """
-    return _load(name, "impact", ImpactSpec)
+    return read_strict(spec_path(name, "impact"), ImpactSpec, SpecError)
 
 
 def load_economic_spec(name: str | Path) -> EconomicSpec:
@@ -199,7 +201,7 @@ def load_economic_spec(name: str | Path) -> EconomicSpec:
     SpecError
         No such spec, or a file that is not one: all its errors in one message, each with file and key.
     """
-    return _load(name, "economic", EconomicSpec)
+    return read_strict(spec_path(name, "economic"), EconomicSpec, SpecError)
 
 
 def models_folder() -> Path:
@@ -222,67 +224,13 @@ def spec_path(name: str | Path, kind: Literal["impact", "economic"]) -> Path:
     return shipped[str(name)]
 
 
-def _load[S: Spec](name: str | Path, kind: Literal["impact", "economic"], spec: type[S]) -> S:
-    path = spec_path(name, kind)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpecError(f"{path}: spec cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise SpecError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{path}: not TOML: {error}") from error
-    try:
-        return spec.model_validate(content)
-    except pydantic.ValidationError as error:
-        lines = [line for found in error.errors() for line in _describe(found, spec).splitlines()]
-        raise SpecError("\n".join(f"{path}: {line}" for line in lines)) from error
-
-
-def _describe(found: typing.Any, spec: type[Spec]) -> str:  # noqa: ANN401 - pydantic's own untyped error details
-    location, kind = found["loc"], found["type"]
-    if not location:
-        return str(found["ctx"]["error"])
-    table, keys = _walk(spec, location[:-1] if kind == "extra_forbidden" or location[-1] == "[key]" else location)
-    key = ".".join(keys)
-    if kind == "extra_forbidden":
-        allowed = table.model_fields if isinstance(table, type) and issubclass(table, pydantic.BaseModel) else []
-        return f"key '{'.'.join([*keys, str(location[-1])])}': {unknown_name(location[-1], allowed)}"
-    if location[-1] == "[key]" or kind == "literal_error":
-        allowed = found["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        return f"key '{key}': {unknown_name(found['input'], allowed)}"
-    if kind == "union_tag_invalid":
-        tags = found["ctx"]["expected_tags"].replace("'", "").split(", ")
-        return f"key '{key}.{found['ctx']['discriminator'].strip(chr(39))}': {unknown_name(found['ctx']['tag'], tags)}"
-    if kind == "missing":
-        return f"key '{key}' is missing"
-    return f"key '{key}': {found['input']!r} given; {found['msg'][0].lower()}{found['msg'][1:]}"
-
-
-def _walk(annotation: typing.Any, location: tuple[str | int, ...]) -> tuple[typing.Any, list[str]]:  # noqa: ANN401
-    """Follow pydantic's location through the spec's types: the type that stands there, and the TOML keys."""
-    keys: list[str] = []
-    for step in location:
-        annotation = _bare(annotation)
-        members = [_bare(member) for member in typing.get_args(annotation)]
-        if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
-            field = annotation.model_fields.get(str(step))
-            annotation = field.annotation if field else None
-        elif typing.get_origin(annotation) is dict:
-            annotation = members[1]
-        elif any(isinstance(member, type) and issubclass(member, pydantic.BaseModel) for member in members):
-            annotation = next(member for member in members if step in _tags(member))
-            continue
-        keys.append(str(step))
-    return _bare(annotation), keys
-
-
-def _bare(annotation: typing.Any) -> typing.Any:  # noqa: ANN401
-    while typing.get_origin(annotation) is Annotated:
-        annotation = typing.get_args(annotation)[0]
-    return annotation
-
-
-def _tags(member: type[pydantic.BaseModel]) -> set[str]:
-    names = (member.model_fields.get(name) for name in ("family", "method"))
-    return {tag for field in names if field for tag in typing.get_args(field.annotation)}
+def stated_figures(node: object, key: str = "") -> Iterator[tuple[str, Reasoned]]:
+    """Every choice or figure of a spec that states why it is so and where it comes from, by its key."""
+    if isinstance(node, Reasoned):
+        yield key, node
+    elif isinstance(node, Frozen):
+        for name in type(node).model_fields:
+            yield from stated_figures(getattr(node, name), f"{key}.{name}".removeprefix("."))
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            yield from stated_figures(value, f"{key}.{name}")

@@ -12,6 +12,7 @@ import hlt_bayes
 PACKAGE = Path(hlt_bayes.__file__).parent
 ORDER = [
     ["errors", "seeds", "vocabulary"],
+    ["strict"],
     ["evidence"],
     ["priors"],
     ["specs"],
@@ -58,7 +59,7 @@ def test_every_room_has_its_place_in_the_order():
 @pytest.mark.parametrize(
     ("calls", "rooms"),
     [
-        ({"read_bytes", "read_text", "read_csv", "open"}, {"evidence", "specs", "report"}),
+        ({"read_bytes", "read_text", "read_csv"}, {"strict", "evidence", "report"}),
         ({"write_bytes", "write_text", "to_csv", "to_netcdf", "savefig", "mkdir", "mkdtemp", "rmtree"}, {"report"}),
         ({"sample", "draw", "sample_prior_predictive"}, {"fit"}),
     ],

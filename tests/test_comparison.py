@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hlt_bayes.comparison import LIKELIHOOD_WORDS, compare, likelihood_word
+from hlt_bayes.comparison import LIKELIHOOD_WORDS, _what_changed, compare, likelihood_word
 from hlt_bayes.reported import recovered_se, reported_results
 from hlt_bayes.vocabulary import POOLED_GROUPS
 
@@ -24,7 +24,9 @@ def test_ses_are_the_recovered_ones_and_pooled_rows_have_none(comparison, eviden
     recovered = recovered_se(reported_results(evidence, primary), [0.5])["quantile"]
     row = comparison.query("outcome == 'earnings' and group == 'WMCA'").iloc[0]
     assert row["se"] == recovered.sel(cell="earnings, WMCA", probability=0.5).item()
-    assert row["se_lower"] < row["se"] < row["se_upper"]
+    # By its definition: the interval of log s is the normal prior, here next to untouched by the stars.
+    expected = np.exp(np.log(5200 * np.sqrt(1 / 1837 + 1 / 1838)) + 0.05 + 0.2 * np.array([-1, 1]) * 1.5982)
+    np.testing.assert_allclose(row[["se_lower", "se_upper"]].to_numpy(float), expected, rtol=0.005)
     pooled = comparison["group"].isin(list(POOLED_GROUPS))
     assert comparison.loc[pooled, ["se", "shrinkage"]].isna().all(axis=None)
     assert comparison.loc[~pooled, "se"].notna().all()
@@ -38,18 +40,35 @@ def test_shrinkage_is_the_share_of_the_way_to_the_average(comparison, drawn):
 
 def test_shrinkage_is_not_given_where_the_printed_estimate_is_the_average(drawn, evidence, primary):
     impact = drawn["posterior"]["impact"]
-    moved = impact - impact.mean(["chain", "draw", "group"]) + 0.12
+    moved = impact - impact.mean(["chain", "draw", "group"]) + 0.13
     table = compare(moved, evidence, reported_results(evidence, primary))
     assert np.isnan(table.query("outcome == 'wellbeing' and group == 'SCR OOW'")["shrinkage"].item())
 
 
 def test_words_say_what_the_numbers_say(comparison):
     for _, row in comparison.iterrows():
-        ratio = row["mean"] / row["published"]
-        assert row["what_changed"].endswith(f"{likelihood_word(row['prob_positive'])} positive")
-        assert ("changes sign" in row["what_changed"]) == (ratio < 0)
-        assert ("smaller" in row["what_changed"]) == (0 <= ratio < 0.9)
-        assert ("larger" in row["what_changed"]) == (ratio > 1.1)
+        ratio, words = row["mean"] / row["published"], row["what_changed"]
+        same = abs(row["mean"] - row["published"]) <= max(row["half_unit"], 0.1 * abs(row["published"]))
+        assert words.endswith(f"{likelihood_word(row['prob_positive'])} positive")
+        assert ("about the same" in words) == same
+        assert ("changes sign" in words) == (not same and ratio < 0)
+        assert ("smaller" in words) == (not same and 0 <= ratio < 1)
+        assert ("larger" in words) == (not same and ratio > 1)
+
+
+def test_a_change_that_rounding_hides_is_not_called_one(comparison):
+    row = comparison.query("outcome == 'employment' and group == 'SCR IW'").iloc[0]
+    assert _what_changed(row.replace(row["mean"], 0.0255)).startswith("about the same")
+    assert _what_changed(row.replace(row["mean"], 0.0245)).startswith("smaller by 18%")
+
+
+def test_a_printed_zero_has_its_words(comparison):
+    row = comparison.query("outcome == 'employment' and group == 'SCR IW'").iloc[0].copy()
+    row["published"] = 0.0
+    row["mean"] = 0.004
+    assert _what_changed(row).startswith("about the same")
+    row["mean"] = 0.012
+    assert _what_changed(row).startswith("no longer zero")
 
 
 @pytest.mark.parametrize(

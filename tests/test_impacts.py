@@ -15,6 +15,8 @@ def test_a_tree_or_an_array_in_any_order_of_dims_is_taken(drawn):
     impact = drawn["posterior"]["impact"]
     turned = impact.transpose("group", "outcome", "draw", "chain")
     xr.testing.assert_identical(impact_draws(drawn), impact_draws(turned))
+    labelled = impact.assign_coords(site=("group", ["SCR", "SCR", "WMCA"]))
+    xr.testing.assert_identical(impact_draws(drawn), impact_draws(labelled))
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,10 @@ def test_a_tree_or_an_array_in_any_order_of_dims_is_taken(drawn):
         (lambda a: a.assign_coords(outcome=["employment", "earnings", "helth", "wellbeing"]), "did you mean 'health'"),
         (lambda a: a.where(a.draw != 7), "not finite"),
         (lambda a: a.assign_attrs(unit=json.dumps({"employment": "ppt"})), "is in 'ppt'; it must be in 'proportion'"),
+        (lambda a: a.assign_attrs(unit="proportion"), r"is 'proportion'; it must be JSON such as"),
+        (lambda a: a.assign_attrs(unit='"proportion"'), r"it must be JSON such as"),
+        (lambda a: 100 * a, "'employment' exceeds 1: it must be a proportion"),
+        (lambda a: a.astype(str), "not finite numbers"),
     ],
 )
 def test_anything_else_is_refused(drawn, damage, message):

@@ -4,16 +4,18 @@ import html.parser
 import json
 import math
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from helpers import REFERENCE
 
 from hlt_bayes.analysis import analyse
-from hlt_bayes.errors import ResultFolderError
+from hlt_bayes.errors import ConvergenceError, ResultFolderError
 from hlt_bayes.report import check_target, write_result
-from hlt_bayes.report.findings import headline, significance_filter
+from hlt_bayes.report.findings import LIMITS, headline, significance_filter
 from hlt_bayes.report.folder import file_sha256, replacing
 from hlt_bayes.report.tables import comparison_table, impacts_table, percent, pounds, returns_table
 from hlt_bayes.specs import spec_path
@@ -120,10 +122,48 @@ def test_nothing_half_written_is_left_behind(folder, tmp_path, interruption):
             (staging / "impacts.csv").write_text("half", encoding="utf-8")
             raise interruption
 
-    with pytest.raises(interruption):
+    with pytest.raises(ResultFolderError if interruption is OSError else interruption):
         fill()
     assert {path.name: file_sha256(path) for path in folder.iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_rename_that_fails_gives_the_old_result_back(folder, tmp_path, monkeypatch):
+    before = {path.name: file_sha256(path) for path in folder.iterdir()}
+    rename = Path.rename
+
+    def failing(self, target):
+        if target == folder and not self.name.endswith(".old"):
+            raise OSError("no")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+
+    def replace():
+        with replacing(folder, overwrite=True):
+            pass
+
+    with pytest.raises(ResultFolderError, match="cannot be written"):
+        replace()
+    assert {path.name: file_sha256(path) for path in folder.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_draws_made_elsewhere_must_have_converged_too(drawn, evidence, primary, published):
+    impact = drawn["posterior"]["impact"].copy()
+    impact.loc[{"chain": 0, "outcome": "health"}] += 0.1
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"impact": impact})})
+    with pytest.raises(ConvergenceError, match=r"impact\[health, WMCA\]: R-hat"):
+        analyse(tree, evidence, primary, published, seed=1)
+
+
+def test_a_spec_with_one_perspective_is_reported(drawn, evidence, primary, published, tmp_path):
+    financial = published.model_copy(update={"perspectives": {"financial": published.perspectives["financial"]}})
+    analysis = analyse(drawn, evidence, primary, financial, seed=1)
+    assert significance_filter(analysis.returns, analysis.comparison) == []
+    text = (write(analysis, tmp_path / "mine") / "report.html").read_text(encoding="utf-8")
+    assert "Financial benefit of each £1" in text
+    assert "Economic benefit of each £1" not in text
 
 
 class Page(html.parser.HTMLParser):
@@ -175,6 +215,15 @@ def test_the_filter_is_explained_with_its_numbers(analysis):
         assert part in sentence
     starred = analysis.comparison.assign(stars="*")
     assert significance_filter(analysis.returns, starred) == []
+
+
+def test_what_limits_say_of_the_report_stands_in_it():
+    report = (REFERENCE / "synthesis_excerpt.txt").read_text(encoding="utf-8")
+    limits = " ".join(LIMITS)
+    assert "10,000 Monte Carlo draws" in limits
+    assert "10,000 times" in report
+    assert "calls the financial ones net" in limits
+    assert "a very small net financial return" in report
 
 
 def test_headlines_name_each_group(analysis):

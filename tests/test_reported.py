@@ -12,6 +12,7 @@ from hlt_bayes.errors import SpecError
 from hlt_bayes.evidence import load_evidence
 from hlt_bayes.reported import (
     STAR_BOUNDS,
+    TAIL_SDS,
     estimate_at,
     log_normal_density,
     log_se_bounds,
@@ -136,7 +137,7 @@ def test_numpy_and_pytensor_say_the_same(cells):
 
 
 def test_the_prior_is_cut_where_it_holds_nothing():
-    assert norm.cdf(-10) < 1e-22
+    assert norm.cdf(-TAIL_SDS) < 1e-22
 
 
 def test_the_misprint_as_printed_asks_for_an_se_that_cannot_be(primary):

@@ -11,8 +11,9 @@ from helpers import edit
 import hlt_bayes.specs
 from hlt_bayes.errors import SpecError
 from hlt_bayes.priors import Sourced
-from hlt_bayes.specs import load_economic_spec, load_impact_spec, spec_path
+from hlt_bayes.specs import load_economic_spec, load_impact_spec, spec_path, stated_figures
 from hlt_bayes.structures import STRUCTURES
+from hlt_bayes.vocabulary import GROUPS, OUTCOMES, REPORTED_GROUPS
 
 PRIORS = {
     "employment": ("Normal(0, 0.05)", "HalfNormal(0.03)"),
@@ -22,12 +23,20 @@ PRIORS = {
 }
 
 WRONG_IMPACT = {
-    "negative scale": ("sd = 0.05", "sd = -0.05", r"'priors\.mu\.employment\.sd': -0\.05 given; .*greater than 0"),
+    "negative scale": (
+        "sd = 0.05",
+        "sd = -0.05",
+        r"'priors\.mu\.employment\.sd': -0\.05 given; .*greater than or equal to 0",
+    ),
     "not a number": ("sd = 0.05", "sd = nan", r"'priors\.mu\.employment\.sd': nan given"),
     "a truth value": ("sd = 0.05", "sd = true", r"'priors\.mu\.employment\.sd': True given"),
     "unknown key": ("sd = 0.05", "sd = 0.05\nsdd = 1.0", r"'priors\.mu\.employment\.sdd'.*did you mean 'sd'\?"),
     "missing key": ("mean = 0.0\n", "", r"key 'priors\.mu\.employment\.mean' is missing"),
     "unknown family": ('"normal"', '"norml"', r"'priors\.mu\.employment\.family': 'norml'.*'half-normal'"),
+    "no family": ('family = "normal"\n', "", r"key 'priors\.mu\.employment\.family' is missing"),
+    "SE ratio beyond reason": ("sd = 0.2\n", "sd = 200.0\n", r"'standard_error\.log_ratio\.sd': 200\.0 given"),
+    "vanishing scale": ("sd = 0.05", "sd = 1e-300", r"1e-300 given"),
+    "draws without end": ("draws = 2000", "draws = 99999999999999", r"'sampling\.draws': 99999999999999 given"),
     "family without the support": ("HALF", "", r"'priors\.tau\.employment\.family': 'normal'"),
     "misspelt outcome": ("[priors.mu.earnings]", "[priors.mu.earning]", r"'earning'.*did you mean 'earnings'\?"),
     "misspelt group": ('sd."WMCA"]', 'sd."WMAC"]', r"'WMAC'.*did you mean 'WMCA'\?"),
@@ -96,7 +105,7 @@ def test_unknown_and_missing_specs_are_named(tmp_path):
         SpecError, match=r"impact spec 'primry' is unknown; allowed: 'primary'; did you mean 'primary'\?"
     ):
         load_impact_spec("primry")
-    with pytest.raises(SpecError, match=r"none\.toml: spec cannot be read \(No such file"):
+    with pytest.raises(SpecError, match=r"none\.toml: cannot be read \(No such file"):
         load_economic_spec(tmp_path / "none.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff")
     with pytest.raises(SpecError, match="byte 0 is not UTF-8"):
@@ -148,19 +157,16 @@ def test_the_assumed_employment_rate_matters_as_little_as_its_reason_says(primar
 
 
 def test_every_stated_figure_has_unit_reason_and_source(primary, published):
-    def figures(node):
-        if isinstance(node, Sourced):
-            yield node
-        elif isinstance(node, pydantic.BaseModel):
-            for name in type(node).model_fields:
-                yield from figures(getattr(node, name))
-        elif isinstance(node, dict):
-            for value in node.values():
-                yield from figures(value)
+    found = [figure for spec in (primary, published) for _, figure in stated_figures(spec)]
+    assert len(found) == 8 + 1 + 1 + 3 + 2 + 2
+    assert all(figure.why and figure.source for figure in found)
+    assert sum(isinstance(figure, Sourced) and bool(figure.unit) for figure in found) == 15
 
-    found = [*figures(primary), *figures(published)]
-    assert len(found) == 8 + 1 + 1 + 3 + 2
-    assert all(figure.unit and figure.why and figure.source for figure in found)
+
+def test_specs_name_the_outcomes_and_groups_of_the_vocabulary():
+    assert typing.get_args(hlt_bayes.specs.OutcomeName) == tuple(OUTCOMES)
+    assert typing.get_args(hlt_bayes.specs.GroupName) == GROUPS
+    assert typing.get_args(hlt_bayes.specs.ReportedGroupName) == REPORTED_GROUPS
 
 
 def test_every_structure_that_a_spec_may_name_is_registered():

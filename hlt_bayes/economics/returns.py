@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from hlt_bayes.economics.prices import implied_price_interval, price_draws
-from hlt_bayes.errors import ImpactError
+from hlt_bayes.errors import ImpactError, SpecError
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.impacts import impact_draws, summary, with_pooled_groups
 from hlt_bayes.seeds import stream_seed
@@ -36,6 +38,23 @@ def benefit_cost_ratio(benefit: xr.DataArray, cost: xr.DataArray) -> xr.DataArra
         return benefit / cost
 
 
+def check_appraisal(outcomes: Sequence[str], spec: EconomicSpec, evidence: Evidence) -> None:
+    """Refuse, before anything is drawn, a spec that cannot value impacts on ``outcomes``.
+
+    Raises
+    ------
+    SpecError
+        The spec values an outcome that is not among them, or its prices cannot be.
+    """
+    for name, valued in spec.perspectives.items():
+        if valued.outcome not in outcomes:
+            raise SpecError(
+                f"economic spec {spec.name!r}, key 'perspectives.{name}.outcome': {valued.outcome!r} is valued, but "
+                f"the impacts are of {', '.join(outcomes)}"
+            )
+        implied_price_interval(evidence, name, valued)
+
+
 def appraise(source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: Evidence, *, seed: int) -> xr.Dataset:
     """Value every draw of impact, with no significance filter.
 
@@ -60,11 +79,15 @@ def appraise(source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: E
     Raises
     ------
     ImpactError
-        The impacts lack a trial group or an outcome that the spec values.
+        The trial groups of the impacts are not those of the evidence.
+    SpecError
+        The spec values an outcome that is not there, or its prices cannot be.
     """
     impact = impact_draws(source)
-    _require(impact, "group", evidence.groups)
-    _require(impact, "outcome", [valued.outcome for valued in spec.perspectives.values()])
+    found = [str(name) for name in impact["group"].to_numpy()]
+    if set(found) != set(evidence.groups):
+        raise ImpactError(f"impact has the groups {', '.join(found)}; it must have {', '.join(evidence.groups)}")
+    check_appraisal([str(name) for name in impact["outcome"].to_numpy()], spec, evidence)
     impact = with_pooled_groups(impact.sel(group=list(evidence.groups)), evidence.treated)
     cost = cost_per_head(evidence)
     published = evidence.returns.pivot(index="perspective", columns="group", values="benefit_cost_ratio")
@@ -127,10 +150,3 @@ def return_summary(economics: xr.Dataset) -> pd.DataFrame:
     for position, (name, values) in enumerate(beside.items()):
         table.insert(2 + position, name, values)
     return table
-
-
-def _require(impact: xr.DataArray, dim: str, needed: tuple[str, ...] | list[str]) -> None:
-    found = [str(label) for label in impact[dim].to_numpy()]
-    for label in needed:
-        if label not in found:
-            raise ImpactError(f"impact has no {dim} {label!r}, which the appraisal values; it has {', '.join(found)}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
@@ -13,11 +14,34 @@ import pandas as pd
 
 from hlt_bayes.errors import EvidenceError
 from hlt_bayes.evidence.printed import parse_printed
-from hlt_bayes.evidence.schema import CELL, CORRECTIONS, LEDGER, cell_findings, findings
+from hlt_bayes.evidence.schema import CELL, CORRECTIONS, LEDGER, cell_findings, findings, range_findings
+from hlt_bayes.strict import Frozen, Words, parse_strict
 from hlt_bayes.vocabulary import ARMS, GROUPS, OUTCOMES, POOLED_GROUPS
 
 EMBEDDED = Path(__file__).parent
 """The folder with ``sources.toml`` and ``tables/`` that the package carries."""
+
+_KEY = ["measure", "outcome", "group", "arm"]
+"""Columns that together name one quantity, wherever it is printed."""
+
+
+class Document(Frozen):
+    """Where the printed cells come from."""
+
+    title: Words
+    authors: list[Words]
+    institution: Words
+    series: Words
+    isbn: Words
+    published: date
+    licence: Words
+
+
+class Sources(Frozen):
+    """The documents, by the name that the ledger uses, and the ledger's files with what each holds."""
+
+    documents: dict[str, Document]
+    tables: dict[str, Words]
 
 
 @dataclass(frozen=True)
@@ -38,7 +62,7 @@ class Evidence:
     as_printed: bool
     files: dict[str, str]
     _ledger: pd.DataFrame = field(repr=False)
-    _sources: dict[str, dict[str, object]] = field(repr=False)
+    _sources: dict[str, Document] = field(repr=False)
 
     @property
     def ledger(self) -> pd.DataFrame:
@@ -50,9 +74,9 @@ class Evidence:
         return self._ledger.copy()
 
     @property
-    def sources(self) -> dict[str, dict[str, object]]:
+    def sources(self) -> dict[str, Document]:
         """Title, authors, series, ISBN, date and licence of each document."""
-        return {name: dict(source) for name, source in self._sources.items()}
+        return dict(self._sources)
 
     @cached_property
     def sha256(self) -> str:
@@ -99,7 +123,11 @@ class Evidence:
 
     @property
     def employment_rates(self) -> pd.DataFrame:
-        """Printed share of people in work for 13+ weeks: a row per trial group, a column per arm."""
+        """Printed share of people with the employment outcome: a row per trial group, a column per arm.
+
+        For SCR OOW the text says "in work at the 12-month point"; the two rates differ by the printed impact
+        on employment for 13+ weeks, so they are taken as rates of that outcome.
+        """
         return self._cells("employment rate").pivot(index="group", columns="arm", values="value") / 100.0
 
     @property
@@ -148,10 +176,10 @@ def load_evidence(folder: str | Path | None = None, *, as_printed: bool = False)
     """
     root = EMBEDDED if folder is None else Path(folder)
     hashes: dict[str, str] = {}
-    sources = tomllib.loads(_text(root, "sources.toml", hashes))
+    sources = parse_strict(_content(root, "sources.toml", hashes), root / "sources.toml", Sources, EvidenceError)
     problems: list[str] = []
     tables = []
-    for name in sources["tables"]:
+    for name in sources.tables:
         table = _read_table(root, f"tables/{name}", hashes)
         found = findings(table, LEDGER) or cell_findings(table)
         problems += [f"{root / 'tables' / name}, {line}" for line in found]
@@ -161,11 +189,11 @@ def load_evidence(folder: str | Path | None = None, *, as_printed: bool = False)
     _raise_for(problems)
 
     ledger = _with_values(pd.concat(tables, ignore_index=True))
-    _raise_for(_missing_cells(ledger, root))
+    _raise_for([f"{root / 'tables'}: {line}" for line in [*_repeated_cells(ledger), *_missing_cells(ledger)]])
     if not as_printed:
         ledger, problems = _corrected(ledger, corrections)
         _raise_for([f"{root / 'tables/corrections.csv'}, {line}" for line in problems])
-    return Evidence(folder=root, as_printed=as_printed, files=hashes, _ledger=ledger, _sources=sources["documents"])
+    return Evidence(folder=root, as_printed=as_printed, files=hashes, _ledger=ledger, _sources=sources.documents)
 
 
 def _raise_for(problems: list[str]) -> None:
@@ -173,7 +201,7 @@ def _raise_for(problems: list[str]) -> None:
         raise EvidenceError("\n".join(problems))
 
 
-def _text(root: Path, name: str, hashes: dict[str, str]) -> str:
+def _content(root: Path, name: str, hashes: dict[str, str]) -> bytes:
     path = root / name
     try:
         content = path.read_bytes()
@@ -183,17 +211,19 @@ def _text(root: Path, name: str, hashes: dict[str, str]) -> str:
             "and the tables it lists under tables/"
         ) from error
     hashes[name] = hashlib.sha256(content).hexdigest()
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise EvidenceError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+    return content
 
 
 def _read_table(root: Path, name: str, hashes: dict[str, str]) -> pd.DataFrame:
     try:
-        return pd.read_csv(StringIO(_text(root, name, hashes)), dtype=str, keep_default_na=False)
+        text = _content(root, name, hashes).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise EvidenceError(f"{root / name}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+    try:
+        return pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise EvidenceError(f"{root / name}: not a table ({error}); the first line must name the columns") from error
+        why = " ".join(str(error).split())
+        raise EvidenceError(f"{root / name}: not a table ({why}); the first line must name the columns") from error
 
 
 def _with_values(ledger: pd.DataFrame) -> pd.DataFrame:
@@ -203,22 +233,41 @@ def _with_values(ledger: pd.DataFrame) -> pd.DataFrame:
     return ledger
 
 
-def _missing_cells(ledger: pd.DataFrame, root: Path) -> list[str]:
-    """Cells without which no analysis can be made."""
-    needed = [("impact", outcome, group, "") for outcome in OUTCOMES for group in (*GROUPS, *POOLED_GROUPS)]
-    needed += [
+def _repeated_cells(ledger: pd.DataFrame) -> list[str]:
+    """Quantities that two cells state."""
+    cells = ledger[ledger.duplicated(_KEY, keep="first")]
+    return [
+        f"{_named(row)} is stated a second time in {row['place']}, {row['row']}, {row['column']}; keep one"
+        for _, row in cells.iterrows()
+    ]
+
+
+def _missing_cells(ledger: pd.DataFrame) -> list[str]:
+    """Quantities without which no analysis can be made."""
+    numbers = [("impact", outcome, group, "") for outcome in OUTCOMES for group in (*GROUPS, *POOLED_GROUPS)]
+    numbers += [
         (name, "", group, arm) for name in ("recruits", "12-month survey sample") for group in GROUPS for arm in ARMS
     ]
-    needed += [("cost per head", "", group, "") for group in (*GROUPS, *POOLED_GROUPS)]
-    keys = ["measure", "outcome", "group", "arm"]
-    counts = ledger.dropna(subset="value").groupby(keys).size()
-    lines = []
-    for key in needed:
-        count = counts.get(key, 0)
-        if count != 1:
-            what = ", ".join(part for part in key if part)
-            lines.append(f"{root / 'tables'}: {count} rows with a number for {what}; there must be exactly one")
-    return lines
+    numbers += [("cost per head", "", group, "") for group in (*GROUPS, *POOLED_GROUPS)]
+    stated = {tuple(row) for row in ledger.dropna(subset="value")[_KEY].to_numpy()}
+    # Employment rates may be absent, but not those of one arm alone.
+    rates = {key for key in stated if key[0] == "employment rate"}
+    numbers += [(*key[:3], arm) for key in sorted(rates) for arm in ARMS]
+    lines = [f"no number for {_named(dict(zip(_KEY, key, strict=True)))}" for key in numbers if key not in stated]
+    cells = {tuple(row) for row in ledger[_KEY].to_numpy()}
+    returns = [
+        (f"{name} return", "", group, "") for name in ("financial", "economic") for group in (*GROUPS, *POOLED_GROUPS)
+    ]
+    lines += [
+        f"no cell for {_named(dict(zip(_KEY, key, strict=True)))}; n/c stands for one that was not calculated"
+        for key in returns
+        if key not in cells
+    ]
+    return list(dict.fromkeys(lines))
+
+
+def _named(cell: Mapping[str, str] | pd.Series) -> str:
+    return ", ".join(str(cell[key]) for key in _KEY if cell[key])
 
 
 def _corrected(ledger: pd.DataFrame, corrections: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -235,6 +284,8 @@ def _corrected(ledger: pd.DataFrame, corrections: pd.DataFrame) -> tuple[pd.Data
         elif printed is None or not correction["reason"]:
             problems.append(f"{where}: a correction needs a number in 'corrected' and a reason")
         else:
+            wrong = range_findings(ledger.loc[cell, "measure"].item(), printed.value)
+            problems += [f"{where}, column 'corrected': {text}" for text in wrong]
             values = [correction["corrected"], correction["reason"], printed.value, printed.decimals, printed.stars]
             ledger.loc[cell, ["text", "correction", "value", "decimals", "stars"]] = values
     return ledger, problems

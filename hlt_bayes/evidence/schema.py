@@ -103,7 +103,7 @@ def cell_findings(ledger: pd.DataFrame) -> list[str]:
         if cell["unit"] != unit:
             lines.append(f"{where}, column 'unit': {cell['unit']!r} given; {cell['measure']} is in {unit!r}")
         if printed is not None:
-            lines += [f"{where}, column 'value': {text}" for text in _range_findings(cell["measure"], printed.value)]
+            lines += [f"{where}, column 'value': {text}" for text in range_findings(cell["measure"], printed.value)]
     return lines
 
 
@@ -114,11 +114,12 @@ def _number_text(text: str) -> str:
         return text
 
 
-def _range_findings(measure: str, value: float) -> list[str]:
+def range_findings(measure: str, value: float) -> list[str]:
+    """Say what a number of this measure must be, where it is not."""
     if MEASURES[measure] == "people" and value <= 0:
         return [f"{value:g} people given; {measure} must be above 0"]
-    if MEASURES[measure] == "%" and not 0 <= value <= 100:
-        return [f"{value:g} % given; {measure} must lie in 0 to 100"]
+    if MEASURES[measure] == "%" and not 0 < value < 100:
+        return [f"{value:g} % given; {measure} must lie between 0 and 100"]
     if measure == "cost per head" and value <= 0:
         return [f"£{value:g} given; a cost per head must be above £0, or no return per £1 exists"]
     return []

@@ -15,6 +15,21 @@ from hlt_bayes.errors import ResultFolderError
 
 MANIFEST = "manifest.json"
 FORMAT = "hlt-bayes result 1"
+FILES = frozenset(
+    {
+        MANIFEST,
+        "posterior.nc",
+        "impacts.csv",
+        "returns.csv",
+        "comparison.csv",
+        "impacts.png",
+        "impacts.svg",
+        "returns.png",
+        "returns.svg",
+        "report.html",
+    }
+)
+"""All that a result of ours holds."""
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
@@ -49,18 +64,20 @@ def foreign_content(folder: Path) -> str:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
             return MANIFEST
-        ours = {MANIFEST, *manifest["outputs"]}
     except (OSError, ValueError, TypeError, KeyError):
         return f"no {MANIFEST} of ours"
-    return next((path.name for path in sorted(folder.iterdir()) if path.name not in ours or path.is_dir()), "")
+    return next((path.name for path in sorted(folder.iterdir()) if path.name not in FILES or path.is_dir()), "")
 
 
 @contextlib.contextmanager
 def replacing(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """Give a new folder to fill; it becomes ``target`` by rename when all went well, else it vanishes."""
     check_target(target, overwrite=overwrite)
-    target.absolute().parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.absolute().parent))
+    try:
+        target.absolute().parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.absolute().parent))
+    except OSError as error:
+        raise ResultFolderError(f"{target}: cannot be written ({error})") from error
     try:
         staging.chmod(0o777 & ~_umask())
         yield staging
@@ -76,6 +93,9 @@ def replacing(target: Path, *, overwrite: bool) -> Iterator[Path]:
             shutil.rmtree(old)
         else:
             staging.rename(target)
+    except OSError as error:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise ResultFolderError(f"{target}: cannot be written ({error}); nothing was left there") from error
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 
 import jinja2
 
 from hlt_bayes.analysis import Analysis
 from hlt_bayes.economics import implied_price_bounds, implied_price_interval
-from hlt_bayes.priors import Frozen, Sourced
 from hlt_bayes.report.findings import LIMITS, headline, significance_filter
 from hlt_bayes.report.tables import Table, comparison_table, impacts_table, returns_table
+from hlt_bayes.specs import stated_figures
 
 FIGURE_TEXTS = {
     "impacts": "Forest plot: for each outcome and group, the printed impact with an interval from its recovered "
@@ -80,34 +80,16 @@ def _prices_table(analysis: Analysis) -> Table:
 def _assumptions_table(analysis: Analysis) -> Table:
     rows = []
     for spec in (analysis.impact_spec, analysis.economic_spec):
-        for key, figure in _sourced(spec, ""):
+        for key, figure in stated_figures(spec):
             stated = figure.model_dump(exclude={"unit", "why", "source"})
-            rows.append(
-                (
-                    f"{spec.name}: {key}",
-                    ", ".join(f"{name} {value}" for name, value in stated.items()),
-                    figure.unit,
-                    figure.why,
-                    figure.source,
-                )
-            )
+            said = ", ".join(f"{name} {value}" for name, value in stated.items())
+            rows.append((f"{spec.name}: {key}", said, getattr(figure, "unit", ""), figure.why, figure.source))
     return Table(
-        title="Priors, prices and other stated figures",
+        title="Priors, prices and other stated figures and choices",
         columns=("Key", "Stated", "Unit", "Why", "Source"),
         rows=tuple(rows),
-        notes=(analysis.economic_spec.gross_or_net.why,),
+        notes=("Source “assumption”: no document states it.",),
     )
-
-
-def _sourced(node: object, key: str) -> Iterator[tuple[str, Sourced]]:
-    if isinstance(node, Sourced):
-        yield key, node
-    elif isinstance(node, Frozen):
-        for name in type(node).model_fields:
-            yield from _sourced(getattr(node, name), f"{key}.{name}".removeprefix("."))
-    elif isinstance(node, dict):
-        for name, value in node.items():
-            yield from _sourced(value, f"{key}.{name}")
 
 
 def _corrections_table(analysis: Analysis) -> Table:

@@ -72,9 +72,9 @@ def returns_table(returns: pd.DataFrame) -> Table:
         rows=tuple(rows),
         notes=(
             "Economic: health at £ per SD. Financial: people in sustained work at £ per person.",
-            "Published: an impact without a star was set to zero before it was valued. No filter: the printed impact "
-            "at the mean price, star or not. Mean, interval, P: this re-analysis, every posterior draw, nothing set to "
-            "zero.",
+            "Published: an impact without a star counts as none. No filter: the printed impact at the mean price, star "
+            "or not. Mean, interval, P: this re-analysis, every posterior draw, nothing set to zero.",
+            "Returns are read as gross of cost, which is a choice: the report calls the financial ones net.",
             f"{MISSING}: not calculated in the report. Cost: £ per person randomised to treatment.",
         ),
     )
@@ -95,7 +95,7 @@ def comparison_table(comparison: pd.DataFrame) -> Table:
                 printed,
                 _number(row["se"], outcome),
                 _number(row["mean"], outcome),
-                "" if math.isnan(row["shrinkage"]) else percent(row["shrinkage"]),
+                "" if math.isnan(row["shrinkage"]) else f"{row['shrinkage']:.0%}",
                 row["what_changed"],
             )
         )
@@ -104,9 +104,9 @@ def comparison_table(comparison: pd.DataFrame) -> Table:
         columns=("Outcome", "Group", "Published", "SE", "Mean", "Shrunk", "What changed"),
         rows=tuple(rows),
         notes=(
-            "* 90 %, ** 95 %, *** 99 %. SE: not printed; median recovered from rounding, stars and sample sizes.",
-            "Shrunk: share of the way from the printed estimate to the average of the groups. Pooled rows were not "
-            "fitted, so their cells have no SE and are a check.",
+            "Stars: * 90%, ** 95%, *** 99%. SE: not printed; median recovered from rounding, stars and sample sizes.",
+            "Shrunk: share of the way from the printed estimate to the average of the groups, where rounding leaves it "
+            "to be told. Pooled rows were not fitted, so they have neither; they are shown for comparison.",
             *notes,
         ),
     )

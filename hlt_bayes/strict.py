@@ -1,0 +1,106 @@
+"""Reads TOML into closed, frozen tables: unknown keys are errors, and all errors of a file come at once."""
+
+from __future__ import annotations
+
+import tomllib
+import typing
+from pathlib import Path
+from typing import Annotated, Any
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from hlt_bayes.errors import HltBayesError, unknown_name
+
+Positive = Annotated[float, Field(ge=1e-9, le=1e9)]
+Finite = Annotated[float, Field(ge=-1e9, le=1e9)]
+Words = Annotated[str, Field(min_length=1)]
+
+
+class Frozen(BaseModel):
+    """A table of a file: its keys are closed and it cannot be changed once read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def read_strict[T: Frozen](path: Path, table: type[T], error: type[HltBayesError]) -> T:
+    """Read a TOML file as ``table``; every departure from it is a line of one ``error``, with file and key."""
+    try:
+        content = path.read_bytes()
+    except OSError as found:
+        raise error(f"{path}: cannot be read ({found.strerror})") from found
+    return parse_strict(content, path, table, error)
+
+
+def parse_strict[T: Frozen](content: bytes, path: Path, table: type[T], error: type[HltBayesError]) -> T:
+    """Parse the bytes of a TOML file, as ``read_strict`` does."""
+    try:
+        return table.model_validate(tomllib.loads(content.decode("utf-8")))
+    except UnicodeDecodeError as found:
+        raise error(f"{path}: byte {found.start} is not UTF-8; save the file as UTF-8") from found
+    except tomllib.TOMLDecodeError as found:
+        raise error(f"{path}: not TOML: {found}") from found
+    except pydantic.ValidationError as found:
+        lines = [line for one in found.errors() for line in _describe(one, table).splitlines()]
+        raise error("\n".join(f"{path}: {line}" for line in lines)) from found
+
+
+def _describe(found: Any, table: type[Frozen]) -> str:  # noqa: ANN401 - pydantic's own untyped error details
+    location, kind = found["loc"], found["type"]
+    if not location:
+        return str(found["ctx"]["error"])
+    of_key = kind == "extra_forbidden" or location[-1] == "[key]"
+    annotation, keys = _walk(table, location[:-1] if of_key else location)
+    key = ".".join(keys)
+    if kind == "extra_forbidden":
+        allowed = annotation.model_fields if _is_table(annotation) else []
+        return f"key '{'.'.join([*keys, str(location[-1])])}': {unknown_name(location[-1], allowed)}"
+    if kind == "literal_error":
+        return f"key '{key}': {unknown_name(found['input'], _names(found['ctx']['expected']))}"
+    if kind == "union_tag_invalid":
+        tag = found["ctx"]["discriminator"].strip("'")
+        return f"key '{key}.{tag}': {unknown_name(found['ctx']['tag'], _names(found['ctx']['expected_tags']))}"
+    if kind == "union_tag_not_found":
+        return f"key '{key}.{found['ctx']['discriminator'].strip(chr(39))}' is missing"
+    if kind == "missing":
+        return f"key '{key}' is missing"
+    given = "a table" if isinstance(found["input"], dict) else repr(found["input"])
+    return f"key '{key}': {given} given; {found['msg'][0].lower()}{found['msg'][1:]}"
+
+
+def _names(expected: str) -> list[str]:
+    """Names out of pydantic's list of them: ``'a', 'b' or 'c'``."""
+    return [name.strip(" '") for name in expected.replace(" or ", ",").split(",")]
+
+
+def _walk(annotation: Any, location: tuple[str | int, ...]) -> tuple[Any, list[str]]:  # noqa: ANN401
+    """Follow pydantic's location through the types: the type that stands there, and the TOML keys."""
+    keys: list[str] = []
+    for step in location:
+        annotation = _bare(annotation)
+        members = [_bare(member) for member in typing.get_args(annotation)]
+        if _is_table(annotation):
+            field = annotation.model_fields.get(str(step))
+            annotation = field.annotation if field else None
+        elif typing.get_origin(annotation) is dict:
+            annotation = members[1]
+        elif any(_is_table(member) for member in members):
+            annotation = next(member for member in members if step in _tags(member))
+            continue
+        keys.append(str(step))
+    return _bare(annotation), keys
+
+
+def _is_table(annotation: Any) -> bool:  # noqa: ANN401
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _bare(annotation: Any) -> Any:  # noqa: ANN401
+    while typing.get_origin(annotation) is Annotated:
+        annotation = typing.get_args(annotation)[0]
+    return annotation
+
+
+def _tags(member: type[BaseModel]) -> set[str]:
+    names = (member.model_fields.get(name) for name in ("family", "method"))
+    return {tag for field in names if field for tag in typing.get_args(field.annotation)}
