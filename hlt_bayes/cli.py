@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import signal
 import sys
 import threading
@@ -191,10 +190,6 @@ def _exit_codes() -> Iterator[None]:
     except HltBayesError as error:
         typer.echo(f"hlt-bayes: {error}", err=True)
         raise typer.Exit(error.exit_code) from error
-    except BrokenPipeError as error:
-        # Whoever read the tables has seen enough; the result is written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from error
     except KeyboardInterrupt as error:
         typer.echo("hlt-bayes: interrupted; nothing was written", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from error

@@ -78,27 +78,25 @@ def replacing(target: Path, *, overwrite: bool) -> Iterator[Path]:
         staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.absolute().parent))
     except OSError as error:
         raise ResultFolderError(f"{target}: cannot be written ({error})") from error
+    old = staging.with_name(f"{staging.name}.old")
     try:
         staging.chmod(0o777 & ~_umask())
         yield staging
         check_target(target, overwrite=overwrite)
         if target.exists():
-            old = staging.with_name(f"{staging.name}.old")
             target.rename(old)
-            try:
-                staging.rename(target)
-            except BaseException:
-                old.rename(target)
-                raise
-            shutil.rmtree(old)
-        else:
+        try:
             staging.rename(target)
+        except BaseException:
+            if old.exists():
+                old.rename(target)
+            raise
     except OSError as error:
+        raise ResultFolderError(f"{target}: cannot be written ({error}); what was there before is unchanged") from error
+    finally:
         shutil.rmtree(staging, ignore_errors=True)
-        raise ResultFolderError(f"{target}: cannot be written ({error}); nothing was left there") from error
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def file_sha256(path: Path) -> str:

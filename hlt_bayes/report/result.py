@@ -52,7 +52,8 @@ def write_result(
     """
     target = Path(folder)
     with replacing(target, overwrite=overwrite) as staging:
-        analysis.draws.to_netcdf(staging / "posterior.nc", engine="h5netcdf")
+        # Made in memory first: HDF5 itself dies, and not by an exception, where a disk is full.
+        (staging / "posterior.nc").write_bytes(bytes(analysis.draws.to_netcdf(engine="h5netcdf")))
         for name in ("impacts", "returns", "comparison"):
             getattr(analysis, name).to_csv(staging / f"{name}.csv", index=False)
         figures = {
