@@ -154,6 +154,8 @@ class _Stages:
         signal.signal(signal.SIGINT, self._handler)
         if exception[0] is None:
             self._finish()
+        else:
+            self._display.live.transient = True
         self._display.stop()
 
     def _interrupt(self, *_: object) -> None:

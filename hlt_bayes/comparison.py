@@ -50,9 +50,11 @@ def compare(source: xr.DataTree | xr.DataArray, evidence: Evidence, cells: xr.Da
     -------
     DataFrame
         Per outcome and group, in the outcome's unit: ``published`` with ``half_unit``, ``stars``,
-        ``text`` and ``correction``; ``se`` (median) with ``se_lower`` and ``se_upper`` (89 %), recovered
-        from rounding, stars and design, missing for pooled rows, which no likelihood uses; the posterior
-        as in ``impact_summary``; ``shrinkage``; ``what_changed`` in words.
+        ``text`` and ``correction``; ``design_se``, and ``se`` (median) with ``se_lower_89`` and
+        ``se_upper_89``, recovered from rounding, stars and design; the posterior
+        as in ``impact_summary``; ``shrinkage``; ``what_changed`` in words. Pooled rows, which no
+        likelihood uses, have no SE, and nothing is said of what changed: the printed ones are estimates of
+        their own, not means of the printed groups.
 
     Notes
     -----
@@ -71,9 +73,10 @@ def compare(source: xr.DataTree | xr.DataArray, evidence: Evidence, cells: xr.Da
         {
             "outcome": recovered["outcome"].to_numpy(),
             "group": recovered["group"].to_numpy(),
+            "design_se": cells["design_se"].to_numpy(),
             "se": se[:, 1],
-            "se_lower": se[:, 0],
-            "se_upper": se[:, 2],
+            "se_lower_89": se[:, 0],
+            "se_upper_89": se[:, 2],
         }
     )
     table = printed.merge(errors, how="left").merge(table, how="right")
@@ -88,6 +91,9 @@ def compare(source: xr.DataTree | xr.DataArray, evidence: Evidence, cells: xr.Da
 
 def _what_changed(row: pd.Series) -> str:
     mean, published = row["mean"], row["published"]
+    verdict = f"{likelihood_word(row['prob_positive'])} positive"
+    if row["group"] in POOLED_GROUPS:
+        return verdict
     if abs(mean - published) <= max(row["half_unit"], ABOUT_THE_SAME * abs(published)):
         size = "about the same"
     elif mean * published <= 0:
@@ -95,4 +101,4 @@ def _what_changed(row: pd.Series) -> str:
     else:
         share = abs(mean / published - 1)
         size = f"{'smaller' if abs(mean) < abs(published) else 'larger'} by {share:.0%}"
-    return f"{size}; {likelihood_word(row['prob_positive'])} positive"
+    return f"{size}; {verdict}"

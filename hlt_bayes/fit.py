@@ -83,7 +83,7 @@ def fit(
     return tree
 
 
-def impact_attrs(spec: ImpactSpec, evidence: Evidence, *, seed: int) -> dict[str, str | int]:
+def impact_attrs(spec: ImpactSpec, evidence: Evidence, *, seed: int) -> dict[str, str]:
     """Say of an array of impact draws what it is and how it was made."""
     return {
         "unit": json.dumps({name: OUTCOMES[name].unit for name in spec.outcomes}),
@@ -92,7 +92,7 @@ def impact_attrs(spec: ImpactSpec, evidence: Evidence, *, seed: int) -> dict[str
         "spec": spec.name,
         "spec_sha256": spec.fingerprint,
         "evidence_sha256": evidence.sha256,
-        "seed": seed,
+        "seed": str(seed),
         "versions": json.dumps({name: version(name) for name in ("hlt-bayes", "pymc", "pytensor", "nutpie", "numba")}),
     }
 

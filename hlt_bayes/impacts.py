@@ -112,5 +112,7 @@ def summary(draws: xr.DataArray, *, above: float) -> pd.DataFrame:
 
 
 def impact_summary(impact: xr.DataArray) -> pd.DataFrame:
-    """Summarise impacts by outcome and group, in the units of the draws; ``prob_positive`` is P(impact > 0)."""
-    return summary(impact, above=0.0).rename(columns={"prob_above": "prob_positive"})
+    """Summarise impacts by outcome and group, each in its ``unit``; ``prob_positive`` is P(impact > 0)."""
+    table = summary(impact, above=0.0).rename(columns={"prob_above": "prob_positive"})
+    table.insert(2, "unit", [OUTCOMES[outcome].unit for outcome in table["outcome"]])
+    return table

@@ -50,12 +50,17 @@ def _impact_panel(axis: Axes, rows: pd.DataFrame, outcome: str) -> None:
     reach = _Z89 * values["se"]
     axis.hlines(printed, values["published"] - reach, values["published"] + reach, color=PUBLISHED, linewidth=1.0)
     axis.plot(
-        values["published"], printed, "s", color=PUBLISHED, markerfacecolor="white", label="published, SE recovered"
+        values["published"],
+        printed,
+        "s",
+        color=PUBLISHED,
+        markerfacecolor="white",
+        label="published, 89% interval from recovered SE",
     )
     posterior = height - 0.15
     axis.hlines(posterior, values["lower_95"], values["upper_95"], color=OURS, linewidth=1.0)
     axis.hlines(posterior, values["lower_89"], values["upper_89"], color=OURS, linewidth=3.0)
-    axis.plot(values["mean"], posterior, "o", color=OURS, label="posterior mean, 89 % and 95 % interval")
+    axis.plot(values["mean"], posterior, "o", color=OURS, label="posterior mean, 89% and 95% interval")
     axis.set_yticks(height, rows["group"])
     axis.set_ylim(-0.6, len(rows) - 0.4)
     axis.set_title(OUTCOMES[outcome].label, loc="left", fontsize=11)
@@ -91,8 +96,10 @@ def _return_panel(axis: Axes, economics: xr.Dataset, perspective: str) -> None:
         shape = base + 0.8 * counts / counts.max()
         axis.stairs(shape, edges, baseline=base, fill=True, color=OURS, alpha=0.35)
         axis.hlines(base, *np.quantile(row, [0.055, 0.945]), color=OURS, linewidth=3.0)
-    axis.plot(draws.mean(axis=1), height, "o", color=OURS, label="posterior mean, 89 % interval, distribution")
-    axis.plot(economics["unfiltered"], height + 0.2, "D", color=UNFILTERED, label="printed impact, star or not")
+    axis.plot(draws.mean(axis=1), height, "o", color=OURS, label="posterior mean, 89% interval, distribution")
+    axis.plot(
+        economics["unfiltered"], height + 0.2, "D", color=UNFILTERED, label="no filter: printed impact, star or not"
+    )
     axis.plot(
         economics["published"], height + 0.5, "s", color=PUBLISHED, markerfacecolor="white", label="published return"
     )

@@ -23,6 +23,14 @@ class Reasoned(Frozen):
     why: Words
     source: Words
 
+    def __str__(self) -> str:
+        """Say what is stated, without its unit, reason and source."""
+        stated = self.model_dump(exclude={"unit", "why", "source"})
+        said = {key: ", ".join(value) if isinstance(value, list) else value for key, value in stated.items()}
+        return "; ".join(
+            f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in said.items()
+        )
+
 
 class Sourced(Reasoned):
     """A stated figure, with its unit."""

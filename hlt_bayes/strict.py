@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hlt_bayes.errors import HltBayesError, unknown_name
 
-Positive = Annotated[float, Field(ge=1e-9, le=1e9)]
+SMALLEST = 1e-9
+Positive = Annotated[float, Field(ge=SMALLEST, le=1e9)]
 Finite = Annotated[float, Field(ge=-1e9, le=1e9)]
 Words = Annotated[str, Field(min_length=1)]
 
@@ -64,6 +65,8 @@ def _describe(found: Any, table: type[Frozen]) -> str:  # noqa: ANN401 - pydanti
         return f"key '{key}.{found['ctx']['discriminator'].strip(chr(39))}' is missing"
     if kind == "missing":
         return f"key '{key}' is missing"
+    if kind == "greater_than_equal" and found["ctx"]["ge"] == SMALLEST:
+        return f"key '{key}': {found['input']!r} given; must be above 0"
     given = "a table" if isinstance(found["input"], dict) else repr(found["input"])
     return f"key '{key}': {given} given; {found['msg'][0].lower()}{found['msg'][1:]}"
 

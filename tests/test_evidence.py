@@ -98,9 +98,9 @@ def test_the_reason_of_the_correction_holds(evidence):
         return (pooled * people.sum() - other * people["SCR OOW"]) / people["WMCA"]
 
     low, high = needed(0.10 - 0.005, 0.12 + 0.005), needed(0.10 + 0.005, 0.12 - 0.005)
-    assert f"needs {low:.2f} to {high:.2f} for WMCA" in evidence.corrections["correction"].item()
+    assert f"WMCA lies in {low:.2f} to {high:.2f}" in evidence.corrections["correction"].item()
     assert low < wellbeing["WMCA"] < high
-    assert mix(0.9) > 0.4
+    assert f"0.9 would make it {mix(0.9):.2f};" in evidence.corrections["correction"].item()
 
 
 def test_arm_sizes_sum_to_the_printed_total(evidence):

@@ -17,7 +17,7 @@ from hlt_bayes.errors import ConvergenceError, ResultFolderError
 from hlt_bayes.report import check_target, write_result
 from hlt_bayes.report.findings import LIMITS, headline, significance_filter
 from hlt_bayes.report.folder import file_sha256, replacing
-from hlt_bayes.report.tables import comparison_table, impacts_table, percent, pounds, returns_table
+from hlt_bayes.report.tables import comparison_table, impacts_table, per_pound, percent, pounds, returns_table
 from hlt_bayes.specs import spec_path
 
 FILES = {
@@ -211,15 +211,27 @@ def test_text_from_a_spec_is_escaped(drawn, evidence, primary, published, tmp_pa
 def test_the_filter_is_explained_with_its_numbers(analysis):
     (sentence,) = significance_filter(analysis.returns, analysis.comparison)
     row = analysis.returns.query("perspective == 'economic' and group == 'WMCA'").iloc[0]
-    for part in ("WMCA", "0.05 sd", pounds(row["unfiltered"]), pounds(row["mean"]), percent(row["prob_above_one"])):
+    for part in (
+        "WMCA",
+        "0.05 SD",
+        "£46,642 to £51,510 per SD of EQ-5D-5L",
+        pounds(row["unfiltered"]),
+        pounds(row["mean"]),
+        percent(row["prob_above_one"]),
+    ):
         assert part in sentence
     starred = analysis.comparison.assign(stars="*")
     assert significance_filter(analysis.returns, starred) == []
 
 
-def test_what_limits_say_of_the_report_stands_in_it():
+def test_what_limits_say_is_so(evidence, primary):
     report = (REFERENCE / "synthesis_excerpt.txt").read_text(encoding="utf-8")
     limits = " ".join(LIMITS)
+    printed = evidence.impacts.set_index(["outcome", "group"])["estimate"]["earnings"]
+    mean = np.average(printed[["SCR IW", "SCR OOW"]], weights=evidence.treated[["SCR IW", "SCR OOW"]])
+    assert f"earnings of All SCR: printed £{printed['All SCR']:.0f}, weighted mean £{mean:.0f}" in limits
+    sds = [figure.value for figure in primary.standard_error.design["earnings"].sd.values()]
+    assert f"(£{min(sds):,.0f} to £{max(sds):,.0f})" in limits
     assert "10,000 Monte Carlo draws" in limits
     assert "10,000 times" in report
     assert "calls the financial ones net" in limits
@@ -246,6 +258,14 @@ def test_probabilities_are_never_certain(value, text):
 )
 def test_amounts_are_to_the_penny(value, text):
     assert pounds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "perspective", "text"),
+    [(0.0163, "financial", "1.6p"), (-0.0004, "financial", "0.0p"), (-0.02, "economic", "-£0.02")],
+)
+def test_financial_returns_are_shown_in_tenths_of_a_penny(value, perspective, text):
+    assert per_pound(value, perspective) == text
 
 
 def test_employment_is_shown_in_percentage_points(analysis):

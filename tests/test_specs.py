@@ -26,7 +26,7 @@ WRONG_IMPACT = {
     "negative scale": (
         "sd = 0.05",
         "sd = -0.05",
-        r"'priors\.mu\.employment\.sd': -0\.05 given; .*greater than or equal to 0",
+        r"'priors\.mu\.employment\.sd': -0\.05 given; must be above 0",
     ),
     "not a number": ("sd = 0.05", "sd = nan", r"'priors\.mu\.employment\.sd': nan given"),
     "a truth value": ("sd = 0.05", "sd = true", r"'priors\.mu\.employment\.sd': True given"),

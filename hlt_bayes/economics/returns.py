@@ -71,7 +71,8 @@ def appraise(source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: E
     -------
     Dataset
         ``benefit_cost_ratio`` (gross, £ per £1) and ``benefit_per_head`` (£) {chain, draw, perspective,
-        group}; ``price`` {chain, draw, perspective} (£ per unit of the perspective's ``outcome``);
+        group}; ``price`` {chain, draw, perspective} (£ per unit of the perspective's ``outcome``), drawn
+        between its ``price_bounds`` {perspective, bound};
         ``cost_per_head`` {group} (£); ``published`` {perspective, group}, the printed return; and
         ``unfiltered`` {perspective, group}, what the printed impact returns at the mean price if nothing
         is set to zero. Groups include the pooled rows.
@@ -106,6 +107,7 @@ def appraise(source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: E
                     "benefit_cost_ratio": benefit_cost_ratio(benefit, cost),
                     "benefit_per_head": benefit,
                     "price": price,
+                    "price_bounds": ("bound", np.array(interval)),
                     "published": ("group", published.loc[name, groups].to_numpy(float)),
                     "unfiltered": benefit_cost_ratio(at_print * np.mean(interval), cost),
                 }
@@ -114,7 +116,9 @@ def appraise(source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: E
     names = list(spec.perspectives)
     result = xr.concat(parts, dim="perspective").assign_coords(
         perspective=names,
+        bound=["lower", "upper"],
         outcome=("perspective", [spec.perspectives[name].outcome for name in names]),
+        price_unit=("perspective", [spec.perspectives[name].price.unit for name in names]),
     )
     for variable in ("benefit_cost_ratio", "benefit_per_head"):
         result[variable] = result[variable].transpose("chain", "draw", "perspective", "group")
@@ -127,7 +131,7 @@ def appraise(source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: E
     result["price"].attrs = {
         "unit": "; ".join(f"{name}: {valued.price.unit}" for name, valued in spec.perspectives.items())
     }
-    result.attrs = {"spec": spec.name, "spec_sha256": spec.fingerprint, "seed": seed}
+    result.attrs = {"spec": spec.name, "spec_sha256": spec.fingerprint, "seed": str(seed)}
     return result
 
 
@@ -137,15 +141,21 @@ def return_summary(economics: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     DataFrame
+        ``outcome``, which is valued, between ``price_lower_gbp`` and ``price_upper_gbp`` in ``price_unit``;
         ``cost_per_head_gbp``; ``published`` (missing where not calculated) and ``unfiltered``; ``mean``,
         ``sd``, intervals of the gross benefit per £1; ``prob_above_one``, P(£1 returns more than £1).
     """
     table = summary(economics["benefit_cost_ratio"], above=1.0).rename(columns={"prob_above": "prob_above_one"})
-    keys = list(zip(table["perspective"], table["group"], strict=True))
+    keys = zip(table["perspective"], table["group"], strict=True)
+    rows = [economics.sel(perspective=name, group=group) for name, group in keys]
     beside = {
-        "cost_per_head_gbp": [float(economics["cost_per_head"].sel(group=group)) for _, group in keys],
-        "published": [float(economics["published"].sel(perspective=name, group=group)) for name, group in keys],
-        "unfiltered": [float(economics["unfiltered"].sel(perspective=name, group=group)) for name, group in keys],
+        "outcome": [row["outcome"].item() for row in rows],
+        "price_lower_gbp": [row["price_bounds"].sel(bound="lower").item() for row in rows],
+        "price_upper_gbp": [row["price_bounds"].sel(bound="upper").item() for row in rows],
+        "price_unit": [row["price_unit"].item() for row in rows],
+        "cost_per_head_gbp": [row["cost_per_head"].item() for row in rows],
+        "published": [row["published"].item() for row in rows],
+        "unfiltered": [row["unfiltered"].item() for row in rows],
     }
     for position, (name, values) in enumerate(beside.items()):
         table.insert(2 + position, name, values)

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import pandas as pd
 
-from hlt_bayes.report.tables import percent, pounds
+from hlt_bayes.report.tables import per_pound, percent, pounds, price_in_words
 
 
 def significance_filter(returns: pd.DataFrame, comparison: pd.DataFrame) -> list[str]:
-    """Sentences on each printed economic return of £0 whose health impact had no star.
+    """Sentences on each printed economic return of £0 whose impact had no star.
 
     Parameters
     ----------
     returns, comparison
         Tables of ``return_summary`` and ``compare``.
     """
-    economic = returns[(returns["perspective"] == "economic") & (returns["published"] == 0)]
-    health = comparison[comparison["outcome"] == "health"].set_index("group")
+    zero = returns[(returns["perspective"] == "economic") & (returns["published"] == 0)]
+    cells = comparison.set_index(["outcome", "group"])
     sentences = []
-    for _, row in economic.iterrows():
-        group = row["group"]
-        if health.loc[group, "stars"]:
+    for _, row in zero.iterrows():
+        group, outcome = row["group"], row["outcome"]
+        cell = cells.loc[(outcome, group)]
+        if cell["stars"]:
             continue
+        as_printed, mean, low, high = (pounds(row[name]) for name in ("unfiltered", "mean", "lower_89", "upper_89"))
         sentences.append(
-            f"{group}'s published economic return of £0 is not an estimate of nothing: its printed health impact of "
-            f"{health.loc[group, 'text']} had no star, and the report counts an impact without a star as none. At the "
-            f"price that the other groups' returns imply, the same printed impact returns {pounds(row['unfiltered'])}. "
-            f"Pooled with the other groups, its posterior mean is {pounds(row['mean'])} for each £1 (89% interval "
-            f"{pounds(row['lower_89'])} to {pounds(row['upper_89'])}), with a probability of "
-            f"{percent(row['prob_above_one'])} that £1 returns more than £1."
+            f"{group}'s published economic return of £0 comes from a rule, not from an estimate: its printed {outcome} "
+            f"impact, {cell['text'].replace('sd', 'SD')}, had no star and counts as none. Valued as that of the other "
+            f"groups ({price_in_words(row)}), it returns {as_printed} gross for each £1. Pooled with the other groups, "
+            f"the return has posterior mean {mean} (89% interval {low} to {high}) and exceeds £1 with probability "
+            f"{percent(row['prob_above_one'])}. The step from {as_printed} to {mean} is pooling, and depends on the "
+            "prior of how far groups differ."
         )
     return sentences
 
@@ -44,10 +46,10 @@ def headline(returns: pd.DataFrame, impacts: pd.DataFrame, groups: list[str]) ->
         )
         sentence = f"{group}: probability that the service raised {raised}."
         for _, row in returns[returns["group"] == group].iterrows():
+            mean, low, high = (per_pound(row[name], row["perspective"]) for name in ("mean", "lower_89", "upper_89"))
             sentence += (
-                f" {row['perspective'].capitalize()} benefit of each £1: posterior mean {pounds(row['mean'])} (89% "
-                f"interval {pounds(row['lower_89'])} to {pounds(row['upper_89'])}), above £1 with probability "
-                f"{percent(row['prob_above_one'])}."
+                f" {row['perspective'].capitalize()} benefit of each £1: posterior mean {mean} (89% interval {low} to "
+                f"{high}), above £1 with probability {percent(row['prob_above_one'])}."
             )
         sentences.append(sentence)
     return sentences
@@ -55,14 +57,19 @@ def headline(returns: pd.DataFrame, impacts: pd.DataFrame, groups: list[str]) ->
 
 LIMITS = (
     "The report prints no standard errors: they are recovered from rounding, stars and sample sizes, under a stated "
-    "prior.",
+    "prior. For earnings that is in effect an assumed SD of earnings (£5,200 to £9,000), because no star bounds them "
+    "tightly.",
     "Three trial groups say little about how far impacts differ between groups: the prior of that spread matters, most "
     "of all for a group that lies apart.",
-    "The stars of the pooled rows (All SCR, All OOW) are information that this model does not use.",
+    "The printed pooled rows (All SCR, All OOW) and their stars are information that this model does not use. They are "
+    "estimates of their own, not means of the printed groups (earnings of All SCR: printed £102, weighted mean £45), "
+    "so a difference in a pooled row is not shrinkage alone.",
     "Health and wellbeing were seen only in those who answered the 12-month survey; returns apply them to everybody "
     "randomised.",
     "Prices are those that the published returns imply, not prices of ours: how long a gain lasts and what a QALY is "
     "worth are inside them and cannot be told apart here. They are drawn independently of the impacts.",
+    "That an impact without a star counts as none is how the printed returns read (section 2.1 gives no return where "
+    "no significant impact was found); the report does not state it as a rule.",
     "The printed returns are read as gross of cost. The report calls the financial ones net; read so, the two groups "
     "that have one imply no price in common, so this is a choice that the full economic report would settle.",
     "The published evaluation drew its own distribution of the returns (10,000 Monte Carlo draws) and warned that a "

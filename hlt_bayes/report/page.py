@@ -81,9 +81,7 @@ def _assumptions_table(analysis: Analysis) -> Table:
     rows = []
     for spec in (analysis.impact_spec, analysis.economic_spec):
         for key, figure in stated_figures(spec):
-            stated = figure.model_dump(exclude={"unit", "why", "source"})
-            said = ", ".join(f"{name} {value}" for name, value in stated.items())
-            rows.append((f"{spec.name}: {key}", said, getattr(figure, "unit", ""), figure.why, figure.source))
+            rows.append((f"{spec.name}: {key}", str(figure), getattr(figure, "unit", ""), figure.why, figure.source))
     return Table(
         title="Priors, prices and other stated figures and choices",
         columns=("Key", "Stated", "Unit", "Why", "Source"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from hlt_bayes.comparison import ABOUT_THE_SAME, LIKELIHOOD_WORDS
 from hlt_bayes.vocabulary import OUTCOMES
 
 MISSING = "n/c"
@@ -39,13 +40,18 @@ def impacts_table(impacts: pd.DataFrame) -> Table:
             )
         )
     return Table(
-        title="Impacts: treatment minus control, per person randomised",
+        title="Impacts: treatment minus control",
         columns=("Outcome", "Group", "Mean", "SD", "89% interval", "95% interval", "P(>0)"),
         rows=tuple(rows),
         notes=(
-            "Positive is better. Intervals are equal-tailed. All SCR and All OOW are derived: means of their groups "
-            "weighted by recruits to treatment.",
-            "Health and wellbeing are those of the people who answered the 12-month survey.",
+            "Positive is better. Employment: "
+            + "; ".join(f"{OUTCOMES[name].label.lower()}: {OUTCOMES[name].measure}" for name in OUTCOMES).removeprefix(
+                "employment: "
+            )
+            + ".",
+            "Employment and earnings are per person randomised, health and wellbeing per person who answered the "
+            "survey. Intervals are equal-tailed. All SCR and All OOW are means of their groups weighted by recruits to "
+            "treatment.",
         ),
     )
 
@@ -54,15 +60,17 @@ def returns_table(returns: pd.DataFrame) -> Table:
     """Show ``hlt_bayes.economics.return_summary``."""
     rows = []
     for _, row in returns.sort_values("perspective", kind="stable").iterrows():
+        perspective = row["perspective"]
         rows.append(
             (
-                row["perspective"],
+                perspective,
                 row["group"],
                 f"£{row['cost_per_head_gbp']:,.0f}",
                 pounds(row["published"]),
-                pounds(row["unfiltered"]),
-                pounds(row["mean"]),
-                f"{_pence(row['lower_89'])} to {_pence(row['upper_89'])}",
+                per_pound(row["unfiltered"], perspective),
+                per_pound(row["mean"], perspective),
+                f"{per_pound(row['lower_89'], perspective).strip('£p')} to "
+                f"{per_pound(row['upper_89'], perspective).strip('£')}".replace("-£", "-"),
                 percent(row["prob_above_one"]),
             )
         )
@@ -71,13 +79,23 @@ def returns_table(returns: pd.DataFrame) -> Table:
         columns=("Benefit", "Group", "Cost", "Published", "No filter", "Mean", "89% interval", "P(>£1)"),
         rows=tuple(rows),
         notes=(
-            "Economic: health at £ per SD. Financial: people in sustained work at £ per person.",
+            *(
+                f"{row['perspective'].capitalize()}: {row['outcome']} at {price_in_words(row)} (from printed returns)."
+                for _, row in returns.drop_duplicates("perspective").iterrows()
+            ),
             "Published: an impact without a star counts as none. No filter: the printed impact at the mean price, star "
-            "or not. Mean, interval, P: this re-analysis, every posterior draw, nothing set to zero.",
+            "or not; where a return is printed the two agree by construction. Mean, interval, P: this re-analysis, "
+            "every posterior draw, nothing set to zero.",
             "Returns are read as gross of cost, which is a choice: the report calls the financial ones net.",
             f"{MISSING}: not calculated in the report. Cost: £ per person randomised to treatment.",
         ),
     )
+
+
+def price_in_words(row: pd.Series) -> str:
+    """Say at which price a row of ``return_summary`` values its outcome."""
+    unit = row["price_unit"].removeprefix("GBP ")
+    return f"£{row['price_lower_gbp']:,.0f} to £{row['price_upper_gbp']:,.0f} {unit}"
 
 
 def comparison_table(comparison: pd.DataFrame) -> Table:
@@ -104,9 +122,13 @@ def comparison_table(comparison: pd.DataFrame) -> Table:
         columns=("Outcome", "Group", "Published", "SE", "Mean", "Shrunk", "What changed"),
         rows=tuple(rows),
         notes=(
-            "Stars: * 90%, ** 95%, *** 99%. SE: not printed; median recovered from rounding, stars and sample sizes.",
-            "Shrunk: share of the way from the printed estimate to the average of the groups, where rounding leaves it "
-            "to be told. Pooled rows were not fitted, so they have neither; they are shown for comparison.",
+            "Stars: * 90%, ** 95%, *** 99%. SE: not printed; median given rounding, stars, sample sizes and the spec's "
+            "priors; for earnings it is in effect an assumed SD of earnings, and for employment of SCR IW an assumed "
+            "rate.",
+            "Shrunk: how far the mean has moved from the printed estimate towards the average of the groups' means (0% "
+            "not at all, 100% all the way); blank where the two lie too close for the rounding.",
+            "Pooled rows were not fitted: ours are means of the groups, the printed ones are estimates of their own.",
+            f"About the same: within {ABOUT_THE_SAME:.0%} or within the rounding. {_word_scale()}",
             *notes,
         ),
     )
@@ -121,17 +143,28 @@ def percent(probability: float) -> str:
     return f"{probability:.0%}"
 
 
+def per_pound(amount: float, perspective: str) -> str:
+    """Say a benefit per £1: to the penny, but financial ones, which are of a few pence, to a tenth of one."""
+    return f"{_fixed(100 * amount, 1)}p" if perspective == "financial" else pounds(amount)
+
+
 def pounds(amount: float) -> str:
     """Say an amount to the penny, ``n/c`` where it is missing."""
     if math.isnan(amount):
         return MISSING
-    text = _pence(amount)
+    text = _fixed(amount, 2)
     return f"-£{text[1:]}" if text.startswith("-") else f"£{text}"
 
 
-def _pence(amount: float) -> str:
-    text = f"{amount:.2f}"
-    return text if float(text) else "0.00"
+def _fixed(amount: float, decimals: int) -> str:
+    text = f"{amount:.{decimals}f}"
+    return text if float(text) else text.removeprefix("-")
+
+
+def _word_scale() -> str:
+    """Say from which probability on each word holds."""
+    likely = [f"{word} from {lowest:.0%}" for lowest, word in LIKELIHOOD_WORDS if lowest >= 0.33]
+    return f"Words of the IPCC scale: {', '.join(likely)}."
 
 
 def _number(value: float, outcome: str) -> str:

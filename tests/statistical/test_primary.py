@@ -103,7 +103,7 @@ def test_every_reported_quantity_has_converged(fitted, reanalysis):
 def test_impacts_say_what_they_are(fitted, primary, evidence):
     impact = impact_draws(fitted)
     assert impact.dims == ("chain", "draw", "outcome", "group")
-    assert (impact.attrs["spec"], impact.attrs["seed"]) == ("primary", primary.sampling.seed)
+    assert (impact.attrs["spec"], impact.attrs["seed"]) == ("primary", str(primary.sampling.seed))
     assert impact.attrs["spec_sha256"] == primary.fingerprint
     assert impact.attrs["evidence_sha256"] == evidence.sha256
 

@@ -10,9 +10,11 @@ from helpers import REFERENCE, ROOT
 from PIL import Image
 
 from hlt_bayes.comparison import SHRINKAGE_UNITS, likelihood_word
+from hlt_bayes.economics import implied_price_interval
 from hlt_bayes.impacts import with_pooled_groups
 from hlt_bayes.report import write_result
 from hlt_bayes.report.findings import LIMITS, significance_filter
+from hlt_bayes.report.folder import FILES
 from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
 from hlt_bayes.specs import spec_path
 from hlt_bayes.vocabulary import GROUPS, OUTCOMES
@@ -113,10 +115,11 @@ def test_returns_are_those_of_a_fresh_fit(readme, reanalysis):
     ordered = reanalysis.returns.sort_values("perspective", kind="stable")
     for cells, exact, (_, row) in zip(rows(readme, "returns"), fresh, ordered.iterrows(), strict=True):
         assert tuple(cells[:5]) == exact[:5]
+        scale = 100 if row["perspective"] == "financial" else 1
         error = errors(ratio.sel(perspective=row["perspective"], group=row["group"]), 1.0)
-        assert close(cells[5], row["mean"], error["mean"]), cells
+        assert close(cells[5], row["mean"], error["mean"], scale), cells
         names = ["lower_89", "upper_89"]
-        assert close(cells[6], row[names].to_numpy(float), [error[name] for name in names]), cells
+        assert close(cells[6], row[names].to_numpy(float), [error[name] for name in names], scale), cells
         assert probability_is_close(cells[7], row["prob_above_one"], error["prob"]), cells
 
 
@@ -135,12 +138,13 @@ def test_the_comparison_is_that_of_a_fresh_fit(readme, reanalysis):
             assert not cells[5] or close(cells[5], row["shrinkage"], error["mean"] / distance, 100), cells
         else:
             assert abs(distance - SHRINKAGE_UNITS * row["half_unit"]) <= reach, cells
-        size, word = cells[6].split("; ")
+        *size, word = cells[6].split("; ")
+        assert bool(size) == (row["group"] in GROUPS)
         near = (row["prob_positive"] + shift * 5 * np.sqrt(2) * error["prob"] for shift in (-1, 0, 1))
         assert word.removesuffix(" positive") in {likelihood_word(min(max(p, 0.0), 1.0)) for p in near}
-        if numbers(size):
+        if size and numbers(size[0]):
             change = abs(row["mean"] / row["published"] - 1)
-            assert abs(numbers(size)[0] / 100 - change) <= reach / abs(row["published"]) + 0.006, cells
+            assert abs(numbers(size[0])[0] / 100 - change) <= reach / abs(row["published"]) + 0.006, cells
 
 
 def test_the_words_and_limits_are_the_current_ones(readme, reanalysis):
@@ -163,6 +167,22 @@ def test_the_figure_was_drawn_from_these_specs_and_this_evidence(readme, reanaly
 
 def test_the_trial_is_as_large_as_the_readme_says(readme, evidence):
     assert f"{evidence.arm_sizes('recruits').to_numpy().sum():,} people" in readme
+
+
+def test_the_traced_number_is_what_the_readme_says(readme, evidence, published):
+    price = np.mean(implied_price_interval(evidence, "economic", published.perspectives["economic"]))
+    impact = evidence.impacts.set_index(["outcome", "group"]).loc[("health", "WMCA"), "estimate"]
+    cost = evidence.costs.set_index("group").loc["WMCA", "cost_per_head_gbp"]
+    sentence = f"WMCA's £{impact * price / cost:.2f}, for one, is {impact} SD (Table 2.1) x £{price:,.0f}"
+    assert sentence in " ".join(readme.split())
+    assert f"/ £{cost:,.0f} (Table 2.2)" in readme
+    treated, control = evidence.arm_sizes("recruits").loc["WMCA", ["treatment", "control"]]
+    assert f"√(1/{treated:,} + 1/{control:,})" in readme
+
+
+def test_the_files_of_a_result_are_listed(readme):
+    listed = set(re.findall(r"^\| `([\w.]+)`", readme, flags=re.MULTILINE))
+    assert listed == {name for name in FILES if not name.endswith((".png", ".svg"))}
 
 
 def test_the_python_of_the_readme_runs(readme, fitted, monkeypatch):
