@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hlt_bayes.comparison import compare
     from hlt_bayes.economics import appraise, return_summary
     from hlt_bayes.evidence import load_evidence
-    from hlt_bayes.fit import check_convergence, fit
+    from hlt_bayes.fitting import check_convergence, fit
     from hlt_bayes.impacts import impact_draws, impact_summary
     from hlt_bayes.plots import plot_impacts, plot_returns
     from hlt_bayes.report import write_result
@@ -25,9 +25,9 @@ _HOMES = {
     "analyse": "analysis",
     "appraise": "economics",
     "build_model": "structures",
-    "check_convergence": "fit",
+    "check_convergence": "fitting",
     "compare": "comparison",
-    "fit": "fit",
+    "fit": "fitting",
     "impact_draws": "impacts",
     "impact_summary": "impacts",
     "load_economic_spec": "specs",

@@ -10,7 +10,7 @@ import xarray as xr
 from hlt_bayes.comparison import compare
 from hlt_bayes.economics import appraise, return_summary
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.fit import check_convergence
+from hlt_bayes.fitting import check_convergence
 from hlt_bayes.impacts import impact_draws, impact_summary, with_pooled_groups
 from hlt_bayes.reported import reported_results
 from hlt_bayes.specs import EconomicSpec, ImpactSpec

@@ -68,7 +68,7 @@ def _run(spec: str, economics: str, folder: Path | None, out: Path, seed: int | 
     from hlt_bayes.analysis import analyse
     from hlt_bayes.economics import check_appraisal
     from hlt_bayes.evidence import load_evidence
-    from hlt_bayes.fit import fit
+    from hlt_bayes.fitting import fit
     from hlt_bayes.report import check_target, write_result
     from hlt_bayes.report.findings import significance_filter
     from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table

@@ -45,7 +45,7 @@ def headline(returns: pd.DataFrame, impacts: pd.DataFrame, groups: list[str]) ->
             for outcome in dict.fromkeys(impacts["outcome"])
         )
         sentence = f"{group}: probability that the service raised {raised}."
-        for _, row in returns[returns["group"] == group].iterrows():
+        for _, row in returns[returns["group"] == group].sort_values("perspective").iterrows():
             mean, low, high = (per_pound(row[name], row["perspective"]) for name in ("mean", "lower_89", "upper_89"))
             sentence += (
                 f" {row['perspective'].capitalize()} benefit of each £1: posterior mean {mean} (89% interval {low} to "

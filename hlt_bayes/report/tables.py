@@ -84,8 +84,8 @@ def returns_table(returns: pd.DataFrame) -> Table:
                 for _, row in returns.drop_duplicates("perspective").iterrows()
             ),
             "Published: an impact without a star counts as none. No filter: the printed impact at the mean price, star "
-            "or not; where a return is printed the two agree by construction. Mean, interval, P: this re-analysis, "
-            "every posterior draw, nothing set to zero.",
+            "or not; where a return above £0 is printed the two agree by construction. Mean, interval, P: this "
+            "re-analysis, every posterior draw, nothing set to zero.",
             "Returns are read as gross of cost, which is a choice: the report calls the financial ones net.",
             f"{MISSING}: not calculated in the report. Cost: £ per person randomised to treatment.",
         ),

@@ -3,7 +3,7 @@
 import pytest
 
 from hlt_bayes.analysis import analyse
-from hlt_bayes.fit import fit
+from hlt_bayes.fitting import fit
 
 
 def pytest_collection_modifyitems(items):

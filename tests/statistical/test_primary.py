@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from quadrature import Printed, posterior
 
-from hlt_bayes.fit import GATED, PRIOR_DRAWS, check_convergence
+from hlt_bayes.fitting import GATED, PRIOR_DRAWS, check_convergence
 from hlt_bayes.impacts import impact_draws
 from hlt_bayes.vocabulary import GROUPS
 

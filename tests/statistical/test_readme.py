@@ -150,6 +150,11 @@ def test_the_comparison_is_that_of_a_fresh_fit(readme, reanalysis):
 def test_the_words_and_limits_are_the_current_ones(readme, reanalysis):
     current = blocks(reanalysis)
     assert pattern("limits").search(readme)[2].strip() == current["limits"]
+    for name in ("impacts", "returns", "comparison"):
+        shown, fresh = pattern(name).search(readme)[2], current[name]
+        notes = [line for line in fresh.splitlines() if line and not line.startswith("|")]
+        assert len(notes) > 2
+        assert all(note in shown.splitlines() for note in notes)
     # The message with its numbers taken out: they are those of the tables above.
     without = [re.sub(r"\d+(\.\d+)?", "#", text) for text in (pattern("message").search(readme)[2], current["message"])]
     assert without[0].strip() == without[1].strip()

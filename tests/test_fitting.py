@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from hlt_bayes.errors import ConvergenceError
-from hlt_bayes.fit import check_convergence
+from hlt_bayes.fitting import check_convergence
 
 
 def dataset(values):
