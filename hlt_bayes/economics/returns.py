@@ -72,10 +72,9 @@ def appraise(source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: E
     Dataset
         ``benefit_cost_ratio`` (gross, £ per £1) and ``benefit_per_head`` (£) {chain, draw, perspective,
         group}; ``price`` {chain, draw, perspective} (£ per unit of the perspective's ``outcome``), drawn
-        between its ``price_bounds`` {perspective, bound};
-        ``cost_per_head`` {group} (£); ``published`` {perspective, group}, the printed return; and
-        ``unfiltered`` {perspective, group}, what the printed impact returns at the mean price if nothing
-        is set to zero. Groups include the pooled rows.
+        between its ``price_bounds`` {perspective, bound}; ``cost_per_head`` {group} (£); ``published``
+        {perspective, group}, the printed return; and ``unfiltered`` {perspective, group}, what the printed
+        impact returns at the mean price if nothing is set to zero. Groups include the pooled rows.
 
     Raises
     ------
