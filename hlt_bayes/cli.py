@@ -66,7 +66,7 @@ def _run(spec: str, economics: str, folder: Path | None, out: Path, seed: int | 
     from rich.console import Console
 
     from hlt_bayes.analysis import analyse
-    from hlt_bayes.economics import check_appraisal
+    from hlt_bayes.economics import price_intervals
     from hlt_bayes.evidence import load_evidence
     from hlt_bayes.fitting import fit
     from hlt_bayes.report import check_target, write_result
@@ -79,7 +79,7 @@ def _run(spec: str, economics: str, folder: Path | None, out: Path, seed: int | 
         stages.enter("Reading evidence and specs")
         impact_spec, economic_spec = load_impact_spec(spec), load_economic_spec(economics)
         loaded = load_evidence(folder)
-        check_appraisal(impact_spec.outcomes, economic_spec, loaded)
+        price_intervals(impact_spec.outcomes, economic_spec, loaded)  # refuses now what would fail after the fit
         seed = impact_spec.sampling.seed if seed is None else seed
         tree = fit(impact_spec, loaded, seed=seed, progress=stages.enter)
         stages.enter("Valuing and comparing")

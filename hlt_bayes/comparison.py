@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.impacts import impact_draws, impact_summary, with_pooled_groups
+from hlt_bayes.impacts import INTERVALS, impact_draws, impact_summary, with_pooled_groups
 from hlt_bayes.reported import recovered_se
 from hlt_bayes.vocabulary import POOLED_GROUPS
 
@@ -67,7 +67,7 @@ def compare(source: xr.DataTree | xr.DataArray, evidence: Evidence, cells: xr.Da
     table = impact_summary(with_pooled_groups(impact, evidence.treated))
     printed = evidence.impacts.rename(columns={"estimate": "published"})
     printed = printed[["outcome", "group", "published", "half_unit", "stars", "text", "correction"]]
-    recovered = recovered_se(cells, [0.055, 0.5, 0.945])
+    recovered = recovered_se(cells, [INTERVALS[89][0], 0.5, INTERVALS[89][1]])
     se = recovered["quantile"].to_numpy()
     errors = pd.DataFrame(
         {

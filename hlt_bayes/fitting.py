@@ -102,8 +102,10 @@ def _silent(_stage: str, _done: int, _total: int) -> None:
 
 
 def check_convergence(quantities: xr.Dataset, *, sample_stats: xr.Dataset | None = None) -> pd.DataFrame:
-    """Let draws pass only if they converged: R-hat <= 1.01, bulk and tail ESS >= 400, and, where
-    ``sample_stats`` is given, no divergence and E-BFMI >= 0.3 in every chain.
+    """Let draws pass only if they converged.
+
+    That is: R-hat <= 1.01, bulk and tail ESS >= 400, and, where ``sample_stats`` is given, no divergence and
+    E-BFMI >= 0.3 in every chain.
 
     Parameters
     ----------
@@ -121,7 +123,7 @@ def check_convergence(quantities: xr.Dataset, *, sample_stats: xr.Dataset | None
     ------
     ConvergenceError
         Something failed, or cannot be computed; the message is a table of what, and of what to try.
-    """  # noqa: D205 - the summary is one sentence that does not fit one line
+    """
     import arviz_stats as azs
 
     with np.errstate(divide="ignore", invalid="ignore"):

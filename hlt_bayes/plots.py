@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hlt_bayes.impacts import INTERVALS
 from hlt_bayes.vocabulary import OUTCOMES
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 OURS = "#0072B2"
 PUBLISHED = "black"
 UNFILTERED = "#D55E00"
-_Z89 = NormalDist().inv_cdf(0.945)
+_Z89 = NormalDist().inv_cdf(INTERVALS[89][1])
 
 
 def plot_impacts(comparison: pd.DataFrame) -> Figure:
@@ -95,7 +96,7 @@ def _return_panel(axis: Axes, economics: xr.Dataset, perspective: str) -> None:
         counts, _ = np.histogram(row, bins=edges, density=True)
         shape = base + 0.8 * counts / counts.max()
         axis.stairs(shape, edges, baseline=base, fill=True, color=OURS, alpha=0.35)
-        axis.hlines(base, *np.quantile(row, [0.055, 0.945]), color=OURS, linewidth=3.0)
+        axis.hlines(base, *np.quantile(row, INTERVALS[89]), color=OURS, linewidth=3.0)
     axis.plot(draws.mean(axis=1), height, "o", color=OURS, label="posterior mean, 89% interval, distribution")
     axis.plot(
         economics["unfiltered"], height + 0.2, "D", color=UNFILTERED, label="no filter: printed impact, star or not"

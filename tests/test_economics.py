@@ -53,6 +53,18 @@ def test_each_return_comes_from_its_own_draw(drawn, economics, evidence):
     )
 
 
+def test_shuffled_impacts_and_a_cost_per_participant_are_found_out(drawn, economics, evidence):
+    impact = drawn["posterior"]["impact"].sel(outcome="health", group="WMCA")
+    price = economics["price"].sel(perspective="economic")
+    ratio = economics["benefit_cost_ratio"].sel(perspective="economic", group="WMCA")
+    shuffled = impact.copy(data=np.random.default_rng(1).permutation(impact.to_numpy().ravel()).reshape(impact.shape))
+    participants = evidence.samples.query("measure == 'management information sample'").set_index("group")["people"]
+    per_participant = 3893.0 * evidence.treated["WMCA"] / participants["WMCA"]
+    assert np.isclose(ratio, impact * price / 3893.0, rtol=1e-12).all()
+    for wrong in (shuffled * price / 3893.0, impact * price / per_participant):
+        assert not np.isclose(ratio, wrong, rtol=0.01).all()
+
+
 def test_a_group_that_the_evidence_does_not_have_is_refused(drawn, published, evidence):
     impact = drawn["posterior"]["impact"]
     extra = xr.concat([impact, impact.sel(group=["WMCA"]).assign_coords(group=["X"])], dim="group")

@@ -4,7 +4,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from helpers import edit
+from helpers import ROOT, edit
 from quadrature import Printed, probability_of_print
 from scipy.stats import norm
 
@@ -138,6 +138,8 @@ def test_numpy_and_pytensor_say_the_same(cells):
 
 def test_the_prior_is_cut_where_it_holds_nothing():
     assert norm.cdf(-TAIL_SDS) < 1e-22
+    assert TAIL_SDS == 10
+    assert "(ten of its SDs beyond" in (ROOT / "models/README.md").read_text(encoding="utf-8")
 
 
 def test_the_misprint_as_printed_asks_for_an_se_that_cannot_be(primary):

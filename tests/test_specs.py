@@ -156,6 +156,20 @@ def test_the_assumed_employment_rate_matters_as_little_as_its_reason_says(primar
     assert all(abs(se(control) / se(stated.control) - 1) < 0.1 for control in (0.70, 0.80))
 
 
+def test_reasons_of_priors_say_the_numbers_of_the_priors(primary):
+    mu, tau = primary.priors.mu, primary.priors.tau
+    for why, twice in (
+        (mu["employment"].why, f"{200 * mu['employment'].sd:g} ppt (two prior SDs)"),
+        (mu["earnings"].why, f"GBP {2 * mu['earnings'].sd:,.0f} a head (two prior SDs)"),
+        (mu["health"].why, f"{2 * mu['health'].sd:g} SD (two prior SDs)"),
+        (mu["wellbeing"].why, f"{2 * mu['wellbeing'].sd:g} SD"),
+        (tau["employment"].why, f"{200 * tau['employment'].sd:g} ppt (two prior SDs)"),
+    ):
+        assert twice in why
+    assert "10 ppt more people each earning GBP 12,000 more" in mu["earnings"].why
+    assert pytest.approx(2 * mu["earnings"].sd) == 0.10 * 12_000
+
+
 def test_every_stated_figure_has_unit_reason_and_source(primary, published):
     found = [figure for spec in (primary, published) for _, figure in stated_figures(spec)]
     assert len(found) == 8 + 1 + 1 + 3 + 2 + 2

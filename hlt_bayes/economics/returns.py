@@ -38,21 +38,25 @@ def benefit_cost_ratio(benefit: xr.DataArray, cost: xr.DataArray) -> xr.DataArra
         return benefit / cost
 
 
-def check_appraisal(outcomes: Sequence[str], spec: EconomicSpec, evidence: Evidence) -> None:
-    """Refuse, before anything is drawn, a spec that cannot value impacts on ``outcomes``.
+def price_intervals(outcomes: Sequence[str], spec: EconomicSpec, evidence: Evidence) -> dict[str, tuple[float, float]]:
+    """Give the interval of each perspective's price, £ per unit of impact, or refuse the spec for ``outcomes``.
+
+    Nothing is drawn, so it tells before a fit whether its impacts can be valued.
 
     Raises
     ------
     SpecError
         The spec values an outcome that is not among them, or its prices cannot be.
     """
+    intervals = {}
     for name, valued in spec.perspectives.items():
         if valued.outcome not in outcomes:
             raise SpecError(
                 f"economic spec {spec.name!r}, key 'perspectives.{name}.outcome': {valued.outcome!r} is valued, but "
                 f"the impacts are of {', '.join(outcomes)}"
             )
-        implied_price_interval(evidence, name, valued)
+        intervals[str(name)] = implied_price_interval(evidence, name, valued)
+    return intervals
 
 
 def appraise(source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: Evidence, *, seed: int) -> xr.Dataset:
@@ -87,7 +91,7 @@ def appraise(source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: E
     found = [str(name) for name in impact["group"].to_numpy()]
     if set(found) != set(evidence.groups):
         raise ImpactError(f"impact has the groups {', '.join(found)}; it must have {', '.join(evidence.groups)}")
-    check_appraisal([str(name) for name in impact["outcome"].to_numpy()], spec, evidence)
+    intervals = price_intervals([str(name) for name in impact["outcome"].to_numpy()], spec, evidence)
     impact = with_pooled_groups(impact.sel(group=list(evidence.groups)), evidence.treated)
     cost = cost_per_head(evidence)
     published = evidence.returns.pivot(index="perspective", columns="group", values="benefit_cost_ratio")
@@ -96,7 +100,7 @@ def appraise(source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: E
     groups = list(impact["group"].to_numpy())
     parts = []
     for name, valued in spec.perspectives.items():
-        interval = implied_price_interval(evidence, name, valued)
+        interval = intervals[name]
         price = price_draws(interval, impact, seed=stream_seed(seed, f"price {name}"))
         benefit = benefit_per_head(impact.sel(outcome=valued.outcome, drop=True), price)
         at_print = xr.DataArray(printed_impact.loc[valued.outcome, groups].to_numpy(float), coords={"group": groups})

@@ -100,7 +100,7 @@ class Evidence:
         cells["unit"] = cells["outcome"].map(lambda outcome: OUTCOMES[outcome].unit)
         scale = cells["outcome"].map(lambda outcome: OUTCOMES[outcome].display_scale)
         cells["estimate"] = cells["value"] / scale
-        cells["half_unit"] = 0.5 * 10.0 ** -cells["decimals"] / scale
+        cells["half_unit"] /= scale
         return cells[["outcome", "group", "estimate", "half_unit", "stars", "unit", "text", "correction", *CELL]]
 
     @property
@@ -134,7 +134,6 @@ class Evidence:
     def costs(self) -> pd.DataFrame:
         """Printed cost per recruit to the treatment group in £ (``cost_per_head_gbp``)."""
         cells = self._cells("cost per head")
-        cells["half_unit"] = 0.5 * 10.0 ** -cells["decimals"]
         return cells.rename(columns={"value": "cost_per_head_gbp"})[["group", "cost_per_head_gbp", "half_unit", *CELL]]
 
     @property
@@ -143,7 +142,6 @@ class Evidence:
         cells = pd.concat(
             [self._cells(f"{name} return").assign(perspective=name) for name in ("financial", "economic")]
         )
-        cells["half_unit"] = 0.5 * 10.0 ** -cells["decimals"].astype(float)
         columns = ["perspective", "group", "benefit_cost_ratio", "half_unit", "text", *CELL]
         return cells.rename(columns={"value": "benefit_cost_ratio"})[columns].reset_index(drop=True)
 
@@ -154,7 +152,8 @@ class Evidence:
         return cells[[*CELL, "printed", "text", "correction"]].reset_index(drop=True)
 
     def _cells(self, measure: str) -> pd.DataFrame:
-        return self._ledger[self._ledger["measure"] == measure].reset_index(drop=True)
+        cells = self._ledger[self._ledger["measure"] == measure].reset_index(drop=True)
+        return cells.assign(half_unit=0.5 * 10.0 ** -cells["decimals"])
 
 
 def load_evidence(folder: str | Path | None = None, *, as_printed: bool = False) -> Evidence:

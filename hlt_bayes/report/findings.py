@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from hlt_bayes.report.tables import per_pound, percent, pounds, price_in_words
+from hlt_bayes.report.tables import as_printed, per_pound, percent, pounds, price_in_words
 
 
 def significance_filter(returns: pd.DataFrame, comparison: pd.DataFrame) -> list[str]:
@@ -23,13 +23,13 @@ def significance_filter(returns: pd.DataFrame, comparison: pd.DataFrame) -> list
         cell = cells.loc[(outcome, group)]
         if cell["stars"]:
             continue
-        as_printed, mean, low, high = (pounds(row[name]) for name in ("unfiltered", "mean", "lower_89", "upper_89"))
+        unfiltered, mean, low, high = (pounds(row[name]) for name in ("unfiltered", "mean", "lower_89", "upper_89"))
         sentences.append(
             f"{group}'s published economic return of £0 comes from a rule, not from an estimate: its printed {outcome} "
-            f"impact, {cell['text'].replace('sd', 'SD')}, had no star and counts as none. Valued as that of the other "
-            f"groups ({price_in_words(row)}), it returns {as_printed} gross for each £1. Pooled with the other groups, "
+            f"impact, {as_printed(cell['text'])}, had no star and counts as none. Valued as that of the other "
+            f"groups ({price_in_words(row)}), it returns {unfiltered} gross for each £1. Pooled with the other groups, "
             f"the return has posterior mean {mean} (89% interval {low} to {high}) and exceeds £1 with probability "
-            f"{percent(row['prob_above_one'])}. The step from {as_printed} to {mean} is pooling, and depends on the "
+            f"{percent(row['prob_above_one'])}. The step from {unfiltered} to {mean} is pooling, and depends on the "
             "prior of how far groups differ."
         )
     return sentences

@@ -11,7 +11,7 @@ import jinja2
 from hlt_bayes.analysis import Analysis
 from hlt_bayes.economics import implied_price_bounds, implied_price_interval
 from hlt_bayes.report.findings import LIMITS, headline, significance_filter
-from hlt_bayes.report.tables import Table, comparison_table, impacts_table, returns_table
+from hlt_bayes.report.tables import Table, comparison_table, impacts_table, price_range, returns_table
 from hlt_bayes.specs import stated_figures
 
 FIGURE_TEXTS = {
@@ -62,11 +62,9 @@ def _prices_table(analysis: Analysis) -> Table:
     rows: list[tuple[str, str, str]] = []
     for name, valued in analysis.economic_spec.perspectives.items():
         bounds = implied_price_bounds(analysis.evidence, name, valued)
-        rows += [
-            (name, str(row.group), f"£{row.lower_gbp:,.0f} to £{row.upper_gbp:,.0f}") for row in bounds.itertuples()
-        ]
-        lower, upper = implied_price_interval(analysis.evidence, name, valued)
-        rows.append((name, "all of them: used", f"£{lower:,.0f} to £{upper:,.0f}"))
+        rows += [(name, row["group"], price_range(row["lower_gbp"], row["upper_gbp"])) for _, row in bounds.iterrows()]
+        used = implied_price_interval(analysis.evidence, name, valued)
+        rows.append((name, "all of them: used", price_range(*used)))
     return Table(
         title="Prices that the published returns imply",
         columns=("Benefit", "Group", "Price"),

@@ -44,11 +44,7 @@ def impacts_table(impacts: pd.DataFrame) -> Table:
         columns=("Outcome", "Group", "Mean", "SD", "89% interval", "95% interval", "P(>0)"),
         rows=tuple(rows),
         notes=(
-            "Positive is better. Employment: "
-            + "; ".join(f"{OUTCOMES[name].label.lower()}: {OUTCOMES[name].measure}" for name in OUTCOMES).removeprefix(
-                "employment: "
-            )
-            + ".",
+            f"Positive is better. {'; '.join(f'{known.label}: {known.measure}' for known in OUTCOMES.values())}.",
             "Employment and earnings are per person randomised, health and wellbeing per person who answered the "
             "survey. Intervals are equal-tailed. All SCR and All OOW are means of their groups weighted by recruits to "
             "treatment.",
@@ -69,8 +65,7 @@ def returns_table(returns: pd.DataFrame) -> Table:
                 pounds(row["published"]),
                 per_pound(row["unfiltered"], perspective),
                 per_pound(row["mean"], perspective),
-                f"{per_pound(row['lower_89'], perspective).strip('£p')} to "
-                f"{per_pound(row['upper_89'], perspective).strip('£')}".replace("-£", "-"),
+                _interval_per_pound(row["lower_89"], row["upper_89"], perspective),
                 percent(row["prob_above_one"]),
             )
         )
@@ -95,14 +90,24 @@ def returns_table(returns: pd.DataFrame) -> Table:
 def price_in_words(row: pd.Series) -> str:
     """Say at which price a row of ``return_summary`` values its outcome."""
     unit = row["price_unit"].removeprefix("GBP ")
-    return f"£{row['price_lower_gbp']:,.0f} to £{row['price_upper_gbp']:,.0f} {unit}"
+    return f"{price_range(row['price_lower_gbp'], row['price_upper_gbp'])} {unit}"
+
+
+def price_range(lower: float, upper: float) -> str:
+    """Say between which whole £ a price lies."""
+    return f"£{lower:,.0f} to £{upper:,.0f}"
+
+
+def as_printed(text: str) -> str:
+    """Write a printed cell with the units as they stand in our tables."""
+    return text.replace("sd", "SD").replace("ppt", " ppt")
 
 
 def comparison_table(comparison: pd.DataFrame) -> Table:
     """Show ``hlt_bayes.comparison.compare``."""
     rows, notes = [], []
     for _, row in comparison.iterrows():
-        outcome, printed = row["outcome"], row["text"].replace("sd", "SD").replace("ppt", " ppt")
+        outcome, printed = row["outcome"], as_printed(row["text"])
         if row["correction"]:
             printed += " †"
             notes.append(f"† {row['group']} {outcome}, corrected: {row['correction']}")
@@ -145,7 +150,17 @@ def percent(probability: float) -> str:
 
 def per_pound(amount: float, perspective: str) -> str:
     """Say a benefit per £1: to the penny, but financial ones, which are of a few pence, to a tenth of one."""
-    return f"{_fixed(100 * amount, 1)}p" if perspective == "financial" else pounds(amount)
+    return f"{_figure(amount, perspective)}p" if perspective == "financial" else pounds(amount)
+
+
+def _interval_per_pound(lower: float, upper: float, perspective: str) -> str:
+    unit = "p" if perspective == "financial" else ""
+    return f"{_figure(lower, perspective)} to {_figure(upper, perspective)}{unit}"
+
+
+def _figure(amount: float, perspective: str) -> str:
+    """Write a benefit per £1 without its unit: pence for financial ones, else £."""
+    return _fixed(100 * amount, 1) if perspective == "financial" else _fixed(amount, 2)
 
 
 def pounds(amount: float) -> str:
@@ -157,8 +172,9 @@ def pounds(amount: float) -> str:
 
 
 def _fixed(amount: float, decimals: int) -> str:
-    text = f"{amount:.{decimals}f}"
-    return text if float(text) else text.removeprefix("-")
+    """Write a number to so many decimals, and zero without a sign."""
+    text = f"{amount:,.{decimals}f}"
+    return text.removeprefix("-") if not text.strip("-0.") else text
 
 
 def _word_scale() -> str:
@@ -170,9 +186,7 @@ def _word_scale() -> str:
 def _number(value: float, outcome: str) -> str:
     if math.isnan(value):
         return ""
-    known = OUTCOMES[outcome]
-    text = f"{value * known.display_scale:,.{known.decimals}f}"
-    return text if float(text.replace(",", "")) else text.removeprefix("-")
+    return _fixed(value * OUTCOMES[outcome].display_scale, OUTCOMES[outcome].decimals)
 
 
 def _interval(lower: float, upper: float, outcome: str) -> str:

@@ -174,13 +174,16 @@ def test_the_trial_is_as_large_as_the_readme_says(readme, evidence):
     assert f"{evidence.arm_sizes('recruits').to_numpy().sum():,} people" in readme
 
 
-def test_the_traced_number_is_what_the_readme_says(readme, evidence, published):
+def test_the_traced_number_is_what_the_readme_says(readme, evidence, primary, published):
     price = np.mean(implied_price_interval(evidence, "economic", published.perspectives["economic"]))
     impact = evidence.impacts.set_index(["outcome", "group"]).loc[("health", "WMCA"), "estimate"]
     cost = evidence.costs.set_index("group").loc["WMCA", "cost_per_head_gbp"]
     sentence = f"WMCA's £{impact * price / cost:.2f}, for one, is {impact} SD (Table 2.1) x £{price:,.0f}"
     assert sentence in " ".join(readme.split())
     assert f"/ £{cost:,.0f} (Table 2.2)" in readme
+    sd = primary.standard_error.design["earnings"].sd["WMCA"].value
+    assert f"near £{sd:,.0f} (assumed" in " ".join(readme.split())
+    assert evidence.sources["synthesis"].series in " ".join(readme.split())
     treated, control = evidence.arm_sizes("recruits").loc["WMCA", ["treatment", "control"]]
     assert f"√(1/{treated:,} + 1/{control:,})" in readme
 
