@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,23 +25,62 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-def read_strict[T: Frozen](path: Path, table: type[T], error: type[HltBayesError]) -> T:
-    """Read a TOML file as ``table``; every departure from it is a line of one ``error``, with file and key."""
-    try:
-        content = path.read_bytes()
-    except OSError as found:
-        raise error(f"{path}: cannot be read ({found.strerror})") from found
-    return parse_strict(content, path, table, error)
+def read_strict[T: Frozen](
+    path: Path, table: type[T], error: type[HltBayesError], *, base: Callable[[str], Path] | None = None
+) -> T:
+    """Read a TOML file as ``table``; every departure from it is a line of one ``error``, with file and key.
+
+    Where ``base`` is given, a file may say ``based_on = "name"``: it then holds only what differs from the file
+    that ``base`` finds by that name, key by key.
+    """
+    content = _toml(_bytes(path, error), path, error)
+    seen = [path]
+    while base is not None and "based_on" in content:
+        name = content.pop("based_on")
+        if not isinstance(name, str):
+            raise error(f"{path}: key 'based_on': {name!r} given; it must be the name of a spec, or a path")
+        other = base(name)
+        if other.resolve() in [one.resolve() for one in seen]:
+            raise error(f"{path}: key 'based_on': {' is based on '.join(map(str, [*seen, other]))}, in a circle")
+        seen.append(other)
+        content = _overlaid(_toml(_bytes(other, error), other, error), content)
+    return _validated(content, path, table, error)
 
 
 def parse_strict[T: Frozen](content: bytes, path: Path, table: type[T], error: type[HltBayesError]) -> T:
     """Parse the bytes of a TOML file, as ``read_strict`` does."""
+    return _validated(_toml(content, path, error), path, table, error)
+
+
+def _bytes(path: Path, error: type[HltBayesError]) -> bytes:
     try:
-        return table.model_validate(tomllib.loads(content.decode("utf-8")))
+        return path.read_bytes()
+    except OSError as found:
+        raise error(f"{path}: cannot be read ({found.strerror})") from found
+
+
+def _toml(content: bytes, path: Path, error: type[HltBayesError]) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content.decode("utf-8"))
     except UnicodeDecodeError as found:
         raise error(f"{path}: byte {found.start} is not UTF-8; save the file as UTF-8") from found
     except tomllib.TOMLDecodeError as found:
         raise error(f"{path}: not TOML: {found}") from found
+
+
+def _overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Put one table over another, key by key; what names its family or method anew replaces the whole table."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        whole = not (isinstance(value, dict) and isinstance(old, dict)) or bool({"family", "method"} & set(value))
+        merged[key] = value if whole else _overlaid(old, value)  # type: ignore[arg-type]
+    return merged
+
+
+def _validated[T: Frozen](content: dict[str, Any], path: Path, table: type[T], error: type[HltBayesError]) -> T:
+    try:
+        return table.model_validate(content)
     except pydantic.ValidationError as found:
         lines = [line for one in found.errors() for line in _describe(one, table).splitlines()]
         raise error("\n".join(f"{path}: {line}" for line in lines)) from found
@@ -87,6 +127,8 @@ def _walk(annotation: Any, location: tuple[str | int, ...]) -> tuple[Any, list[s
             annotation = field.annotation if field else None
         elif typing.get_origin(annotation) is dict:
             annotation = members[1]
+        elif typing.get_origin(annotation) is list:
+            annotation = members[0]
         elif any(_is_table(member) for member in members):
             annotation = next(member for member in members if step in _tags(member))
             continue

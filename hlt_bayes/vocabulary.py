@@ -64,6 +64,9 @@ OUTCOMES = {
 GROUPS = ("SCR IW", "SCR OOW", "WMCA")
 """Trial groups: Sheffield City Region in work and out of work; West Midlands, all out of work."""
 
+SITES = {"SCR IW": "SCR", "SCR OOW": "SCR", "WMCA": "WMCA"}
+"""The site of each trial group."""
+
 POOLED_GROUPS = {"All SCR": ("SCR IW", "SCR OOW"), "All OOW": ("SCR OOW", "WMCA")}
 """Rows that the reports pool over trial groups; derived here, never a group of a model."""
 

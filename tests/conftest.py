@@ -53,7 +53,8 @@ def evidence_folder(tmp_path):
     """A copy of the embedded evidence that a test may damage."""
     folder = tmp_path / "evidence"
     folder.mkdir()
-    shutil.copy(EMBEDDED / "sources.toml", folder)
+    for name in ("sources.toml", "tables.toml", "relations.toml"):
+        shutil.copy(EMBEDDED / name, folder)
     shutil.copytree(EMBEDDED / "tables", folder / "tables")
     return folder
 

@@ -1,5 +1,7 @@
 """Published evidence: a ledger with one row a printed cell, and the frames drawn from it."""
 
-from hlt_bayes.evidence.reading import Evidence, load_evidence
+from hlt_bayes.evidence.ledger import Evidence
+from hlt_bayes.evidence.reading import evidence_of_rows, load_evidence
+from hlt_bayes.evidence.trials import load_ips_trials
 
-__all__ = ["Evidence", "load_evidence"]
+__all__ = ["Evidence", "evidence_of_rows", "load_evidence", "load_ips_trials"]

@@ -1,107 +1,236 @@
-"""The ledger's columns and what each may hold."""
+"""The ledger's columns, what a cell may measure, and how a departure is told."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pandas as pd
 import pandera.pandas as pa
 
 from hlt_bayes.errors import unknown_name
-from hlt_bayes.evidence.printed import parse_printed
+from hlt_bayes.evidence.printed import MONTH, parse_printed
 from hlt_bayes.vocabulary import ARMS, OUTCOMES, REPORTED_GROUPS
 
-CELL = ["document", "place", "row", "column"]
-"""Columns that together name one printed cell."""
+CELL = ["document", "place", "line", "row", "column"]
+"""Columns that together name one printed cell; ``line`` tells apart rows that are printed with one label."""
 
-MEASURES = {
-    "recruits": "people",
-    "baseline sample": "people",
-    "4-month survey sample": "people",
-    "4-month survey response": "%",
-    "12-month survey sample": "people",
-    "12-month survey response": "%",
-    "management information sample": "people",
-    "impact": "",
-    "cost per head": "GBP",
-    "financial return": "GBP per GBP",
-    "economic return": "GBP per GBP",
-    "employment rate": "%",
+QUANTITY = ["measure", "category", "outcome", "group", "arm"]
+"""Columns that together name one quantity, wherever it is printed."""
+
+OF_ITS_OUTCOME = "the printed unit of its outcome"
+
+TRIAL = {
+    "recruits": ("people",),
+    "12-month survey sample": ("people",),
+    "analysed sample": ("people",),
+    "events": ("people",),
+    "employment rate": ("%",),
+    "impact": (OF_ITS_OUTCOME,),
+    "standard error": (OF_ITS_OUTCOME,),
+    "interval lower": (OF_ITS_OUTCOME,),
+    "interval upper": (OF_ITS_OUTCOME,),
+    "outcome sd": (OF_ITS_OUTCOME,),
+    "p": ("p",),
+    "cost per head": ("GBP",),
+    "financial return": ("GBP per GBP", "pence per GBP"),
+    "economic return": ("GBP per GBP",),
 }
-"""What a cell measures, and the unit that it must have (impacts: the unit of their outcome)."""
+"""Measures that an analysis uses, with their units; one place may state each quantity once."""
 
-_ALLOWED = {
+SAMPLES = {
+    "planned recruits": ("people",),
+    "baseline sample": ("people",),
+    "4-month survey sample": ("people",),
+    "management information sample": ("people",),
+    "survey issued": ("people",),
+    "withdrawals": ("people",),
+    "deaths": ("people",),
+    "erasures": ("people",),
+    "base": ("people",),
+    "4-month survey response": ("%",),
+    "12-month survey response": ("%",),
+}
+BASELINE = {
+    "age": ("%",),
+    "gender": ("%",),
+    "ethnic group": ("%",),
+    "health condition": ("%",),
+    "extent of limitation": ("%",),
+    "employment history": ("%",),
+    "reason not in employment": ("%",),
+    "barrier to employment": ("%",),
+    "qualification": ("%",),
+    "dependent children": ("%",),
+    "health conditions per recruit": ("conditions",),
+    "barrier difference": ("ppt",),
+}
+DELIVERY = {
+    "contacts per person": ("contacts",),
+    "first session within a week": ("%",),
+    "employer liaison time difference": ("%",),
+    "employer contacts required": ("contacts per week", "contacts per month"),
+    "caseload": ("clients",),
+    "support duration": ("months",),
+    "sessions": ("sessions",),
+    "people reached": ("people",),
+    "reach": ("%",),
+    "share of support": ("%",),
+    "referrals": ("people",),
+    "referral pathway": ("%",),
+    "treatment profile": ("%",),
+    "job outcomes": ("outcomes",),
+    "people with job outcome": ("people",),
+    "job outcome rate": ("%",),
+    "source of new job": ("outcomes",),
+    "source share": ("%",),
+    "referral pathway difference": ("ppt",),
+    "job outcome sector": ("%",),
+    "fidelity score": ("points",),
+    "trusts": ("trusts",),
+    "delivery period": ("months",),
+}
+SURVEY = {
+    "support accessed": ("%",),
+    "support accessed difference": ("ppt",),
+    "motivation": ("%",),
+    "most important barrier": ("%",),
+    "condition management": ("%",),
+    "support satisfaction": ("%",),
+    "job satisfaction": ("%",),
+    "job mismatch": ("%",),
+    "work harms health management": ("%",),
+    "p-value": ("p",),
+}
+CONTEXT = {
+    "significance": ("% confidence",),
+    "relative effect": ("%",),
+    "relative factor": ("times",),
+    "percentile of effect": ("percentile",),
+    "employment rate difference": ("ppt",),
+    "job entry impact": ("ppt",),
+    "competitive employment rate": ("%",),
+    "job entry effect": ("odds ratio",),
+    "secondary outcome": ("odds ratio",),
+    "studies": ("studies",),
+    "participants threshold": ("people",),
+    "employment rate of site": ("%",),
+    "disability employment": ("%",),
+    "disabled population": ("million people",),
+    "disabled share of population": ("%",),
+    "disability employment gap": ("ppt",),
+    "planned share": ("%",),
+    "sample size of trials": ("people",),
+    "employment outcome threshold": ("weeks",),
+    "out of work threshold": ("weeks",),
+    "travel pass": ("weeks",),
+    "minimum age": ("years",),
+    "pandemic start": (MONTH,),
+    "follow-up": ("months",),
+    "Monte Carlo draws": ("draws",),
+    "interviews": ("interviews",),
+    "deep dives": ("deep dives",),
+    "deep dive interviews": ("interviews",),
+    "workshop attendance": ("people",),
+    "fieldwork start": (MONTH,),
+    "fieldwork end": (MONTH,),
+    "recruitment window": ("months",),
+    "fieldwork duration": ("months",),
+    "survey batches": ("batches",),
+}
+MEASURES: dict[str, tuple[str, ...]] = {**TRIAL, **SAMPLES, **BASELINE, **DELIVERY, **SURVEY, **CONTEXT}
+"""What a cell measures, and the units that it may have."""
+
+SAMPLE_SIZES = ("recruits", "baseline sample", "4-month survey sample", "12-month survey sample", "analysed sample")
+
+STARS = ("", "*", "**", "***", "not used")
+"""Marks of significance; ``not used`` where a document marks nothing by stars."""
+
+_ALLOWED: dict[str, list[str]] = {
     "measure": list(MEASURES),
     "outcome": ["", *OUTCOMES],
     "group": ["", *REPORTED_GROUPS, "All"],
     "arm": ["", *ARMS],
-    "stars": ["", "*", "**", "***"],
-    "unit": sorted({*MEASURES.values(), *(o.printed_unit for o in OUTCOMES.values())} - {""}),
+    "stars": list(STARS),
 }
 
 LEDGER = pa.DataFrameSchema(
     {
-        **{name: pa.Column(str) for name in [*CELL, "printed", "value", "decimals"]},
+        **{name: pa.Column(str) for name in [*CELL, "printed", "value", "unit", "decimals", "base", *QUANTITY]},
         **{name: pa.Column(str, pa.Check.isin(names)) for name, names in _ALLOWED.items()},
     },
     strict=True,
-    unique=CELL,
+    unique=["document", "place", "line", "column"],
     report_duplicates="exclude_first",
 )
 CORRECTIONS = pa.DataFrameSchema(
     {name: pa.Column(str) for name in [*CELL, "printed", "corrected", "reason"]},
     strict=True,
-    unique=CELL,
+    unique=["document", "place", "line", "column"],
     report_duplicates="exclude_first",
 )
 
 
-def findings(frame: pd.DataFrame, schema: pa.DataFrameSchema) -> list[str]:
-    """Everything in which a table as read (all text) departs from ``schema``, a line each."""
+def column_findings(frame: pd.DataFrame, schema: pa.DataFrameSchema) -> list[str]:
+    """Columns that a table lacks or that the schema does not know, a line each."""
+    lines = [
+        f"column {name!r} is missing; it must have {', '.join(schema.columns)}"
+        for name in schema.columns
+        if name not in frame.columns
+    ]
+    unknown = [name for name in frame.columns if name not in schema.columns]
+    return lines + [f"column {unknown_name(name, schema.columns)}" for name in unknown]
+
+
+def findings(frame: pd.DataFrame, schema: pa.DataFrameSchema, where: Sequence[str]) -> list[str]:
+    """Everything in which cells as read (all text) depart from ``schema``, a line each; ``where`` names the rows."""
     try:
         schema.validate(frame, lazy=True)
     except pa.errors.SchemaErrors as errors:
         cases = errors.failure_cases
-        return list(dict.fromkeys(_describe(case, schema) for _, case in cases.iterrows()))
+        return list(dict.fromkeys(_describe(case, where) for _, case in cases.iterrows()))
     return []
 
 
-def _describe(case: pd.Series, schema: pa.DataFrameSchema) -> str:
+def _describe(case: pd.Series, where: Sequence[str]) -> str:
     found, check = case["failure_case"], str(case["check"])
-    if check == "column_in_dataframe":
-        return f"column {found!r} is missing; it must have {', '.join(schema.columns)}"
-    if check == "column_in_schema":
-        return f"column {unknown_name(found, schema.columns)}"
-    where = f"line {int(case['index']) + 2}"
+    place = where[int(case["index"])]
     if check.startswith("isin"):
-        return f"{where}, column {case['column']!r}: {unknown_name(found, _ALLOWED[case['column']])}"
+        return f"{place}, column {case['column']!r}: {unknown_name(found, _ALLOWED[case['column']])}"
     if "uniqueness" in check:
-        return f"{where}: this cell stands twice; remove one"
-    return f"{where}, column {case['column']!r}: {found!r} fails {check}"
+        return f"{place}: this cell stands twice; remove one"
+    return f"{place}, column {case['column']!r}: {found!r} fails {check}"
 
 
-def cell_findings(ledger: pd.DataFrame) -> list[str]:
+def cell_findings(ledger: pd.DataFrame, where_of: Sequence[str]) -> list[str]:
     """Cells whose columns contradict the printed text, or whose value cannot be, a line each."""
     lines = []
-    for position, cell in ledger.iterrows():
-        where = f"line {int(str(position)) + 2}"
-        printed = parse_printed(cell["printed"])
+    for where, cell in zip(where_of, ledger.to_dict("records"), strict=True):
+        printed = parse_printed(cell["printed"], cell["unit"])
         expected = ("", "", "")
         if printed is not None:
             expected = (f"{printed.value:g}", str(printed.decimals), printed.stars)
         found = (_number_text(cell["value"]), cell["decimals"], cell["stars"])
         for column, want, have in zip(("value", "decimals", "stars"), expected, found, strict=True):
-            if want != have:
+            if want != have and not (column == "stars" and have == "not used" and not want):
                 lines.append(
                     f"{where}, column {column!r}: {cell[column]!r} does not agree with the printed text "
                     f"{cell['printed']!r}, which gives {want!r}"
                 )
-        unit = MEASURES[cell["measure"]]
-        if cell["measure"] == "impact":
+        units = MEASURES[cell["measure"]]
+        if units == (OF_ITS_OUTCOME,):
             if not cell["outcome"]:
-                lines.append(f"{where}, column 'outcome': empty; an impact needs one of {', '.join(OUTCOMES)}")
+                lines.append(f"{where}, column 'outcome': empty; {cell['measure']} needs one of {', '.join(OUTCOMES)}")
                 continue
-            unit = OUTCOMES[cell["outcome"]].printed_unit
-        if cell["unit"] != unit:
-            lines.append(f"{where}, column 'unit': {cell['unit']!r} given; {cell['measure']} is in {unit!r}")
+            units = (OUTCOMES[cell["outcome"]].printed_unit,)
+        if cell["unit"] not in units:
+            lines.append(
+                f"{where}, column 'unit': {cell['unit']!r} given; {cell['measure']} is in "
+                f"{' or '.join(map(repr, units))}"
+            )
+        if cell["base"] and not (cell["base"].isdecimal() and int(cell["base"]) > 0):
+            lines.append(f"{where}, column 'base': {cell['base']!r} given; a base is a whole number above 0, or empty")
+        if not cell["line"].isdecimal():
+            lines.append(f"{where}, column 'line': {cell['line']!r} given; it must be the number of the table's row")
         if printed is not None:
             lines += [f"{where}, column 'value': {text}" for text in range_findings(cell["measure"], printed.value)]
     return lines
@@ -115,10 +244,10 @@ def _number_text(text: str) -> str:
 
 
 def range_findings(measure: str, value: float) -> list[str]:
-    """Say what a number of this measure must be, where it is not."""
-    if MEASURES[measure] == "people" and value <= 0:
+    """Say what a number of a measure that an analysis divides by, or takes the logarithm of, must be."""
+    if measure in SAMPLE_SIZES and value <= 0:
         return [f"{value:g} people given; {measure} must be above 0"]
-    if MEASURES[measure] == "%" and not 0 < value < 100:
+    if measure == "employment rate" and not 0 < value < 100:
         return [f"{value:g} % given; {measure} must lie between 0 and 100"]
     if measure == "cost per head" and value <= 0:
         return [f"£{value:g} given; a cost per head must be above £0, or no return per £1 exists"]

@@ -1,0 +1,234 @@
+"""The evidence as one ledger of printed cells, and the frames drawn from it in natural units."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hlt_bayes.evidence.schema import BASELINE, CELL, DELIVERY, QUANTITY, SURVEY
+from hlt_bayes.evidence.structure import Document, Relation, TableStructure
+from hlt_bayes.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS, REPORTED_GROUPS
+
+_PENCE = "pence per GBP"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The published evidence; every property gives a fresh frame, so that nothing here can change.
+
+    Parameters
+    ----------
+    path
+        Where it was read: a folder of ours, or the CSV file of somebody's own trials.
+    as_printed
+        True where the corrections were left out.
+    files
+        SHA-256 of every file read, by its path below ``path``.
+    sites
+        The site of each trial group.
+    tables, relations
+        What the printed tables and the running text claim of the ledger's cells: see
+        ``hlt_bayes.evidence.structure``.
+    """
+
+    path: Path
+    as_printed: bool
+    files: dict[str, str]
+    sites: Mapping[str, str]
+    tables: tuple[TableStructure, ...]
+    relations: tuple[Relation, ...]
+    _ledger: pd.DataFrame = field(repr=False)
+    _sources: dict[str, Document] = field(repr=False)
+
+    @property
+    def of_own_trials(self) -> bool:
+        """True for somebody's own trials: impacts alone, without documents, costs or returns."""
+        return not self._sources
+
+    @property
+    def ledger(self) -> pd.DataFrame:
+        """One row a printed cell: place, text as printed, value, unit, digits, stars, base, what it measures.
+
+        ``value``, ``decimals`` and ``stars`` are those of ``text``, which is the printed text or, where
+        ``correction`` gives a reason, the corrected one. ``base`` is the number of people (or things) that a
+        percentage is of, where the document prints it beside the percentage.
+        """
+        return self._ledger.copy()
+
+    @property
+    def sources(self) -> dict[str, Document]:
+        """Title, authors, institution, series, ISBN, date and licence of each document."""
+        return dict(self._sources)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the ledger as used, corrections included: what a result was computed from."""
+        return hashlib.sha256(self._ledger.to_json(orient="records").encode()).hexdigest()
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Trial groups that have impacts, the reports' own first and in their order; no pooled rows."""
+        printed = dict.fromkeys(self._ledger.loc[self._ledger["measure"].isin(("impact", "events")), "group"])
+        ordered = [name for name in REPORTED_GROUPS if name in printed]
+        ordered += [name for name in printed if name not in ordered]
+        return tuple(name for name in ordered if name not in POOLED_GROUPS)
+
+    @property
+    def impacts(self) -> pd.DataFrame:
+        """Printed impacts, treatment minus control, per outcome and group, pooled rows included.
+
+        Returns
+        -------
+        DataFrame
+            ``estimate`` and ``half_unit`` (half of the last printed digit; 0 where the estimate follows from
+            counts of events) in the natural unit of the outcome: a proportion, £, SD; ``stars``. Then, missing where
+            nothing is printed, whatever bounds the standard error: ``se`` with ``se_half_unit``; ``ci_lower``,
+            ``ci_upper``, ``ci_half_unit`` and ``ci_level`` (a proportion); ``p_lower`` and ``p_upper``;
+            ``n_treatment``, ``n_control``, ``events_treatment``, ``events_control``, ``rate_treatment``,
+            ``rate_control`` (proportions); ``sd`` of the outcome. ``site``, ``unit``, ``text``, ``correction``
+            and the cell.
+        """
+        cells = self._cells("impact")
+        cells = pd.concat([cells, self._impacts_of_events(cells)], ignore_index=True)
+        scale = cells["outcome"].map(lambda outcome: OUTCOMES[outcome].display_scale)
+        cells["unit"] = cells["outcome"].map(lambda outcome: OUTCOMES[outcome].unit)
+        cells["site"] = cells["group"].map(lambda group: self.sites.get(group, group))
+        cells["estimate"] = cells["value"] / scale
+        cells["half_unit"] /= scale
+        key = pd.MultiIndex.from_frame(cells[["outcome", "group"]])
+        for name, measure in (("se", "standard error"), ("ci_lower", "interval lower"), ("ci_upper", "interval upper")):
+            beside = self._beside(measure)
+            cells[name] = beside["value"].reindex(key).to_numpy() / scale
+            cells[f"{name}_half_unit"] = beside["half_unit"].reindex(key).to_numpy() / scale
+        cells["ci_half_unit"] = cells.pop("ci_upper_half_unit").combine(cells.pop("ci_lower_half_unit"), np.fmax)
+        level = pd.to_numeric(self._beside("interval lower")["category"]).reindex(key)
+        cells["ci_level"] = level.to_numpy(float) / 100.0
+        p = self._beside("p")
+        strict = p["text"].str.strip().str.slice(0, 1)
+        lower = p["value"].where(strict == ">", (p["value"] - p["half_unit"]).clip(lower=0.0)).where(strict != "<", 0.0)
+        upper = p["value"].where(strict == "<", (p["value"] + p["half_unit"]).clip(upper=1.0)).where(strict != ">", 1.0)
+        cells["p_lower"], cells["p_upper"] = lower.reindex(key).to_numpy(), upper.reindex(key).to_numpy()
+        for arm in ARMS:
+            for name, measure, per in (
+                ("n", "analysed sample", 1.0),
+                ("events", "events", 1.0),
+                ("rate", "employment rate", 100.0),
+            ):
+                cells[f"{name}_{arm}"] = self._beside(measure, arm)["value"].reindex(key).to_numpy() / per
+        cells["sd"] = self._beside("outcome sd")["value"].reindex(key).to_numpy() / scale
+        bounds = ["se", "se_half_unit", "ci_lower", "ci_upper", "ci_half_unit", "ci_level", "p_lower", "p_upper"]
+        people = [f"{name}_{arm}" for name in ("n", "events", "rate") for arm in ARMS]
+        head = ["outcome", "group", "site", "estimate", "half_unit", "stars", "unit"]
+        return cells[[*head, *bounds, *people, "sd", "text", "correction", *CELL]]
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """People per ``measure`` (recruits, samples achieved by each survey), group and arm."""
+        ledger = self._ledger.dropna(subset="value")
+        cells = ledger[(ledger["unit"] == "people") & (ledger["arm"] != "") & (ledger["category"] == "")]
+        cells = cells.drop_duplicates(QUANTITY).rename(columns={"value": "people"}).astype({"people": int})
+        return cells[["measure", "outcome", "group", "arm", "people", *CELL]].reset_index(drop=True)
+
+    def arm_sizes(self, measure: str) -> pd.DataFrame:
+        """People of one measure of ``samples``: a row per trial group, a column per arm."""
+        samples = self.samples
+        sizes = samples[(samples["measure"] == measure) & ~samples["group"].isin(["All", *POOLED_GROUPS])]
+        return sizes.pivot(index="group", columns="arm", values="people")
+
+    @property
+    def treated(self) -> pd.Series:
+        """Recruits randomised to treatment per trial group: the weights of every pooled row."""
+        recruits = self.arm_sizes("recruits").reindex(index=list(self.groups), columns=list(ARMS))
+        return recruits["treatment"]
+
+    @property
+    def employment_rates(self) -> pd.DataFrame:
+        """Printed share of people with the employment outcome: a row per trial group, a column per arm.
+
+        For SCR OOW the text says "in work at the 12-month point"; the two rates differ by the printed impact
+        on employment for 13+ weeks, so they are taken as rates of that outcome.
+        """
+        return self._cells("employment rate").pivot(index="group", columns="arm", values="value") / 100.0
+
+    @property
+    def costs(self) -> pd.DataFrame:
+        """Printed cost per recruit to the treatment group in £ (``cost_per_head_gbp``)."""
+        cells = self._cells("cost per head")
+        return cells.rename(columns={"value": "cost_per_head_gbp"})[["group", "cost_per_head_gbp", "half_unit", *CELL]]
+
+    @property
+    def returns(self) -> pd.DataFrame:
+        """Printed return per £1 by ``perspective`` and group; missing where the report prints n/c."""
+        cells = pd.concat(
+            [self._cells(f"{name} return").assign(perspective=name) for name in ("financial", "economic")]
+        )
+        columns = ["perspective", "group", "benefit_cost_ratio", "half_unit", "text", *CELL]
+        return cells.rename(columns={"value": "benefit_cost_ratio"})[columns].reset_index(drop=True)
+
+    @property
+    def baseline(self) -> pd.DataFrame:
+        """Who was recruited: per cent by ``measure``, ``category`` and group, with the base where printed."""
+        return self._described(BASELINE)
+
+    @property
+    def delivery(self) -> pd.DataFrame:
+        """What was delivered: contacts, caseloads, sessions, referrals, job outcomes recorded by providers."""
+        return self._described(DELIVERY)
+
+    @property
+    def survey(self) -> pd.DataFrame:
+        """What the 12-month survey found besides the primary outcomes: support used, motivation, barriers."""
+        return self._described(SURVEY)
+
+    @property
+    def corrections(self) -> pd.DataFrame:
+        """Cells that are used otherwise than printed, with both texts and the reason."""
+        cells = self._ledger[self._ledger["correction"] != ""]
+        return cells[[*CELL, "printed", "text", "correction"]].reset_index(drop=True)
+
+    def _described(self, measures: Mapping[str, object]) -> pd.DataFrame:
+        cells = self._ledger[self._ledger["measure"].isin(list(measures))].reset_index(drop=True)
+        return cells[["measure", "category", "group", "arm", "value", "unit", "base", "text", *CELL]]
+
+    def _cells(self, measure: str) -> pd.DataFrame:
+        """Cells of a measure with half their last digit, each quantity once: where it stands first.
+
+        The category of an interval is its level; of other measures that an analysis uses only cells of no special
+        category count.
+        """
+        cells = self._ledger[self._ledger["measure"] == measure]
+        if not measure.startswith("interval"):
+            cells = cells[cells["category"] == ""]
+        cells = cells.drop_duplicates(QUANTITY).reset_index(drop=True)
+        cells = cells.assign(half_unit=0.5 * 10.0 ** -cells["decimals"])
+        pence = cells["unit"] == _PENCE
+        cells.loc[pence, ["value", "half_unit"]] /= 100.0
+        return cells
+
+    def _beside(self, measure: str, arm: str = "") -> pd.DataFrame:
+        """Cells of a measure by the outcome and group whose impact they stand beside."""
+        cells = self._cells(measure)
+        return cells[cells["arm"] == arm].set_index(["outcome", "group"])
+
+    def _impacts_of_events(self, printed: pd.DataFrame) -> pd.DataFrame:
+        """Impacts that are not printed but follow from events and arm sizes, without rounding."""
+        events, people = (
+            self._cells(measure).pivot(index=["outcome", "group"], columns="arm", values="value")
+            for measure in ("events", "analysed sample")
+        )
+        events = events.drop(pd.MultiIndex.from_frame(printed[["outcome", "group"]]), errors="ignore")
+        if events.empty:
+            return printed.iloc[:0]
+        rates = events / people.reindex(events.index)
+        rows = self._cells("events").query("arm == 'treatment'").set_index(["outcome", "group"]).loc[events.index]
+        rows = rows.reset_index().assign(
+            value=100.0 * (rates["treatment"] - rates["control"]).to_numpy(), half_unit=0.0, stars="not used"
+        )
+        counts = zip(*(frame[arm] for arm in ARMS for frame in (events, people.reindex(events.index))), strict=True)
+        return rows.assign(text=["{:g}/{:g} v {:g}/{:g}".format(*row) for row in counts])

@@ -1,0 +1,300 @@
+"""Reads somebody's own trials: one CSV row an impact, whatever its report printed of the standard error."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from hlt_bayes.errors import EvidenceError, unknown_name
+from hlt_bayes.evidence.printed import Printed, parse_printed
+from hlt_bayes.evidence.schema import CELL, QUANTITY, STARS
+from hlt_bayes.vocabulary import ARMS, OUTCOMES, REPORTED_GROUPS
+
+COLUMNS = {
+    "outcome": f"one of {', '.join(OUTCOMES)}",
+    "group": "the trial, or the group of a trial, whose impact this is; your own name for it",
+    "site": "where it ran; empty: the same as group",
+    "estimate": "the impact as printed, digits kept (0.10, not 0.1); may be empty where events are given",
+    "unit": "; ".join(f"{name}: {outcome.printed_unit}" for name, outcome in OUTCOMES.items()),
+    "stars": "*, ** or *** for 90, 95, 99 %; none: printed without a star where others have one; empty: no stars used",
+    "se": "standard error as printed, in the unit of the estimate",
+    "ci_lower": "lower end of the confidence interval as printed",
+    "ci_upper": "upper end of the confidence interval as printed",
+    "ci_level": "its level in %; empty: 95",
+    "p": "two-sided p as printed: 0.03, <0.001 or >0.1",
+    "n_treatment": "people analysed in the treatment group",
+    "n_control": "people analysed in the control group",
+    "events_treatment": "employment: people with the outcome in the treatment group",
+    "events_control": "employment: people with the outcome in the control group",
+    "percent_treatment": "employment: per cent with the outcome in the treatment group, as printed",
+    "percent_control": "employment: per cent with the outcome in the control group, as printed",
+    "sd": "SD of the outcome between people, in the unit of the estimate",
+    "source": "where it is printed",
+}
+"""Columns of the file and what each holds; only ``outcome`` and ``group`` must be there."""
+
+REQUIRED = ("outcome", "group")
+MAX_ROWS = 500
+"""Impacts that one file may hold: each adds three unknowns to the model and about 1 MB of draws to a result."""
+
+SHOWN_PROBLEMS = 20
+
+_NUMBER = re.compile(r"[-+]?£?(\d{1,3}(,\d{3})+|\d+)?(\.\d+)?(ppt|pp|%|sd)?", flags=re.IGNORECASE)
+_IMPACT_CELLS = {
+    "estimate": ("impact", ""),
+    "se": ("standard error", ""),
+    "ci_lower": ("interval lower", ""),
+    "ci_upper": ("interval upper", ""),
+    "sd": ("outcome sd", ""),
+    "p": ("p", ""),
+    **{f"n_{arm}": ("analysed sample", arm) for arm in ARMS},
+    **{f"events_{arm}": ("events", arm) for arm in ARMS},
+    **{f"percent_{arm}": ("employment rate", arm) for arm in ARMS},
+}
+_UNITS = {"n": "people", "events": "people", "percent": "%", "p": "p"}
+
+
+def read_own_trials(content: bytes, path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Turn the bytes of a CSV file into ledger rows (all text), and the site of each group.
+
+    Raises
+    ------
+    EvidenceError
+        Every departure from the format, each with line, column, what was found, and what is allowed.
+    """
+    return own_trials_ledger(list(_rows(content, path)), path)
+
+
+def own_trials_ledger(rows: list[tuple[int, dict[str, str]]], path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Turn rows, each with the number of its line, into ledger rows; as ``read_own_trials``."""
+    if not rows:
+        raise EvidenceError(f"{path}: no trial in it; a row an impact must follow the line that names the columns")
+    if len(rows) > MAX_ROWS:
+        raise EvidenceError(
+            f"{path}: {len(rows):,} rows; at most {MAX_ROWS:,} are allowed, since each is an unknown impact of the "
+            "model: fit a part of them, or pool rows of one trial before"
+        )
+    problems = [problem for line, row in rows for problem in _problems(line, row)]
+    problems += _repeated(rows)
+    if problems:
+        shown = [f"{path}, {problem}" for problem in problems[:SHOWN_PROBLEMS]]
+        if len(problems) > SHOWN_PROBLEMS:
+            shown.append(f"{path}: and {len(problems) - SHOWN_PROBLEMS:,} more")
+        raise EvidenceError("\n".join(shown))
+    cells = [cell for line, row in rows for cell in _cells(line, row, path.stem)]
+    columns = [*CELL, "printed", "value", "unit", "decimals", "stars", "base", *QUANTITY]
+    sites = {row["group"]: row["site"] or row["group"] for _, row in rows}
+    return pd.DataFrame(cells, columns=columns), sites
+
+
+def _rows(content: bytes, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise EvidenceError(f"{path}: byte {error.start} is not UTF-8; save the file as CSV in UTF-8") from error
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        _check_header(header, path)
+        for fields in reader:
+            if not any(field.strip() for field in fields):
+                continue
+            if len(fields) != len(header):
+                raise EvidenceError(
+                    f"{path}, line {reader.line_num}: {len(fields)} fields, but the first line names {len(header)} "
+                    "columns; quote a field that holds a comma"
+                )
+            yield reader.line_num, complete_row(dict(zip(header, fields, strict=True)))
+    except csv.Error as error:
+        raise EvidenceError(f"{path}, line {reader.line_num}: not CSV ({error})") from error
+
+
+def complete_row(fields: Mapping[str, str]) -> dict[str, str]:
+    """Give a row all of ``COLUMNS``, those that are not there empty."""
+    return dict.fromkeys(COLUMNS, "") | {name: field.strip() for name, field in fields.items()}
+
+
+def _check_header(header: list[str], path: Path) -> None:
+    if not any(header):
+        raise EvidenceError(f"{path}: empty; the first line must name the columns: {', '.join(COLUMNS)}")
+    if len(header) == 1 and re.search(r"[;\t]", header[0]):
+        raise EvidenceError(f"{path}, line 1: one column {header[0]!r}; separate the columns by commas")
+    problems = [f"column {unknown_name(name, COLUMNS)}" for name in header if name not in COLUMNS]
+    problems += [f"column {name!r} stands twice" for name in dict.fromkeys(header) if header.count(name) > 1]
+    problems += [f"column {name!r} is missing: {COLUMNS[name]}" for name in REQUIRED if name not in header]
+    if not {"estimate", "events_treatment"} & set(header):
+        problems.append("column 'estimate' is missing (or 'events_treatment' and its fellows in its place)")
+    if problems:
+        raise EvidenceError("\n".join(f"{path}, line 1: {problem}" for problem in problems))
+
+
+def _problems(line: int, row: dict[str, str]) -> Iterator[str]:
+    """Everything that is wrong with one row."""
+    numbers: dict[str, Printed] = {}
+    for name in [*_IMPACT_CELLS, "ci_level"]:
+        text = row[name].lstrip("<>= ") if name == "p" else row[name]
+        if not text:
+            continue
+        number = parse_printed(_plain(text))
+        if number is None or not _NUMBER.fullmatch(_plain(text)):
+            yield (
+                f"line {line}, column {name!r}: {row[name]!r} is not a number; write it as printed, with a point "
+                "before decimals (0.10)"
+            )
+        else:
+            numbers[name] = number
+    if row["outcome"] not in OUTCOMES:
+        yield f"line {line}, column 'outcome': {unknown_name(row['outcome'], OUTCOMES)}"
+        return
+    if not row["group"]:
+        yield f"line {line}, column 'group': empty; name the trial or its group"
+    elif row["group"] in (*set(REPORTED_GROUPS) - {"SCR IW", "SCR OOW", "WMCA"}, "All"):
+        yield f"line {line}, column 'group': {row['group']!r} is the name of a pooled row; give the group another"
+    if row["stars"] not in ("", "none", *STARS[1:4]):
+        yield f"line {line}, column 'stars': {unknown_name(row['stars'], ['', 'none', *STARS[1:4]])}"
+    unit = OUTCOMES[row["outcome"]].printed_unit
+    if row["estimate"] and row["unit"] != unit:
+        yield (
+            f"line {line}, column 'unit': {row['unit']!r} given; {row['outcome']} is in {unit!r}"
+            + (" (a proportion of 0.03 is 3 ppt)" if unit == "ppt" else "")
+        )
+    yield from _of_events(line, row, numbers)
+    yield from _of_spread(line, row, numbers)
+
+
+def _of_events(line: int, row: dict[str, str], numbers: dict[str, Printed]) -> Iterator[str]:
+    """Say what is wrong with people, events and percentages."""
+    for kind in ("n", "events", "percent"):
+        names = [f"{kind}_{arm}" for arm in ARMS]
+        if kind != "n" and row["outcome"] != "employment":
+            yield from (
+                f"line {line}, column {name!r}: {row[name]!r} given; only employment has {kind}"
+                for name in names
+                if row[name]
+            )
+        if bool(row[names[0]]) != bool(row[names[1]]):
+            empty = next(name for name in names if not row[name])
+            yield f"line {line}, column {empty!r}: empty, while the other arm's is given; give both or neither"
+        for name in names:
+            if name not in numbers:
+                continue
+            value = numbers[name].value
+            if kind != "percent" and value != int(value):
+                yield f"line {line}, column {name!r}: {row[name]!r} given; people are a whole number"
+            if kind == "n" and value < 1:
+                yield f"line {line}, column {name!r}: {row[name]!r} given; an arm has at least one person"
+            if kind == "percent" and not 0 < value < 100:
+                yield f"line {line}, column {name!r}: {row[name]!r} given; it must lie between 0 and 100"
+    for arm in ARMS:
+        events, people = numbers.get(f"events_{arm}"), numbers.get(f"n_{arm}")
+        if events and not people:
+            yield f"line {line}, column 'n_{arm}': empty; events need the number of people of each arm"
+        elif events and people and not 0 <= events.value <= people.value:
+            yield f"line {line}, column 'events_{arm}': {events.value:g} of {people.value:g} people; not possible"
+    if all(f"{kind}_{arm}" in numbers for kind in ("events", "n") for arm in ARMS):
+        shares = [numbers[f"events_{arm}"].value / max(numbers[f"n_{arm}"].value, 1.0) for arm in ARMS]
+        if all(share in (0.0, 1.0) for share in shares) and not (row["se"] or row["ci_lower"]):
+            yield f"line {line}, column 'events_treatment': nobody or everybody in both arms; give an se or an interval"
+
+
+def _of_spread(line: int, row: dict[str, str], numbers: dict[str, Printed]) -> Iterator[str]:
+    """Say what is wrong with the standard error and what stands for it."""
+    estimate = numbers.get("estimate")
+    if "se" in numbers and numbers["se"].value <= 0:
+        yield f"line {line}, column 'se': {row['se']!r} given; a standard error is above 0"
+    if "sd" in numbers and numbers["sd"].value <= 0:
+        yield f"line {line}, column 'sd': {row['sd']!r} given; an SD is above 0"
+    if "p" in numbers and not 0 <= numbers["p"].value <= 1:
+        yield f"line {line}, column 'p': {row['p']!r} given; p lies between 0 and 1"
+    if "ci_level" in numbers and not 50 <= numbers["ci_level"].value < 100:
+        yield f"line {line}, column 'ci_level': {row['ci_level']!r} given; per cent, from 50 to below 100"
+    if bool(row["ci_lower"]) != bool(row["ci_upper"]):
+        yield f"line {line}, column 'ci_lower': an interval needs both ends"
+    if "ci_lower" in numbers and "ci_upper" in numbers:
+        lower, upper = numbers["ci_lower"], numbers["ci_upper"]
+        if lower.value >= upper.value:
+            yield f"line {line}, column 'ci_lower': {row['ci_lower']!r} is not below ci_upper {row['ci_upper']!r}"
+        elif estimate and not (
+            lower.value - lower.half_unit <= estimate.value + estimate.half_unit
+            and estimate.value - estimate.half_unit <= upper.value + upper.half_unit
+        ):
+            yield (
+                f"line {line}, column 'estimate': {row['estimate']!r} lies outside its interval, "
+                f"{row['ci_lower']!r} to "
+                f"{row['ci_upper']!r}; check signs and units"
+            )
+    if not estimate and not row["estimate"] and not row["events_treatment"]:
+        yield f"line {line}, column 'estimate': empty; give it, or events and people of both arms"
+    if not any(row[name] for name in ("se", "ci_lower", "p", "n_treatment")) and row["stars"] in ("", "none"):
+        yield (
+            f"line {line}, column 'se': nothing bounds the standard error; give se, interval, p, stars or n of both "
+            f"arms"
+        )
+
+
+def _repeated(rows: list[tuple[int, dict[str, str]]]) -> Iterator[str]:
+    first: dict[tuple[str, str], int] = {}
+    for line, row in rows:
+        key = (row["outcome"], row["group"])
+        if key in first:
+            yield (
+                f"line {line}: {key[0]} of {key[1]!r} stands in line {first[key]} already; keep one, or name two groups"
+            )
+        first.setdefault(key, line)
+    sites: dict[str, str] = {}
+    for line, row in rows:
+        if sites.setdefault(row["group"], row["site"]) != row["site"]:
+            yield (
+                f"line {line}, column 'site': {row['site']!r}, but {row['group']!r} was in {sites[row['group']]!r} "
+                f"before"
+            )
+
+
+def _cells(line: int, row: dict[str, str], document: str) -> Iterator[dict[str, str]]:
+    """Ledger rows of one row of the file: one a field."""
+    outcome = OUTCOMES[row["outcome"]]
+    for column, (measure, arm) in _IMPACT_CELLS.items():
+        if not row[column]:
+            continue
+        printed = parse_printed(_plain(row[column]))
+        assert printed is not None  # noqa: S101 - _problems refused all others
+        text, stars = row[column], ""
+        if measure == "impact":
+            stars = {"": "not used", "none": ""}.get(row["stars"], row["stars"])
+            text = _as_in_a_report(text, outcome.printed_unit, "" if row["stars"] == "none" else row["stars"])
+        yield {
+            "document": document,
+            "place": row["source"] or "file",
+            "line": str(line),
+            "row": row["group"],
+            "column": f"{row['outcome']} {column}",
+            "printed": text,
+            "value": f"{printed.value!r}",
+            "unit": _UNITS.get(column.split("_")[0], outcome.printed_unit),
+            "decimals": str(printed.decimals),
+            "stars": stars,
+            "base": "",
+            "measure": measure,
+            "category": (row["ci_level"] or "95") if measure.startswith("interval") else "",
+            "outcome": row["outcome"],
+            "group": row["group"],
+            "arm": arm,
+        }
+
+
+def _as_in_a_report(estimate: str, unit: str, stars: str) -> str:
+    """Write an estimate with unit and stars, as our reports print it."""
+    number = _plain(estimate).lower().removesuffix(unit.lower()).replace("£", "")
+    sign = "-" if number.startswith("-") else ""
+    text = f"{sign}£{number.lstrip('+-')}" if unit == "GBP" else f"{number} {unit.replace('SD', 'sd')}"
+    return f"{text} {stars}".strip()
+
+
+def _plain(text: str) -> str:
+    """Write a printed number with ASCII signs and without blanks."""
+    return re.sub(r"\s+", "", text.replace("\N{MINUS SIGN}", "-").replace("\N{EN DASH}", "-"))

@@ -1,0 +1,244 @@
+"""Somebody's own trials: what is wrong with a file is said with line and column; what is right is read."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from hlt_bayes.errors import EvidenceError, SpecError
+from hlt_bayes.evidence import evidence_of_rows, load_evidence
+from hlt_bayes.evidence.own_trials import COLUMNS, MAX_ROWS
+from hlt_bayes.report.sources import trials_csv
+from hlt_bayes.reported import reported_results
+from hlt_bayes.structures import build_model
+
+GOOD = {"outcome": "health", "group": "A", "estimate": "0.10", "unit": "SD", "n_treatment": "640", "n_control": "541"}
+
+
+def write(tmp_path, rows, columns=None):
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns or list(COLUMNS), lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    path = tmp_path / "my_trials.csv"
+    path.write_text(text.getvalue(), encoding="utf-8")
+    return path
+
+
+WRONG = {
+    "unknown star": ({"stars": "****"}, r"line 2, column 'stars': '\*\*\*\*' is unknown; allowed: '', 'none', '\*'"),
+    "unknown outcome": ({"outcome": "helth"}, r"line 2, column 'outcome': 'helth'.*did you mean 'health'"),
+    "no group": ({"group": " "}, r"line 2, column 'group': empty"),
+    "name of a pooled row": ({"group": "All SCR"}, r"column 'group': 'All SCR' is the name of a pooled row"),
+    "arm of nobody": ({"n_control": "0"}, r"line 2, column 'n_control': '0' given; an arm has at least one person"),
+    "half a person": ({"n_control": "0.5"}, r"column 'n_control': '0.5' given; people are a whole number"),
+    "one arm": ({"n_control": ""}, r"line 2, column 'n_control': empty, while the other arm's is given"),
+    "interval elsewhere": ({"ci_lower": "0.2", "ci_upper": "0.4"}, r"column 'estimate': '0.10' lies outside its inter"),
+    "interval upside down": ({"ci_lower": "0.4", "ci_upper": "0.2"}, r"column 'ci_lower': '0.4' is not below ci_upper"),
+    "half an interval": ({"ci_lower": "0.05"}, r"column 'ci_lower': an interval needs both ends"),
+    "level of an interval": (
+        {"ci_lower": "0", "ci_upper": "1", "ci_level": "0.95"},
+        r"column 'ci_level': '0.95' given",
+    ),
+    "SE of 0": ({"se": "0"}, r"line 2, column 'se': '0' given; a standard error is above 0"),
+    "negative SE": ({"se": "-0.05"}, r"column 'se': '-0.05' given; a standard error is above 0"),
+    "negative SD": ({"sd": "-1"}, r"column 'sd': '-1' given; an SD is above 0"),
+    "p above 1": ({"p": "1.2"}, r"column 'p': '1.2' given; p lies between 0 and 1"),
+    "text for a number": ({"estimate": "small"}, r"line 2, column 'estimate': 'small' is not a number"),
+    "comma for a point": (
+        {"estimate": "0,10"},
+        r"column 'estimate': '0,10' is not a number; write it as printed, with a",
+    ),
+    "no number at all": ({"se": "n/a"}, r"column 'se': 'n/a' is not a number"),
+    "wrong unit": ({"unit": "ppt"}, r"column 'unit': 'ppt' given; health is in 'SD'"),
+    "events of health": ({"events_treatment": "3", "events_control": "4"}, r"only employment has events"),
+    "nothing of the SE": ({"n_treatment": "", "n_control": ""}, r"column 'se': nothing bounds the standard error"),
+    "no estimate": ({"estimate": ""}, r"column 'estimate': empty; give it, or events"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_field_is_named_with_line_and_column(tmp_path, case):
+    change, message = WRONG[case]
+    path = write(tmp_path, [GOOD | change])
+    with pytest.raises(EvidenceError, match=message) as caught:
+        load_evidence(path)
+    assert all(line.startswith(f"{path}, line 2") for line in str(caught.value).splitlines())
+
+
+EVENTS = {
+    "outcome": "employment",
+    "group": "B",
+    "n_treatment": "162",
+    "n_control": "164",
+    "events_treatment": "72",
+    "events_control": "62",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"events_treatment": "163"}, r"column 'events_treatment': 163 of 162 people; not possible"),
+        ({"n_treatment": "", "n_control": ""}, r"column 'n_treatment': empty; events need the number of people"),
+        ({"events_treatment": "0", "events_control": "0"}, r"nobody or everybody in both arms"),
+        ({"estimate": "0.07", "unit": "proportion"}, r"employment is in 'ppt' \(a proportion of 0\.03 is 3 ppt\)"),
+        ({"percent_treatment": "44", "percent_control": "100"}, r"column 'percent_control': '100' given"),
+    ],
+)
+def test_wrong_events_are_named(tmp_path, change, message):
+    with pytest.raises(EvidenceError, match=message):
+        load_evidence(write(tmp_path, [EVENTS | change]))
+
+
+def test_a_cell_stated_twice_and_a_group_in_two_places_are_named(tmp_path):
+    rows = [GOOD | {"site": "north"}, GOOD | {"outcome": "wellbeing", "site": "south"}, GOOD | {"site": "north"}]
+    with pytest.raises(EvidenceError) as caught:
+        load_evidence(write(tmp_path, rows))
+    assert "line 4: health of 'A' stands in line 2 already" in str(caught.value)
+    assert "line 3, column 'site': 'south', but 'A' was in 'north' before" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty; the first line must name the columns: outcome, group"),
+        (b"\n\n", "empty; the first line"),
+        (b"outcome,group,estimate\n", "no trial in it"),
+        (
+            b"outcome;group;estimate\nhealth;A;0.1\n",
+            "one column 'outcome;group;estimate'; separate the columns by commas",
+        ),
+        (b"group,estimate\nA,0.1\n", "line 1: column 'outcome' is missing: one of employment"),
+        (b"outcome,group\nhealth,A\n", "column 'estimate' is missing"),
+        (b"outcome,group,estimat\nhealth,A,1\n", r"column 'estimat' is unknown.*did you mean 'estimate'"),
+        (b"outcome,group,estimate,estimate\nhealth,A,1,1\n", "column 'estimate' stands twice"),
+        (b"outcome,group,estimate\nhealth,A\n", "line 2: 2 fields, but the first line names 3 columns"),
+        (b'outcome,group,estimate\nhealth,"A,0.1\n', "line 2: not CSV"),
+        (
+            "outcome,group,estimate\nhealth,Århus,1\n".encode("latin-1"),
+            "byte 30 is not UTF-8; save the file as CSV in UTF",
+        ),
+        ("outcome,group,estimate\n".encode("utf-16"), "byte 0 is not UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_table_is_named(tmp_path, content, message):
+    path = tmp_path / "my_trials.csv"
+    path.write_bytes(content)
+    with pytest.raises(EvidenceError, match=message) as caught:
+        load_evidence(path)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(EvidenceError, match=r"none\.csv: evidence file cannot be read \(No such file"):
+        load_evidence(tmp_path / "none.csv")
+
+
+def test_a_hundred_thousand_rows_are_refused_in_one_line_and_many_errors_are_counted(tmp_path):
+    rows = [GOOD | {"group": f"G{i}"} for i in range(100_000)]
+    with pytest.raises(EvidenceError, match=rf"100,000 rows; at most {MAX_ROWS:,} are allowed") as caught:
+        load_evidence(write(tmp_path, rows))
+    assert len(str(caught.value).splitlines()) == 1
+    rows = [GOOD | {"group": f"G{i}", "se": "x"} for i in range(MAX_ROWS)]
+    with pytest.raises(EvidenceError, match=rf"and {MAX_ROWS - 20:,} more") as caught:
+        load_evidence(write(tmp_path, rows))
+    assert len(str(caught.value).splitlines()) == 21
+
+
+def test_as_many_rows_as_are_allowed_are_read_and_built(tmp_path, primary):
+    path = write(tmp_path, [GOOD | {"group": f"G{i}"} for i in range(MAX_ROWS)])
+    model = build_model(primary, load_evidence(path))
+    assert len(model.coords["group"]) == MAX_ROWS
+
+
+@pytest.mark.parametrize(
+    ("printed", "bounds"),
+    [
+        ({"stars": "*"}, {"z_lower": 1.6449, "z_upper": 1.9600}),
+        ({"stars": "none"}, {"z_lower": 0.0, "z_upper": 1.6449}),
+        ({"stars": ""}, {"z_lower": 0.0, "z_upper": np.inf}),
+        ({"p": "0.03"}, {"z_lower": 2.1084, "z_upper": 2.2414}),
+        ({"p": "<0.001"}, {"z_lower": 3.2905, "z_upper": np.inf}),
+        ({"p": ">0.1"}, {"z_lower": 0.0, "z_upper": 1.6449}),
+        ({"p": "0.000"}, {"z_lower": 3.4808, "z_upper": np.inf}),
+        ({"se": "0.05"}, {"se_lower": 0.045, "se_upper": 0.055}),
+        ({"ci_lower": "0.00", "ci_upper": "0.20"}, {"se_lower": 0.19 / 3.91993, "se_upper": 0.21 / 3.91993}),
+        (
+            {"ci_lower": "0.00", "ci_upper": "0.20", "ci_level": "90"},
+            {"se_lower": 0.19 / 3.28971, "se_upper": 0.21 / 3.28971},
+        ),
+        ({"stars": "*", "se": "0.064"}, {"lower": 1.6449 * 0.0635, "upper": 0.105}),
+    ],
+)
+def test_whatever_is_printed_becomes_a_bound(primary, printed, bounds):
+    cell = reported_results(evidence_of_rows([GOOD | printed], name="mine"), primary)
+    for name, value in bounds.items():
+        assert cell[name].item() == pytest.approx(value, abs=1e-4), name
+    assert cell["design_se"].item() == pytest.approx(np.sqrt(1 / 640 + 1 / 541))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            GOOD | {"stars": "***", "se": "0.09"},
+            r"health of A: what is printed cannot all be true: estimate '0.10 sd \*\*\*'",
+        ),
+        (GOOD | {"se": "0.05", "ci_lower": "-0.20", "ci_upper": "0.40"}, "cannot all be true"),
+        (GOOD | {"estimate": "0.0", "stars": "*", "se": "0.02"}, "its rounding leaves the sign open"),
+        (
+            {"outcome": "health", "group": "A", "estimate": "0.1", "unit": "SD", "p": "<0.05"},
+            "its standard error is not bounded",
+        ),
+    ],
+)
+def test_what_contradicts_itself_or_bounds_nothing_is_named(primary, row, message):
+    with pytest.raises(EvidenceError, match=message):
+        reported_results(evidence_of_rows([row], name="mine"), primary)
+
+
+def test_events_give_estimate_and_se_without_rounding(primary):
+    evidence = evidence_of_rows([EVENTS], name="mine")
+    cell = reported_results(evidence, primary).isel(cell=0)
+    rates = 72 / 162, 62 / 164
+    assert cell["lower"].item() == cell["upper"].item() == pytest.approx(rates[0] - rates[1])
+    se = np.sqrt(rates[0] * (1 - rates[0]) / 162 + rates[1] * (1 - rates[1]) / 164)
+    assert cell["log_se_mean"].item() == pytest.approx(np.log(se))
+    assert evidence.impacts["text"].tolist() == ["72/162 v 62/164"]
+
+
+def test_earnings_without_an_sd_are_asked_for_it(primary):
+    row = {
+        "outcome": "earnings",
+        "group": "A",
+        "estimate": "400",
+        "unit": "GBP",
+        "n_treatment": "90",
+        "n_control": "80",
+    }
+    with pytest.raises(SpecError, match=r"earnings\.sd\.A' is missing.*column 'sd' of a file of your own"):
+        reported_results(evidence_of_rows([row], name="mine"), primary)
+    cell = reported_results(evidence_of_rows([row | {"sd": "7,000"}], name="mine"), primary)
+    assert cell["design_se"].item() == pytest.approx(7000 * np.sqrt(1 / 90 + 1 / 80))
+
+
+def test_our_impacts_in_the_format_of_the_file_are_the_same_evidence(tmp_path, evidence, primary):
+    path = tmp_path / "template.csv"
+    path.write_text(trials_csv(evidence), encoding="utf-8")
+    mine = load_evidence(path)
+    ours, theirs = reported_results(evidence, primary), reported_results(mine, primary)
+    assert list(theirs["cell"].to_numpy()) == list(ours["cell"].to_numpy())
+    for name in ours.data_vars:
+        np.testing.assert_allclose(theirs[name], ours[name], rtol=1e-12, err_msg=name)
+    assert mine.sites == {"SCR IW": "SCR", "SCR OOW": "SCR", "WMCA": "WMCA"}
+    assert mine.costs.empty
+    assert mine.of_own_trials
+
+
+def test_rows_that_are_no_text_are_refused():
+    with pytest.raises(EvidenceError, match=r"'estimate': 0\.1 given; write it as text, with its digits"):
+        evidence_of_rows([GOOD | {"estimate": 0.1}], name="mine")
+    with pytest.raises(EvidenceError, match=r"column 'estimat' is unknown"):
+        evidence_of_rows([GOOD | {"estimat": "0.1"}], name="mine")
