@@ -1,0 +1,361 @@
+"""Are printed impacts, stars, costs and returns possible, one by one and together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from hlt_bayes.auditing.book import Book, Cell, Finding, plain
+from hlt_bayes.reported import STAR_BOUNDS
+from hlt_bayes.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS
+
+PLAUSIBLE_RATIO = (0.5, 2.0)
+"""SE over the SE of the sample size: what weights, clustering and covariates can do, generously."""
+
+SURVEYED = ("health", "wellbeing")
+VALUED = {"financial": "employment", "economic": "health"}
+"""The outcome to which section 2.1 of the synthesis report ascribes each kind of return."""
+
+STAR_OF_LEVEL = {90.0: "*", 95.0: "**", 99.0: "***"}
+
+
+def impact_cells(book: Book) -> dict[tuple[str, str], Cell]:
+    """Find the cell of each printed impact, by outcome and group."""
+    return {
+        (q[2], q[3]): cells[0] for q, cells in book.quantities.items() if q[0] == "impact" and not q[1] and not q[4]
+    }
+
+
+def people(book: Book, outcome: str, group: str) -> list[Cell]:
+    """People behind an impact, by arm: those analysed, else those who answered the survey, else recruits."""
+    measures = ["analysed sample", "12-month survey sample" if outcome in SURVEYED else "recruits"]
+    for measure in measures:
+        of = outcome if measure == "analysed sample" else ""
+        arms = [book.stated(measure, outcome=of, group=group, arm=arm) for arm in ARMS]
+        found = [cell for cell in arms if cell is not None]
+        if len(found) == len(ARMS):
+            return found
+    return []
+
+
+def _per_person(cells: list[Cell]) -> float:
+    """Root of the sum of one over the number of people of each arm: the SE of a difference in SDs."""
+    return math.sqrt(sum(1 / cell.value for cell in cells))
+
+
+def pooled_between_parts(book: Book) -> Iterator[Finding]:
+    """Hold a pooled row between its parts; and say which weight of the first part it implies."""
+    cells = impact_cells(book)
+    for (outcome, group), pooled in cells.items():
+        parts = [cells[(outcome, part)] for part in POOLED_GROUPS.get(group, ()) if (outcome, part) in cells]
+        if len(parts) != 2:
+            continue
+        first, second = parts
+        low, high = min(cell.low for cell in parts), max(cell.high for cell in parts)
+        said = f"{pooled.printed} of {first.printed} and {second.printed}"
+        if not pooled.allows(low, high):
+            yield Finding("pooled row outside its parts", "error", (pooled, *parts), f"{said}: not between them")
+            continue
+        sizes = [people(book, outcome, part) for part in POOLED_GROUPS[group]]
+        if not all(sizes):
+            continue
+        counts = [sum(cell.value for cell in size) for size in sizes]
+        share = counts[0] / sum(counts)
+        low, high = (share * a + (1 - share) * b for a, b in ((first.low, second.low), (first.high, second.high)))
+        if not pooled.allows(low, high):
+            weights = _implied_weights(pooled, first, second)
+            yield Finding(
+                "weight of a pooled row",
+                "warning",
+                (pooled, *parts),
+                f"{said} implies a weight of {weights[0]:.2f} to {weights[1]:.2f} for {first.row}, whose share "
+                f"of the people "
+                f"is {share:.2f}, which would give {plain(low)} to {plain(high)}: it is an estimate of its own, "
+                f"not their "
+                "mean",
+            )
+
+
+def _implied_weights(pooled: Cell, first: Cell, second: Cell) -> tuple[float, float]:
+    """Weights of the first part that some unrounded values allow, within 0 to 1."""
+    grid = np.linspace(0.0, 1.0, 1001)
+    low = grid * first.low + (1 - grid) * second.low
+    high = grid * first.high + (1 - grid) * second.high
+    allowed = grid[(low <= pooled.high) & (high >= pooled.low)]
+    return float(allowed.min()), float(allowed.max())
+
+
+def pooled_percentages(book: Book) -> Iterator[Finding]:
+    """Hold a percentage of two groups together to the mean of theirs, by their bases where these are printed."""
+    for quantity, cells in book.quantities.items():
+        measure, category, outcome, group, arm = quantity
+        parts = [
+            book.stated(measure, category=category, outcome=outcome, group=part, arm=arm)
+            for part in POOLED_GROUPS.get(group, ())
+        ]
+        found = [cell for cell in parts if cell is not None]
+        total = cells[0]
+        if total.unit != "%" or len(found) != 2 or measure == "employment rate":
+            continue
+        first, second = found
+        if all(cell.base == cell.base for cell in found):
+            weight = first.base / (first.base + second.base)
+            low, high = (weight * a + (1 - weight) * b for a, b in ((first.low, second.low), (first.high, second.high)))
+            said = f"weighted by their bases {plain(first.base)} and {plain(second.base)}"
+        else:
+            low, high, said = min(first.low, second.low), max(first.high, second.high), "between them"
+        if not total.allows(low, high):
+            yield Finding(
+                "percentage of two groups together",
+                "error",
+                (total, *found),
+                f"{first.printed} and {second.printed} {said} give {low:.1f} to {high:.1f} %, printed {total.printed}",
+            )
+
+
+def stars_and_sample_sizes(book: Book) -> Iterator[Finding]:
+    """Hold a starred estimate to what its sample size allows; an unstarred one must not be absurd."""
+    for (outcome, group), cell in impact_cells(book).items():
+        sizes = people(book, outcome, group)
+        if not sizes or group in POOLED_GROUPS or cell.stars == "not used":
+            continue
+        per_person, known_sd = _per_person(sizes), _known_sd(book, outcome, group)
+        size = (max(min(abs(cell.low), abs(cell.high)), 0.0), max(abs(cell.low), abs(cell.high)))
+        if cell.low * cell.high < 0:
+            size = (0.0, size[1])
+        z_lower, z_upper = STAR_BOUNDS[cell.stars]
+        least, most = size[0] / z_upper, size[1] / z_lower if z_lower else math.inf
+        scale = _per_unit(outcome)
+        n = " and ".join(plain(one.value) for one in sizes)
+        if known_sd is None:
+            if least / per_person > 0 and not cell.stars and size[0] > 0:
+                yield Finding(
+                    "what the absence of a star implies",
+                    "note",
+                    (cell, *sizes),
+                    f"{cell.printed} without a star needs an SE of at least {least:.0f}; with {n} people that is an SD "
+                    f"between people of at least {least / per_person:,.0f}, which is not printed",
+                )
+            continue
+        design = known_sd * per_person * scale
+        said = f"{cell.printed} with {n} people has an SE near {design:.3g}; "
+        mark = cell.stars or "no star"
+        reach = f"{mark} needs one from {least:.3g}" + ("" if math.isinf(most) else f" to {most:.3g}")
+        if cell.stars in ("", "*", "**") and least > design:
+            ratio = least / design
+            severity = "error" if ratio > PLAUSIBLE_RATIO[1] else "warning" if cell.stars else "note"
+            yield Finding(
+                "star and sample size",
+                severity,
+                (cell, *sizes),
+                f"{said}{reach}, at least {ratio:.2f} times as large",
+            )
+        elif most < design and not _is_upper_bound(book, outcome, group):
+            severity = "error" if most / design < PLAUSIBLE_RATIO[0] else "warning"
+            yield Finding(
+                "star and sample size",
+                severity,
+                (cell, *sizes),
+                f"{said}{reach}, at most {most / design:.2f} times as large",
+            )
+
+
+def _per_unit(outcome: str) -> float:
+    return OUTCOMES[outcome].display_scale
+
+
+def _is_upper_bound(book: Book, outcome: str, group: str) -> bool:
+    """Say whether the SD of a share is only known not to exceed 0.5, because no rate is printed."""
+    return outcome == "employment" and book.stated("employment rate", outcome=outcome, group=group, arm=ARMS[0]) is None
+
+
+def _known_sd(book: Book, outcome: str, group: str) -> float | None:
+    """SD between people in natural units: 1 for outcomes in SDs, of a share where both arms' are printed."""
+    stated = book.stated("outcome sd", outcome=outcome, group=group)
+    if stated is not None:
+        return stated.value / _per_unit(outcome)
+    if outcome in SURVEYED:
+        return 1.0
+    rates = [book.stated("employment rate", outcome=outcome, group=group, arm=arm) for arm in ARMS]
+    shares = [cell.value / 100 for cell in rates if cell is not None]
+    if outcome == "employment":
+        return math.sqrt(np.mean([share * (1 - share) for share in shares])) if len(shares) == len(ARMS) else 0.5
+    return None
+
+
+def pooled_stars(book: Book) -> Iterator[Finding]:
+    """Hold the stars of a pooled row to the SEs that its parts' stars leave; and say what they add."""
+    cells = impact_cells(book)
+    for (outcome, group), pooled in cells.items():
+        parts = [cells[(outcome, part)] for part in POOLED_GROUPS.get(group, ()) if (outcome, part) in cells]
+        if len(parts) != 2 or not all(cell.stars in ("*", "**") for cell in parts) or not pooled.stars:
+            continue
+        least, most = [], []
+        for cell in parts:
+            z_lower, z_upper = STAR_BOUNDS[cell.stars]
+            least.append(max(min(abs(cell.low), abs(cell.high)), 0.0) / z_upper)
+            most.append(max(abs(cell.low), abs(cell.high)) / z_lower)
+        smallest = 1 / math.sqrt(sum(se**-2 for se in least))
+        z_lower = STAR_BOUNDS[pooled.stars][0]
+        allowed = max(abs(pooled.low), abs(pooled.high)) / z_lower
+        said = (
+            f"{pooled.printed} needs an SE of at most {allowed:.4f}; the stars of the parts leave SEs of "
+            f"{least[0]:.4f} to "
+            f"{most[0]:.4f} and {least[1]:.4f} to {most[1]:.4f}"
+        )
+        common = allowed * math.sqrt(2)
+        if smallest > allowed:
+            yield Finding(
+                "pooled star", "error", (pooled, *parts), f"{said}, pooled at best {smallest:.4f}: not possible"
+            )
+        elif common < min(most):
+            yield Finding(
+                "pooled star",
+                "note",
+                (pooled, *parts),
+                f"{said}; if alike, those of the parts are at most {common:.4f}: so neither is near its upper "
+                f"end, unless the "
+                "other is near its lower",
+            )
+
+
+def significance_in_words(book: Book) -> Iterator[Finding]:
+    """Hold the level that running text states to the table's stars."""
+    impacts = impact_cells(book)
+    for quantity, cells in book.quantities.items():
+        measure, category, outcome, group, _ = quantity
+        if measure != "significance" or category or (outcome, group) not in impacts:
+            continue
+        cell = impacts[(outcome, group)]
+        for stated in cells:
+            star = STAR_OF_LEVEL.get(stated.value)
+            if star is not None and star != cell.stars:
+                yield Finding(
+                    "significance in words",
+                    "error",
+                    (stated, cell),
+                    f"the text says {stated.printed}, which is {star}; the table prints {cell.printed}",
+                )
+
+
+def costs_of_pooled_rows(book: Book) -> Iterator[Finding]:
+    """Hold the cost of a pooled row to that of its parts weighted by recruits to treatment."""
+    for group, names in POOLED_GROUPS.items():
+        pooled = book.stated("cost per head", group=group)
+        parts = [book.stated("cost per head", group=name) for name in names]
+        treated = [book.stated("recruits", group=name, arm="treatment") for name in names]
+        costs, weights = [c for c in parts if c], [c for c in treated if c]
+        if pooled is None or len(costs) != 2 or len(weights) != 2:
+            continue
+        heads = sum(cell.value for cell in weights)
+        low, high = (
+            sum(w.value * end for w, end in zip(weights, ends, strict=True)) / heads
+            for ends in ([c.low for c in costs], [c.high for c in costs])
+        )
+        if not pooled.allows(low, high):
+            yield Finding(
+                "cost of a pooled row",
+                "error",
+                (pooled, *costs),
+                f"the parts weighted by recruits to treatment cost £{low:,.1f} to £{high:,.1f}, printed "
+                f"{pooled.printed}",
+            )
+
+
+def returns_and_impacts(book: Book) -> Iterator[Finding]:
+    """Hold returns to costs and impacts: one price explains those above zero; and say what the zeros leave out."""
+    impacts = impact_cells(book)
+    for perspective, outcome in VALUED.items():
+        returns = {
+            q[3]: cells[0] for q, cells in book.quantities.items() if q[0] == f"{perspective} return" and not q[1]
+        }
+        half_unit = min((cell.half_unit for cell in returns.values()), default=0.0)
+        priced = {group: cell for group, cell in returns.items() if cell.value > 0}
+        known = {group: impacts.get((outcome, group)) for group in priced}
+        if len(known) < 2 or any(cell is None or cell.low <= 0 for cell in known.values()):
+            continue
+        at = {name: _prices(book, priced, impacts, outcome, net=net) for name, net in (("gross", 0.0), ("net", 1.0))}
+        common = {name: (max(low for low, _ in found), min(high for _, high in found)) for name, found in at.items()}
+        agree = {name: low <= high for name, (low, high) in common.items()}
+        cells = tuple(cell for group in priced for cell in (priced[group], impacts[(outcome, group)]))
+        texts = {name: "; ".join(f"£{low:,.0f} to £{high:,.0f}" for low, high in found) for name, found in at.items()}
+        about = f"{perspective} returns by impacts on {outcome}:"
+        if not agree["gross"] and not agree["net"]:
+            yield Finding("returns and impacts", "error", cells, f"{about} no price explains all ({texts['gross']})")
+            continue
+        low, high = common["gross" if agree["gross"] else "net"]
+        called_net = [
+            cell for cell in book.cells if cell.quantity[0] == f"{perspective} return" and " net " in cell.row
+        ]
+        if called_net and agree["gross"] and not agree["net"]:
+            yield Finding(
+                "returns gross or net",
+                "warning",
+                (called_net[0], *cells),
+                f"{about} the text calls them net; read gross of cost one price of £{low:,.0f} to £{high:,.0f} "
+                f"explains all; read net none does "
+                f"({texts['net']})",
+            )
+        if agree["gross"]:
+            yield from _zeros(book, returns, impacts, outcome, (low, high), half_unit)
+    yield from _economic_below_financial(book)
+
+
+def _prices(
+    book: Book, priced: dict[str, Cell], impacts: dict[tuple[str, str], Cell], outcome: str, *, net: float
+) -> list[tuple[float, float]]:
+    """£ per unit of impact that each group's return implies."""
+    found = []
+    for group, cell in priced.items():
+        cost, impact = book.stated("cost per head", group=group), impacts[(outcome, group)]
+        if cost is None:
+            continue
+        scale = _per_unit(outcome)
+        low = (cell.low + net) * cost.low / (impact.high / scale)
+        high = (cell.high + net) * cost.high / (impact.low / scale)
+        found.append((low, high))
+    return found
+
+
+def _zeros(
+    book: Book,
+    returns: dict[str, Cell],
+    impacts: dict[tuple[str, str], Cell],
+    outcome: str,
+    price: tuple[float, float],
+    half_unit: float,
+) -> Iterator[Finding]:
+    """Find returns of £0 beside an impact that the price of the others would value."""
+    for group, cell in returns.items():
+        impact, cost = impacts.get((outcome, group)), book.stated("cost per head", group=group)
+        if cell.value != 0 or impact is None or cost is None:
+            continue
+        ends = [end / _per_unit(outcome) * pound / cost.value for end in (impact.low, impact.high) for pound in price]
+        if min(ends) > half_unit or max(ends) < -half_unit:
+            yield Finding(
+                "return of zero",
+                "warning",
+                (cell, impact, cost),
+                f"at the price that the other returns imply (£{price[0]:,.0f} to £{price[1]:,.0f} per unit of "
+                f"{outcome}) "
+                f"{impact.printed} returns £{min(ends):.3f} to £{max(ends):.3f} for each £1, printed "
+                f"{cell.printed}: an impact "
+                "without a star was counted as none",
+            )
+
+
+def _economic_below_financial(book: Book) -> Iterator[Finding]:
+    for quantity, cells in book.quantities.items():
+        if quantity[0] != "economic return" or quantity[1]:
+            continue
+        financial = book.stated("financial return", group=quantity[3])
+        if financial is not None and cells[0].value < financial.value:
+            yield Finding(
+                "economic below financial",
+                "warning",
+                (cells[0], financial),
+                f"{cells[0].printed} to society, but {financial.printed} to the exchequer: the one does not "
+                f"contain the other",
+            )
