@@ -12,10 +12,10 @@ from pydantic import Field, model_validator
 from hlt_bayes.errors import SpecError, unknown_name
 from hlt_bayes.priors import NormalPrior, Prior, Reasoned, ScalePrior, Sourced
 from hlt_bayes.strict import Frozen, Positive, Words, read_strict
-from hlt_bayes.vocabulary import GROUPS, OUTCOMES
+from hlt_bayes.vocabulary import OUTCOMES
 
 OutcomeName = Literal["employment", "earnings", "health", "wellbeing"]
-GroupName = Literal["SCR IW", "SCR OOW", "WMCA"]
+GroupName = Words
 ReportedGroupName = Literal["SCR IW", "SCR OOW", "All SCR", "WMCA", "All OOW"]
 SampleName = Literal["recruits", "12-month survey sample"]
 SEED_END = 2**63
@@ -83,6 +83,14 @@ class StandardError(Frozen):
     design: dict[OutcomeName, DesignSE]
 
 
+class PooledRows(Frozen):
+    """How printed rows that pool two trial groups are read; see ``hlt_bayes.reported.pooled_rows``."""
+
+    weight: NormalPrior
+    estimate_discrepancy: Figure
+    se_discrepancy: Figure
+
+
 class Sampling(Frozen):
     """Engine and its settings."""
 
@@ -113,6 +121,7 @@ class ImpactSpec(Spec):
     outcomes: Annotated[list[OutcomeName], Field(min_length=1)]
     priors: Priors
     standard_error: StandardError
+    pooled_rows: PooledRows | None = None
     sampling: Sampling
 
     @model_validator(mode="after")
@@ -139,10 +148,6 @@ class ImpactSpec(Spec):
                 for name, prior in table.items()
                 if prior.unit != OUTCOMES[name].unit
             ]
-        for name, design in self.standard_error.design.items():
-            if isinstance(design, MeanDifference):
-                key = f"standard_error.design.{name}.sd"
-                problems += [f"key '{key}.{group}' is missing" for group in GROUPS if group not in design.sd]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -190,7 +195,8 @@ def load_impact_spec(name: str | Path) -> ImpactSpec:
     SpecError
         No such spec, or a file that is not one: all its errors in one message, each with file and key.
     """
-    return read_strict(spec_path(name, "impact"), ImpactSpec, SpecError)
+    path = spec_path(name, "impact")
+    return read_strict(path, ImpactSpec, SpecError, base=lambda other: spec_path(other, "impact", beside=path))
 
 
 def load_economic_spec(name: str | Path) -> EconomicSpec:
@@ -201,7 +207,8 @@ def load_economic_spec(name: str | Path) -> EconomicSpec:
     SpecError
         No such spec, or a file that is not one: all its errors in one message, each with file and key.
     """
-    return read_strict(spec_path(name, "economic"), EconomicSpec, SpecError)
+    path = spec_path(name, "economic")
+    return read_strict(path, EconomicSpec, SpecError, base=lambda other: spec_path(other, "economic", beside=path))
 
 
 def models_folder() -> Path:
@@ -213,10 +220,13 @@ def models_folder() -> Path:
     raise SpecError(f"{package / '_models'}: the shipped specs are missing; install the package again")
 
 
-def spec_path(name: str | Path, kind: Literal["impact", "economic"]) -> Path:
-    """File of a spec: ``name`` itself where it is a path to a TOML file, else that of the shipped spec."""
+def spec_path(name: str | Path, kind: Literal["impact", "economic", "meta"], *, beside: Path | None = None) -> Path:
+    """File of a spec: ``name`` itself where it is a path to a TOML file, else that of the shipped spec.
+
+    A relative path is taken from the folder of the file ``beside``, where that is given.
+    """
     if str(name).endswith(".toml"):
-        return Path(name)
+        return beside.parent / name if beside else Path(name)
     folder = models_folder() / kind
     shipped = {path.stem: path for path in sorted(folder.glob("*.toml"))}
     if name not in shipped:

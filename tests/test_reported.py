@@ -12,7 +12,6 @@ from hlt_bayes.errors import SpecError
 from hlt_bayes.evidence import load_evidence
 from hlt_bayes.reported import (
     STAR_BOUNDS,
-    TAIL_SDS,
     estimate_at,
     log_normal_density,
     log_se_bounds,
@@ -20,6 +19,7 @@ from hlt_bayes.reported import (
     reported_results,
     se_at,
 )
+from hlt_bayes.reported.likelihood import TAIL_SDS
 from hlt_bayes.specs import load_impact_spec, spec_path
 
 
@@ -45,12 +45,38 @@ def test_design_ses_are_those_of_the_samples(cells):
     assert list(cells["cell"].to_numpy()[:3]) == ["employment, SCR IW", "employment, SCR OOW", "employment, WMCA"]
 
 
-def test_a_rate_neither_printed_nor_assumed_is_asked_for(evidence, tmp_path):
+def test_the_misspelt_group_of_a_spec_is_named(evidence, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(spec_path("primary", "impact").read_text(encoding="utf-8"), encoding="utf-8")
-    edit(path, 'employment.rates."SCR IW"', 'employment.rates."WMCA"')
-    with pytest.raises(SpecError, match=r"'standard_error\.design\.employment\.rates\.SCR IW' is missing"):
+    edit(path, 'earnings.sd."SCR IW"', 'earnings.sd."SCR IV"')
+    with pytest.raises(SpecError, match=r"earnings\.sd': group 'SCR IV' is unknown.*did you mean 'SCR IW'"):
         reported_results(evidence, load_impact_spec(path))
+    edit(path, 'earnings.sd."SCR IV"', 'earnings.sd."Elsewhere"')
+    with pytest.raises(SpecError, match=r"group 'Elsewhere' is unknown"):
+        reported_results(evidence, load_impact_spec(path))
+
+
+def test_an_sd_neither_printed_nor_assumed_is_asked_for(evidence, primary):
+    design = primary.standard_error.design["earnings"]
+    known = {group: figure for group, figure in design.sd.items() if group != "WMCA"}
+    error = primary.standard_error.model_copy(
+        update={"design": primary.standard_error.design | {"earnings": design.model_copy(update={"sd": known})}}
+    )
+    with pytest.raises(SpecError, match=r"'standard_error\.design\.earnings\.sd\.WMCA' is missing"):
+        reported_results(evidence, primary.model_copy(update={"standard_error": error}))
+
+
+def test_where_no_rate_is_known_the_se_is_wide_open(evidence, primary):
+    design = primary.standard_error.design["employment"].model_copy(update={"rates": {}})
+    error = primary.standard_error.model_copy(update={"design": primary.standard_error.design | {"employment": design}})
+    cell = reported_results(evidence, primary.model_copy(update={"standard_error": error})).sel(
+        cell="employment, SCR IW"
+    )
+    share = np.random.default_rng(1).uniform(size=1_000_000)
+    log_sd = 0.5 * np.log(share * (1 - share))
+    per_person = np.sqrt(1 / 1260 + 1 / 1259)
+    assert cell["design_se"].item() == pytest.approx(np.exp(log_sd.mean()) * per_person, rel=2e-3)
+    assert cell["log_se_sd"].item() == pytest.approx(np.hypot(log_sd.std(), 0.2), abs=2e-3)
 
 
 def rejected(cell, *, stars=True, size=500_000, seed=1):
@@ -72,7 +98,7 @@ def off(recovered, draws):
 
 
 def test_recovered_ses_are_those_of_rejection_sampling(cells):
-    recovered = recovered_se(cells, [0.055, 0.5, 0.945])
+    recovered = recovered_se(cells, [0.055, 0.5, 0.945]).sel(quantity="se")
     for name in cells["cell"].to_numpy():
         draws = rejected(cells.sel(cell=name))
         assert draws.size > 1000
@@ -80,7 +106,7 @@ def test_recovered_ses_are_those_of_rejection_sampling(cells):
 
 
 def test_recovery_that_ignores_the_stars_is_found_out(cells):
-    recovered = recovered_se(cells, [0.055, 0.5, 0.945])
+    recovered = recovered_se(cells, [0.055, 0.5, 0.945]).sel(quantity="se")
     told = 0
     for name in cells["cell"].to_numpy():
         cell = cells.sel(cell=name)
@@ -144,6 +170,6 @@ def test_the_prior_is_cut_where_it_holds_nothing():
 
 def test_the_misprint_as_printed_asks_for_an_se_that_cannot_be(primary):
     cells = reported_results(load_evidence(as_printed=True), primary)
-    recovered = recovered_se(cells, [0.5]).sel(cell="wellbeing, WMCA", probability=0.5)
+    recovered = recovered_se(cells, [0.5]).sel(cell="wellbeing, WMCA", probability=0.5, quantity="se")
     assert recovered["quantile"].item() > 8 * cells["design_se"].sel(cell="wellbeing, WMCA").item()
     assert np.isfinite(recovered["mean"].item())

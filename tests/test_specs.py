@@ -13,7 +13,7 @@ from hlt_bayes.errors import SpecError
 from hlt_bayes.priors import Sourced
 from hlt_bayes.specs import load_economic_spec, load_impact_spec, spec_path, stated_figures
 from hlt_bayes.structures import STRUCTURES
-from hlt_bayes.vocabulary import GROUPS, OUTCOMES, REPORTED_GROUPS
+from hlt_bayes.vocabulary import OUTCOMES, REPORTED_GROUPS
 
 PRIORS = {
     "employment": ("Normal(0, 0.05)", "HalfNormal(0.03)"),
@@ -39,7 +39,6 @@ WRONG_IMPACT = {
     "draws without end": ("draws = 2000", "draws = 99999999999999", r"'sampling\.draws': 99999999999999 given"),
     "family without the support": ("HALF", "", r"'priors\.tau\.employment\.family': 'normal'"),
     "misspelt outcome": ("[priors.mu.earnings]", "[priors.mu.earning]", r"'earning'.*did you mean 'earnings'\?"),
-    "misspelt group": ('sd."WMCA"]', 'sd."WMAC"]', r"'WMAC'.*did you mean 'WMCA'\?"),
     "group without a figure": ('rates."SCR IW"]', 'rates."SCR IW"]\nextra = 1', r"'extra' is unknown"),
     "unknown structure": ('"pooled"', '"poold"', r"'structure': 'poold'.*did you mean 'pooled'\?"),
     "wrong unit": ('unit = "proportion"', 'unit = "ppt"', r"'ppt' given; employment is in 'proportion'"),
@@ -102,7 +101,7 @@ def test_all_errors_of_a_file_come_at_once(tmp_path):
 
 def test_unknown_and_missing_specs_are_named(tmp_path):
     with pytest.raises(
-        SpecError, match=r"impact spec 'primry' is unknown; allowed: 'primary'; did you mean 'primary'\?"
+        SpecError, match=r"impact spec 'primry' is unknown; allowed: 'pooled-rows', 'primary'; did you mean 'primary'\?"
     ):
         load_impact_spec("primry")
     with pytest.raises(SpecError, match=r"none\.toml: cannot be read \(No such file"):
@@ -179,10 +178,54 @@ def test_every_stated_figure_has_unit_reason_and_source(primary, published):
 
 def test_specs_name_the_outcomes_and_groups_of_the_vocabulary():
     assert typing.get_args(hlt_bayes.specs.OutcomeName) == tuple(OUTCOMES)
-    assert typing.get_args(hlt_bayes.specs.GroupName) == GROUPS
     assert typing.get_args(hlt_bayes.specs.ReportedGroupName) == REPORTED_GROUPS
 
 
 def test_every_structure_that_a_spec_may_name_is_registered():
     allowed = typing.get_args(hlt_bayes.specs.ImpactSpec.model_fields["structure"].annotation)
     assert set(STRUCTURES) == set(allowed)
+
+
+def test_a_spec_may_say_only_how_it_differs_from_another(tmp_path, primary):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'based_on = "primary"\nname = "mine"\ntitle = "Mine"\n[priors.mu.employment]\nsd = 0.06\n', encoding="utf-8"
+    )
+    mine = load_impact_spec(path)
+    assert (mine.name, mine.priors.mu["employment"].sd) == ("mine", 0.06)
+    assert mine.priors.mu["employment"].why == primary.priors.mu["employment"].why
+    assert mine.priors.tau == primary.priors.tau
+    assert mine.fingerprint != primary.fingerprint
+    other = tmp_path / "other.toml"
+    other.write_text('based_on = "mine.toml"\nname = "other"\n', encoding="utf-8")
+    assert load_impact_spec(other).priors == mine.priors
+
+
+def test_a_table_of_another_family_replaces_the_one_below(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'based_on = "primary"\n[priors.mu.employment]\nfamily = "half-normal"\nsd = 1.0\n', encoding="utf-8"
+    )
+    with pytest.raises(SpecError, match=r"'priors\.mu\.employment\.unit' is missing"):
+        load_impact_spec(path)
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ('"primry"', r"impact spec 'primry' is unknown.*did you mean 'primary'"),
+        ('"mine.toml"', r"key 'based_on': .* in a circle"),
+        ("3", r"key 'based_on': 3 given; it must be the name of a spec"),
+    ],
+)
+def test_a_base_that_cannot_be_is_refused(tmp_path, base, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(f"based_on = {base}\n", encoding="utf-8")
+    with pytest.raises(SpecError, match=message):
+        load_impact_spec(path)
+
+
+def test_pooled_rows_differs_from_primary_in_nothing_else(primary):
+    spec = load_impact_spec("pooled-rows")
+    assert spec.model_copy(update={"name": primary.name, "title": primary.title, "pooled_rows": None}) == primary
+    assert primary.pooled_rows is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.reported import reported_results
+from hlt_bayes.reported import pooled_rows, reported_results
 from hlt_bayes.specs import ImpactSpec
 from hlt_bayes.structures.pooled import pooled
 
@@ -22,4 +22,6 @@ def build_model(spec: ImpactSpec, evidence: Evidence) -> pm.Model:
     Its variable ``impact`` {outcome, group} is treatment minus control per person randomised, in the
     units of ``hlt_bayes.vocabulary.OUTCOMES``; positive is better and zero means no effect.
     """
-    return STRUCTURES[spec.structure](reported_results(evidence, spec), spec)
+    cells = reported_results(evidence, spec)
+    rows = None if spec.pooled_rows is None else pooled_rows(evidence, spec, cells)
+    return STRUCTURES[spec.structure](cells, spec, rows=rows)

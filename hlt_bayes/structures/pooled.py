@@ -8,18 +8,20 @@ import numpy as np
 import xarray as xr
 
 from hlt_bayes.priors import prior_variable
-from hlt_bayes.reported import estimate_at, log_normal_density, se_at
+from hlt_bayes.reported import estimate_at, log_normal_density, pooled_row_log_probability, se_at
 from hlt_bayes.specs import ImpactSpec
 
 if TYPE_CHECKING:
     import pymc as pm
 
 
-def pooled(cells: xr.Dataset, spec: ImpactSpec) -> pm.Model:
+def pooled(cells: xr.Dataset, spec: ImpactSpec, *, rows: xr.Dataset | None = None) -> pm.Model:
     """Build the model; see ``models/README.md`` for its mathematics.
 
     ``impact`` {outcome, group} = ``mu`` {outcome} + ``tau`` {outcome} * ``z`` {outcome, group} is seen
-    through ``cells`` {cell} of ``reported_results``: ``estimate`` and ``se`` {cell} are latent.
+    through ``cells`` {cell} of ``reported_results``: ``estimate`` and ``se`` {cell} are latent. Where ``rows``
+    {pooled_cell} of ``pooled_rows`` is given they bear on both, each with an unknown ``weight`` {pooled_cell} of
+    its first part.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -42,4 +44,11 @@ def pooled(cells: xr.Dataset, spec: ImpactSpec) -> pm.Model:
         pm.Potential("se_prior", log_se_prior, dims="cell")
         expected = impact[outcome_of_cell, group_of_cell]
         pm.Potential("likelihood", log_normal_density(estimate, expected, se, pt), dims="cell")
+        if rows is not None and spec.pooled_rows is not None:
+            model.add_coord("pooled_cell", rows["pooled_cell"].to_numpy())
+            prior = spec.pooled_rows.weight
+            logit = pm.Normal("weight_logit", prior.mean, prior.sd, dims="pooled_cell")
+            weight = pm.Deterministic("weight", pm.math.sigmoid(logit), dims="pooled_cell")
+            printed = pooled_row_log_probability(estimate, se, weight, rows=rows, spec=spec, xp=pt)
+            pm.Potential("pooled_rows", printed, dims="pooled_cell")
     return model

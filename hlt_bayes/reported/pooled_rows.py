@@ -1,0 +1,97 @@
+"""What printed rows that pool two trial groups say of the SEs of their parts.
+
+A pooled row is the estimate of a regression on both groups together. It is near a weighted mean of the two
+estimates with a weight that is not printed: it depends on the regression, not only on the numbers of
+people. With weight ``w`` of the first part its estimate is ``w x_1 + (1 - w) x_2`` and its SE
+``sqrt(w^2 s_1^2 + (1 - w)^2 s_2^2)``, each but for a discrepancy that the spec states, and both must agree with
+the row's rounding and stars.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from hlt_bayes.evidence import Evidence
+from hlt_bayes.reported.likelihood import STAR_BOUNDS
+from hlt_bayes.specs import ImpactSpec
+from hlt_bayes.vocabulary import POOLED_GROUPS
+
+_LOGISTIC_SCALE = np.sqrt(3.0) / np.pi
+_LEAST_Z, _MOST_Z = 1e-6, 1e6
+
+
+def pooled_rows(evidence: Evidence, spec: ImpactSpec, cells: xr.Dataset) -> xr.Dataset:
+    """Collect the printed pooled rows whose two parts are among ``cells`` of ``reported_results``.
+
+    Returns
+    -------
+    Dataset {pooled_cell}
+        ``lower`` and ``upper``, between which the unrounded estimate lies; ``z_lower`` and ``z_upper``;
+        ``first`` and ``second``, the positions of the parts along ``cell``; ``outcome`` and ``group``.
+    """
+    position = {name: i for i, name in enumerate(cells["cell"].to_numpy())}
+    printed = evidence.impacts
+    printed = printed[printed["outcome"].isin(spec.outcomes) & printed["group"].isin(list(POOLED_GROUPS))]
+    rows = []
+    for _, row in printed.iterrows():
+        parts = [position.get(f"{row['outcome']}, {part}") for part in POOLED_GROUPS[row["group"]]]
+        if None not in parts:
+            z_lower, z_upper = STAR_BOUNDS[row["stars"]]
+            bounds = (row["estimate"] - row["half_unit"], row["estimate"] + row["half_unit"], z_lower, z_upper)
+            rows.append((row["outcome"], row["group"], *bounds, *parts))
+    rows.sort(key=lambda row: (spec.outcomes.index(row[0]), list(POOLED_GROUPS).index(row[1])))
+    frame = pd.DataFrame(rows, columns=["outcome", "group", "lower", "upper", "z_lower", "z_upper", "first", "second"])
+    names = ["lower", "upper", "z_lower", "z_upper", "first", "second"]
+    return xr.Dataset(
+        {name: ("pooled_cell", frame[name].to_numpy(int if name in ("first", "second") else float)) for name in names},
+        coords={
+            "pooled_cell": [f"{row[0]}, {row[1]}" for row in rows],
+            "outcome": ("pooled_cell", frame["outcome"].to_numpy(dtype=object)),
+            "group": ("pooled_cell", frame["group"].to_numpy(dtype=object)),
+        },
+    )
+
+
+def pooled_row_log_probability(
+    estimate: Any,  # noqa: ANN401 - NumPy or PyTensor
+    se: Any,  # noqa: ANN401
+    weight: Any,  # noqa: ANN401
+    *,
+    rows: xr.Dataset,
+    spec: ImpactSpec,
+    xp: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
+    """Log probability {pooled_cell} that the rows print what they print, given estimates and SEs {cell}.
+
+    ``weight`` {pooled_cell} is that of the first part. The discrepancies have logistic distributions, whose
+    probabilities stay exact far out in the tail.
+    """
+    stated = spec.pooled_rows
+    if stated is None:
+        raise ValueError("the spec does not use pooled rows")
+    first, second = rows["first"].to_numpy(), rows["second"].to_numpy()
+    mean = weight * estimate[first] + (1 - weight) * estimate[second]
+    pooled_se = xp.sqrt((weight * se[first]) ** 2 + ((1 - weight) * se[second]) ** 2)
+    lower, upper = rows["lower"].to_numpy(), rows["upper"].to_numpy()
+    scale = _LOGISTIC_SCALE * stated.estimate_discrepancy.value * pooled_se
+    rounded = _log_between((upper - mean) / scale, (lower - mean) / scale, xp)
+
+    size = xp.maximum(xp.abs(xp.minimum(xp.maximum(mean, lower), upper)), _LEAST_Z * (upper - lower))
+    log_z = xp.log(size) - xp.log(pooled_se)
+    scale = _LOGISTIC_SCALE * stated.se_discrepancy.value
+    least = np.log(np.maximum(rows["z_lower"].to_numpy(), _LEAST_Z))
+    most = np.log(np.minimum(rows["z_upper"].to_numpy(), _MOST_Z))
+    return rounded + _log_between((log_z - least) / scale, (log_z - most) / scale, xp)
+
+
+def _log_between(high: Any, low: Any, xp: Any) -> Any:  # noqa: ANN401
+    """Log probability of a standard logistic between ``low`` and ``high``."""
+    return -_softplus(-high, xp) - _softplus(-low, xp) - low + xp.log1p(-xp.exp(low - high))
+
+
+def _softplus(value: Any, xp: Any) -> Any:  # noqa: ANN401
+    return xp.maximum(value, 0.0) + xp.log1p(xp.exp(-xp.abs(value)))
