@@ -1,0 +1,32 @@
+"""Trials of Individual Placement and Support other than the Health-led Trials: pooled, and made a prior."""
+
+from hlt_bayes.meta.binomial import fit_trials, size_covariate, trials_model
+from hlt_bayes.meta.effects import effect_sizes, included
+from hlt_bayes.meta.plots import plot_funnel, plot_trials
+from hlt_bayes.meta.pooling import leave_one_out, pooled_effects
+from hlt_bayes.meta.prior import briefing_ratio, ips_prior, prior_data_conflict, ratio_of_new_trial
+from hlt_bayes.meta.small_study import pet_peese, pooled_by_size
+from hlt_bayes.meta.spec import MetaSpec, load_meta_spec
+from hlt_bayes.meta.summary import compare_methods, pooled_posterior
+
+__all__ = [
+    "MetaSpec",
+    "briefing_ratio",
+    "compare_methods",
+    "effect_sizes",
+    "fit_trials",
+    "included",
+    "ips_prior",
+    "leave_one_out",
+    "load_meta_spec",
+    "pet_peese",
+    "plot_funnel",
+    "plot_trials",
+    "pooled_by_size",
+    "pooled_effects",
+    "pooled_posterior",
+    "prior_data_conflict",
+    "ratio_of_new_trial",
+    "size_covariate",
+    "trials_model",
+]

@@ -1,0 +1,66 @@
+"""What the pooling of the trials of IPS assumes, read from ``models/meta/*.toml``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hlt_bayes.errors import SpecError, unknown_name
+from hlt_bayes.priors import HalfNormalPrior, NormalPrior, Reasoned, Sourced
+from hlt_bayes.specs import Figure, Sampling, Share, Spec, models_folder
+from hlt_bayes.strict import Finite, Frozen, Positive, read_strict
+
+OutcomeClass = Literal["any employment", "employment or education", "steady employment"]
+
+
+class Trials(Reasoned):
+    """Which trials are pooled: those of these classes of outcome."""
+
+    outcome_classes: Annotated[list[OutcomeClass], Field(min_length=1)]
+
+
+class MetaPriors(Frozen):
+    """Priors of the binomial random-effects model, all on the log or logit scale."""
+
+    mu: NormalPrior
+    tau: HalfNormalPrior
+    size_slope: NormalPrior
+    control_logit: NormalPrior
+
+
+class Wide(Sourced):
+    """The component that speaks where the other trials do not apply."""
+
+    weight: Share
+    mean: Finite
+    sd: Positive
+    unit: Literal["proportion"]
+
+
+class MetaSpec(Spec):
+    """What the pooling of the trials is made of."""
+
+    trials: Trials
+    reference_size: Figure
+    priors: MetaPriors
+    wide: Wide
+    sampling: Sampling
+
+
+def load_meta_spec(name: str | Path) -> MetaSpec:
+    """Read a shipped meta-analysis spec by its name, or a file of your own by its path (ends in ``.toml``).
+
+    Raises
+    ------
+    SpecError
+        No such spec, or a file that is not one: all its errors in one message, each with file and key.
+    """
+    path = Path(name)
+    if not str(name).endswith(".toml"):
+        shipped = {file.stem: file for file in sorted((models_folder() / "meta").glob("*.toml"))}
+        if name not in shipped:
+            raise SpecError(f"meta spec {unknown_name(name, shipped)} (or the path of a .toml file)")
+        path = shipped[str(name)]
+    return read_strict(path, MetaSpec, SpecError)

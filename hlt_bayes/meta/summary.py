@@ -1,0 +1,122 @@
+"""One table of what each method makes of the trials, beside what is published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from hlt_bayes.meta.effects import effect_sizes
+from hlt_bayes.meta.pooling import pooled_effects
+from hlt_bayes.meta.small_study import pet_peese, pooled_by_size
+
+FADYL_WITH_COUNTS = ("bejerholm2017", "davis2012", "davis2018", "hellstrom2017", "poremski2015")
+"""The trials that Fadyl et al 2020 pooled and whose counts are known; two more have none here."""
+
+_WHY_NOT_OURS = {
+    "POOLED_whitworth2024": "18 trials, among them the Health-led Trials and large ones without counts here",
+    "POOLED_fadyl2020": "7 trials, two of them (reme2015, reme2019) without counts here",
+    "POOLED_frederick2019": "another population: mostly severe mental illness",
+}
+_RATIOS = ["estimate", "lower", "upper", "predicted_lower", "predicted_upper"]
+_MEASURES = {"OR": "odds ratio", "RR": "risk ratio"}
+
+
+def compare_methods(
+    counts: pd.DataFrame, fits: Mapping[str, xr.DataTree], *, known: pd.DataFrame, printed: pd.DataFrame
+) -> pd.DataFrame:
+    """Set every method's pooled ratio beside the others and beside the published ones.
+
+    Parameters
+    ----------
+    counts
+        Trials as pooled (``included``).
+    fits
+        Fits of ``fit_trials`` to the same trials, by the name that they shall have.
+    known
+        Of ``load_ips_counts``: every trial with counts, for what Fadyl et al 2020 pooled of them.
+    printed
+        Of ``load_ips_trials``: its rows ``POOLED_*`` are the benchmarks.
+
+    Returns
+    -------
+    DataFrame
+        ``method``, ``measure``, ``trials``, ``adjusted`` (how for size), ``estimate`` with 95% interval
+        ``lower`` to ``upper``, ``predicted_lower`` and ``predicted_upper`` of a new trial (all ratios, 1 is no
+        effect; the Bayesian estimate is a posterior median), ``tau`` (log scale), ``note``. Missing where a
+        method has none.
+    """
+    effects = effect_sizes(counts)
+    fadyl = effect_sizes(known.loc[list(FADYL_WITH_COUNTS)], measure="log risk ratio")
+    unadjusted = {"measure": "odds ratio", "adjusted": "no"}
+    blocks = [
+        _block(pooled_effects(effects), unadjusted),
+        _block(pet_peese(effects), unadjusted | {"adjusted": "by SE or variance"}),
+        _block(pooled_by_size(effects), unadjusted | {"adjusted": "by class"}, prefix="DL, "),
+        _block(pooled_posterior(fits), {}),
+        _block(
+            pooled_effects(fadyl, methods=("DL",)),
+            {"measure": "risk ratio", "adjusted": "no", "note": "five of the seven trials of Fadyl et al 2020"},
+        ),
+        _benchmarks(printed),
+    ]
+    columns = ["method", "measure", "trials", "adjusted", *_RATIOS, "tau", "note"]
+    return (
+        pd.concat(blocks, ignore_index=True).reindex(columns=columns).astype({"trials": "Int64"}).fillna({"note": ""})
+    )
+
+
+def pooled_posterior(fits: Mapping[str, xr.DataTree]) -> pd.DataFrame:
+    """Summarise fits of ``fit_trials`` as ``pooled_effects`` does: a row each, on the log scale.
+
+    ``mean`` is the posterior median of ``mu``; intervals hold 95%; ``tau2`` is the square of the median.
+    """
+    rows = {}
+    for name, fitted in fits.items():
+        posterior = fitted["posterior"].dataset
+        mean, lower, upper = posterior["mu"].quantile([0.5, 0.025, 0.975]).to_numpy()
+        predicted_lower, predicted_upper = posterior["theta_new"].quantile([0.025, 0.975]).to_numpy()
+        rows[name] = {
+            "trials": posterior.sizes["trial"],
+            "mean": mean,
+            "lower": lower,
+            "upper": upper,
+            "tau2": posterior["tau"].median().item() ** 2,
+            "predicted_lower": predicted_lower,
+            "predicted_upper": predicted_upper,
+            "measure": posterior.attrs["reading"],
+            "adjusted": posterior.attrs["adjusted_for_size"],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+
+
+def _block(table: pd.DataFrame, columns: Mapping[str, str], *, prefix: str = "") -> pd.DataFrame:
+    table = table.rename(columns={"mean": "estimate"}).reset_index(names="method")
+    ratios = [name for name in _RATIOS if name in table]
+    table[ratios] = np.exp(table[ratios].astype(float))
+    if "tau2" in table:
+        table["tau"] = np.sqrt(table["tau2"].astype(float))
+    return table.assign(method=prefix + table["method"], **columns)
+
+
+def _benchmarks(printed: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for _, row in printed[printed["study_id"].str.startswith("POOLED_")].iterrows():
+        for prefix in ("", "second_"):
+            measure, _, which = str(row[f"{prefix}measure"]).partition(", ")
+            if measure not in _MEASURES:
+                continue
+            rows.append(
+                {
+                    "method": f"published: {row['citation']}",
+                    "measure": _MEASURES[measure],
+                    "adjusted": which or "no",
+                    "estimate": row[f"{prefix}estimate"],
+                    "lower": row["ci_low" if not prefix else "second_ci_low"],
+                    "upper": row["ci_high" if not prefix else "second_ci_high"],
+                    "note": _WHY_NOT_OURS.get(row["study_id"], ""),
+                }
+            )
+    return pd.DataFrame(rows)
