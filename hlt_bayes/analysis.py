@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from hlt_bayes.comparison import compare
-from hlt_bayes.economics import appraise, return_summary
+from hlt_bayes.economics import RETURN_COLUMNS, appraise, return_summary
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.fitting import check_convergence
 from hlt_bayes.impacts import impact_draws, impact_summary, with_pooled_groups
@@ -18,12 +18,15 @@ from hlt_bayes.specs import EconomicSpec, ImpactSpec
 
 @dataclass(frozen=True)
 class Analysis:
-    """A record of one analysis: the draws, what they were made from, and the three tables."""
+    """A record of one analysis: the draws, what they were made from, and the three tables.
+
+    Without an economic spec nothing is valued: ``returns`` has no rows, ``draws`` no group ``economics``.
+    """
 
     draws: xr.DataTree
     evidence: Evidence
     impact_spec: ImpactSpec
-    economic_spec: EconomicSpec
+    economic_spec: EconomicSpec | None
     seed: int
     impacts: pd.DataFrame
     returns: pd.DataFrame
@@ -32,7 +35,7 @@ class Analysis:
 
 
 def analyse(
-    tree: xr.DataTree, evidence: Evidence, impact_spec: ImpactSpec, economic_spec: EconomicSpec, *, seed: int
+    tree: xr.DataTree, evidence: Evidence, impact_spec: ImpactSpec, economic_spec: EconomicSpec | None, *, seed: int
 ) -> Analysis:
     """Value, summarise and compare impact draws, and check that what is reported of them converged.
 
@@ -41,14 +44,14 @@ def analyse(
     tree
         A DataTree with ``posterior["impact"]`` {chain, draw, outcome, group}; nothing else of it is used.
     evidence, impact_spec, economic_spec
-        What is printed; what is assumed of its standard errors; prices.
+        What is printed; what is assumed of its standard errors; prices, or ``None`` where nothing is to be valued.
     seed
         Of everything drawn here.
 
     Returns
     -------
     Analysis
-        ``draws`` is ``tree`` with the group ``economics`` of ``hlt_bayes.economics.appraise``.
+        ``draws`` is ``tree`` with the group ``economics`` of ``hlt_bayes.economics.appraise``, if valued.
 
     Raises
     ------
@@ -58,11 +61,13 @@ def analyse(
         Impacts of pooled rows or returns fail the gate.
     """
     impact = with_pooled_groups(impact_draws(tree), evidence.treated)
-    economics = appraise(tree, economic_spec, evidence, seed=seed)
-    reported = {"impact": impact, "benefit_cost_ratio": economics["benefit_cost_ratio"]}
+    reported, draws, returns = {"impact": impact}, tree.copy(), pd.DataFrame(columns=list(RETURN_COLUMNS))
+    if economic_spec is not None:
+        economics = appraise(tree, economic_spec, evidence, seed=seed)
+        reported["benefit_cost_ratio"] = economics["benefit_cost_ratio"]
+        draws["economics"] = xr.DataTree(economics)
+        returns = return_summary(economics)
     diagnostics = pd.concat([check_convergence(array.to_dataset(name=name)) for name, array in reported.items()])
-    draws = tree.copy()
-    draws["economics"] = xr.DataTree(economics)
     return Analysis(
         draws=draws,
         evidence=evidence,
@@ -70,7 +75,7 @@ def analyse(
         economic_spec=economic_spec,
         seed=seed,
         impacts=impact_summary(impact),
-        returns=return_summary(economics),
+        returns=returns,
         comparison=compare(tree, evidence, reported_results(evidence, impact_spec)),
         diagnostics=diagnostics,
     )

@@ -67,7 +67,7 @@ def compare(source: xr.DataTree | xr.DataArray, evidence: Evidence, cells: xr.Da
     table = impact_summary(with_pooled_groups(impact, evidence.treated))
     printed = evidence.impacts.rename(columns={"estimate": "published"})
     printed = printed[["outcome", "group", "published", "half_unit", "stars", "text", "correction"]]
-    recovered = recovered_se(cells, [INTERVALS[89][0], 0.5, INTERVALS[89][1]])
+    recovered = recovered_se(cells, [INTERVALS[89][0], 0.5, INTERVALS[89][1]]).sel(quantity="se")
     se = recovered["quantile"].to_numpy()
     errors = pd.DataFrame(
         {
@@ -79,7 +79,7 @@ def compare(source: xr.DataTree | xr.DataArray, evidence: Evidence, cells: xr.Da
             "se_upper_89": se[:, 2],
         }
     )
-    table = printed.merge(errors, how="left").merge(table, how="right")
+    table = printed.merge(errors, how="left").merge(table, how="right").dropna(subset="text").reset_index(drop=True)
     average = impact.mean(["chain", "draw", "group"]).to_series()
     distance = table["published"] - table["outcome"].map(average)
     shrinkage = (table["published"] - table["mean"]) / distance

@@ -16,7 +16,7 @@ from hlt_bayes.errors import ConvergenceError
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.reported import reported_results
 from hlt_bayes.seeds import stream_seed
-from hlt_bayes.specs import ImpactSpec
+from hlt_bayes.specs import ImpactSpec, Sampling
 from hlt_bayes.structures import build_model
 from hlt_bayes.vocabulary import OUTCOMES
 
@@ -65,17 +65,18 @@ def fit(
     seed = spec.sampling.seed if seed is None else seed
     report = progress or _silent
     model = build_model(spec, evidence)
-    with _exact_arithmetic():
-        sampled = _sample(model, spec, seed=stream_seed(seed, "posterior"), report=report)
-        report("Drawing from the prior", 0, 0)
+    sampled = sample_model(model, spec.sampling, seed=stream_seed(seed, "posterior"), progress=report)
+    report("Drawing from the prior", 0, 0)
+    with exact_arithmetic():
         prior = _draw_prior(model, seed=stream_seed(seed, "prior"))
-    check_convergence(sampled["posterior"].dataset[list(GATED)], sample_stats=sampled["sample_stats"].dataset)
+    cells = reported_results(evidence, spec)
+    check_convergence(gated(sampled["posterior"].dataset, cells), sample_stats=sampled["sample_stats"].dataset)
     tree = xr.DataTree.from_dict(
         {
             "posterior": _plain(sampled["posterior"].dataset),
             "prior": _plain(prior),
             "sample_stats": _plain(sampled["sample_stats"].dataset.drop_vars("divergence_message")),
-            "reported": reported_results(evidence, spec),
+            "reported": cells,
         }
     )
     for group in ("posterior", "prior"):
@@ -83,12 +84,21 @@ def fit(
     return tree
 
 
+def gated(posterior: xr.Dataset, cells: xr.Dataset) -> xr.Dataset:
+    """Choose what must have converged: all that is reported, but estimates that counts of events give exactly."""
+    names = [name for name in (*GATED, "weight") if name in posterior and name != "estimate"]
+    chosen, rounded = posterior[names], (cells["upper"] > cells["lower"]).to_numpy()
+    if not rounded.any():
+        return chosen
+    return chosen.assign(estimate=posterior["estimate"].isel(cell=rounded).rename(cell="rounded_cell"))
+
+
 def impact_attrs(spec: ImpactSpec, evidence: Evidence, *, seed: int) -> dict[str, str]:
     """Say of an array of impact draws what it is and how it was made."""
     return {
         "unit": json.dumps({name: OUTCOMES[name].unit for name in spec.outcomes}),
         "sign": "treatment minus control; positive is better; zero is no effect",
-        "estimand": ESTIMAND,
+        "estimand": "as printed, trial by trial" if evidence.of_own_trials else ESTIMAND,
         "spec": spec.name,
         "spec_sha256": spec.fingerprint,
         "evidence_sha256": evidence.sha256,
@@ -176,7 +186,7 @@ def _flat(dataset: xr.Dataset) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def _exact_arithmetic() -> Iterator[None]:
+def exact_arithmetic() -> Iterator[None]:
     """Compile without fast-math.
 
     Under it LLVM may reorder sums wherever it inlines, and it inlines what it has just compiled but not
@@ -189,36 +199,48 @@ def _exact_arithmetic() -> Iterator[None]:
         yield
 
 
-def _sample(model: pm.Model, spec: ImpactSpec, *, seed: int, report: Progress) -> xr.DataTree:
+def sample_model(model: pm.Model, settings: Sampling, *, seed: int, progress: Progress | None = None) -> xr.DataTree:
+    """Draw from the posterior of any PyMC model by NUTS; the caller lets the draws through ``check_convergence``.
+
+    Parameters
+    ----------
+    model, settings
+        The model; chains, tuning, draws.
+    seed
+        Of this call alone.
+    progress
+        As in ``fit``.
+    """
     import nutpie
 
-    settings = spec.sampling
+    report = progress or _silent
     report("Compiling the model", 0, 0)
-    compiled = nutpie.compile_pymc_model(model, backend="numba")
     total = settings.chains * (settings.tune + settings.draws)
-    report("Sampling", 0, total)
 
     def show(chains: list[Any]) -> None:
         report("Sampling", sum(chain.finished_draws for chain in chains), total)
 
-    # Not blocking: the blocking call answers Ctrl-C with the draws made so far, as if they were all.
-    sampler = nutpie.sample(
-        compiled,
-        draws=settings.draws,
-        tune=settings.tune,
-        chains=settings.chains,
-        target_accept=settings.target_accept,
-        seed=seed,
-        save_warmup=False,
-        progress_bar=False,
-        progress_callback=show,
-        blocking=False,
-    )
-    try:
-        sampled: xr.DataTree = sampler.wait()
-    except BaseException:
-        sampler.cancel()
-        raise
+    with exact_arithmetic():
+        compiled = nutpie.compile_pymc_model(model, backend="numba")
+        report("Sampling", 0, total)
+        # Not blocking: the blocking call answers Ctrl-C with the draws made so far, as if they were all.
+        sampler = nutpie.sample(
+            compiled,
+            draws=settings.draws,
+            tune=settings.tune,
+            chains=settings.chains,
+            target_accept=settings.target_accept,
+            seed=seed,
+            save_warmup=False,
+            progress_bar=False,
+            progress_callback=show,
+            blocking=False,
+        )
+        try:
+            sampled: xr.DataTree = sampler.wait()
+        except BaseException:
+            sampler.cancel()
+            raise
     report("Sampling", total, total)
     return sampled
 

@@ -75,13 +75,14 @@ def with_pooled_groups(per_group: xr.DataArray, weights: pd.Series) -> xr.DataAr
     Parameters
     ----------
     per_group
-        Any array with the trial groups along ``group``; a row whose parts are not all there is left out.
+        Any array with the trial groups along ``group``; a row whose parts, or their weights, are not all there is
+        left out.
     weights
         Weight per trial group; recruits randomised to treatment in every result of this package.
     """
     rows = {str(name): per_group.sel(group=name) for name in per_group["group"].to_numpy()}
     for name, parts in POOLED_GROUPS.items():
-        if set(parts) <= set(rows):
+        if set(parts) <= set(rows) and weights.reindex(list(parts)).notna().all():
             weight = xr.DataArray(weights[list(parts)].to_numpy(float), coords={"group": list(parts)})
             rows[name] = per_group.sel(group=list(parts)).weighted(weight).mean("group", keep_attrs=True)
     order = [name for name in REPORTED_GROUPS if name in rows] + [name for name in rows if name not in REPORTED_GROUPS]

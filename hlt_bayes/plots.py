@@ -32,7 +32,8 @@ def plot_impacts(comparison: pd.DataFrame) -> Figure:
         recovered for them; pooled rows have none.
     """
     outcomes = list(dict.fromkeys(comparison["outcome"]))
-    figure = _figure(9.0, 2.6 * ((len(outcomes) + 1) // 2) + 0.8)
+    rows = comparison.groupby("outcome").size().max()
+    figure = _figure(9.0, max(2.6, 0.42 * rows + 0.5) * ((len(outcomes) + 1) // 2) + 0.8)
     axes = figure.subplots((len(outcomes) + 1) // 2, min(2, len(outcomes)), squeeze=False)
     for axis, outcome in zip(axes.flat, outcomes, strict=False):
         _impact_panel(axis, comparison[comparison["outcome"] == outcome], outcome)

@@ -21,7 +21,7 @@ def test_every_printed_cell_has_its_row(comparison, evidence):
 
 
 def test_ses_are_the_recovered_ones_and_pooled_rows_have_none(comparison, evidence, primary):
-    recovered = recovered_se(reported_results(evidence, primary), [0.5])["quantile"]
+    recovered = recovered_se(reported_results(evidence, primary), [0.5])["quantile"].sel(quantity="se")
     row = comparison.query("outcome == 'earnings' and group == 'WMCA'").iloc[0]
     assert row["se"] == recovered.sel(cell="earnings, WMCA", probability=0.5).item()
     # By its definition: the interval of log s is the normal prior, here next to untouched by the stars.

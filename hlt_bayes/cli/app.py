@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import io
-import signal
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hlt_bayes.errors import HltBayesError
+from hlt_bayes.cli.display import show
+from hlt_bayes.cli.stages import Stages
+from hlt_bayes.errors import HltBayesError, SpecError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import TaskID
 
-    from hlt_bayes.report.tables import Table
+    from hlt_bayes.evidence import Evidence
 
 EXIT_INTERRUPTED = 130
 
@@ -33,16 +31,23 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def root() -> None:
-    """Keep the verbs as verbs while there is only one."""
+evidence_app = typer.Typer(
+    invoke_without_command=True, help="List, filter and show the printed cells behind every number."
+)
+app.add_typer(evidence_app, name="evidence")
+
+EvidencePath = Annotated[
+    Path | None, typer.Option(help="CSV file of your own trials, or a folder of evidence, in place of ours.")
+]
 
 
 @app.command()
 def run(
     spec: Annotated[str, typer.Option(help="Impact spec: a shipped name, or the path of a .toml file.")] = "primary",
-    economics: Annotated[str, typer.Option(help="Economic spec: a shipped name, or a path.")] = "published",
-    evidence: Annotated[Path | None, typer.Option(help="Folder of evidence in place of the embedded one.")] = None,
+    economics: Annotated[
+        str | None, typer.Option(help="Economic spec: a shipped name, or a path. [default: published]")
+    ] = None,
+    evidence: EvidencePath = None,
     out: Annotated[Path, typer.Option(help="Result folder.")] = Path("results/primary"),
     seed: Annotated[int | None, typer.Option(help="In place of the spec's seed.", min=0, max=2**63 - 1)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a result of ours in that folder.")] = False,
@@ -50,6 +55,77 @@ def run(
     """Fit the impacts, value them, print the three tables and write a result folder."""
     with _exit_codes():
         _run(spec, economics, evidence, out, seed, overwrite=overwrite)
+
+
+@evidence_app.callback()
+def evidence_list(
+    context: typer.Context,
+    document: Annotated[str, typer.Option(help="Only cells of this document.")] = "",
+    place: Annotated[str, typer.Option(help="Only cells of this table or section.")] = "",
+    measure: Annotated[str, typer.Option(help="Only cells that measure this.")] = "",
+    group: Annotated[str, typer.Option(help="Only cells of this trial group or pooled row.")] = "",
+    contains: Annotated[str, typer.Option(help="Only cells whose row, column or text contains this.")] = "",
+) -> None:
+    """List the tables and sections; with a filter, the cells that pass it."""
+    if context.invoked_subcommand is not None:
+        return
+    with _exit_codes():
+        from hlt_bayes.evidence import load_evidence
+        from hlt_bayes.report.sources import cells_table, places_table
+
+        loaded = load_evidence()
+        filters = {"document": document, "place": place, "measure": measure, "group": group, "contains": contains}
+        table = cells_table(loaded, filters) if any(filters.values()) else places_table(loaded)
+        show(table, _console(), wrapped=("Title", "Row", "Column", "Category"), grouped=False)
+
+
+@evidence_app.command(name="show")
+def evidence_show(
+    place: Annotated[str, typer.Argument(help='For example "Table 2.1" or "Section 2.1".')],
+    document: Annotated[str, typer.Option(help="Only that of this document.")] = "",
+) -> None:
+    """Print a table as its report has it, marked where it is used otherwise."""
+    with _exit_codes():
+        from hlt_bayes.evidence import load_evidence
+        from hlt_bayes.report.sources import printed_tables
+
+        for table in printed_tables(load_evidence(), place, document=document):
+            show(table, _console(), wrapped=(table.columns[0],), grouped=False)
+
+
+@evidence_app.command(name="template")
+def evidence_template() -> None:
+    """Print our impacts as a CSV file of trials: the format of run --evidence, to fill in your own."""
+    with _exit_codes():
+        from hlt_bayes.evidence import load_evidence
+        from hlt_bayes.report.sources import trials_csv
+
+        typer.echo(trials_csv(load_evidence()), nl=False)
+
+
+@app.command(name="audit")
+def run_audit(
+    evidence: EvidencePath = None,
+    severity: Annotated[str, typer.Option(help="Only error, warning or note.")] = "",
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print all columns as CSV.")] = False,
+) -> None:
+    """Say what in the printed numbers does not add up, and what is done about it."""
+    with _exit_codes():
+        from hlt_bayes.auditing import audit
+        from hlt_bayes.evidence import load_evidence
+        from hlt_bayes.report.sources import audit_table, findings_csv, of_severity
+
+        findings = of_severity(audit(load_evidence(evidence)), severity)
+        if as_csv:
+            typer.echo(findings_csv(findings), nl=False)
+        else:
+            show(audit_table(findings), _console(), wrapped=("Finding", "What is done"))
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False)
 
 
 def main() -> None:
@@ -61,10 +137,8 @@ def main() -> None:
     app()
 
 
-def _run(spec: str, economics: str, folder: Path | None, out: Path, seed: int | None, *, overwrite: bool) -> None:
+def _run(spec: str, economics: str | None, path: Path | None, out: Path, seed: int | None, *, overwrite: bool) -> None:
     # The libraries behind these take seconds to import: --help must not wait for them.
-    from rich.console import Console
-
     from hlt_bayes.analysis import analyse
     from hlt_bayes.economics import price_intervals
     from hlt_bayes.evidence import load_evidence
@@ -75,114 +149,40 @@ def _run(spec: str, economics: str, folder: Path | None, out: Path, seed: int | 
     from hlt_bayes.specs import load_economic_spec, load_impact_spec, spec_path
 
     check_target(out, overwrite=overwrite)
-    with _Stages() as stages:
+    with Stages() as stages:
         stages.enter("Reading evidence and specs")
-        impact_spec, economic_spec = load_impact_spec(spec), load_economic_spec(economics)
-        loaded = load_evidence(folder)
-        price_intervals(impact_spec.outcomes, economic_spec, loaded)  # refuses now what would fail after the fit
+        impact_spec, loaded = load_impact_spec(spec), load_evidence(path)
+        economic_spec = None
+        if loaded.costs.empty:
+            _refuse_economics(economics, loaded)
+        else:
+            economic_spec = load_economic_spec(economics or "published")
+            price_intervals(impact_spec.outcomes, economic_spec, loaded)  # refuses now what would fail after the fit
         seed = impact_spec.sampling.seed if seed is None else seed
         tree = fit(impact_spec, loaded, seed=seed, progress=stages.enter)
         stages.enter("Valuing and comparing")
         analysis = analyse(tree, loaded, impact_spec, economic_spec, seed=seed)
         stages.enter("Writing the result")
-        files = {"impact": spec_path(spec, "impact"), "economic": spec_path(economics, "economic")}
+        files = {"impact": spec_path(spec, "impact")}
+        if economic_spec is not None:
+            files["economic"] = spec_path(economics or "published", "economic")
         write_result(analysis, out, spec_files=files, overwrite=overwrite, seconds=stages.seconds)
-    console = Console(highlight=False)
-    for table in (
-        impacts_table(analysis.impacts),
-        returns_table(analysis.returns),
-        comparison_table(analysis.comparison),
-    ):
-        _print(table, console)
+    console = _console()
+    tables = [impacts_table(analysis.impacts), comparison_table(analysis.comparison)]
+    if economic_spec is not None:
+        tables.insert(1, returns_table(analysis.returns))
+    for table in tables:
+        show(table, console)
     for sentence in significance_filter(analysis.returns, analysis.comparison):
         console.print(sentence, style="bold")
     console.print(f"\nWritten: {out} (open {out / 'report.html'})", soft_wrap=True)
 
 
-def _print(table: Table, console: Console) -> None:
-    from rich import box
-    from rich.table import Table as RichTable
-
-    shown = RichTable(
-        title=table.title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for column in table.columns:
-        shown.add_column(column, no_wrap=column != "What changed")
-    last = ""
-    for head, *cells in table.rows:
-        if last and head != last:
-            shown.add_section()
-        shown.add_row("" if head == last else head, *cells)
-        last = head
-    console.print(shown)
-    for note in table.notes:
-        console.print(note, style="dim")
-    console.print()
-
-
-class _Stages:
-    """Shows on standard error what is being done, and remembers how long each stage took."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-        self._display = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
+def _refuse_economics(economics: str | None, evidence: Evidence) -> None:
+    if economics is not None:
+        raise SpecError(
+            f"--economics {economics}: {evidence.path} prints no costs, so nothing can be valued; leave it out"
         )
-        self._interrupted = False
-        self._began: dict[str, float] = {}
-        self._ended: dict[str, float] = {}
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> _Stages:
-        self._display.start()
-        self._handler = signal.signal(signal.SIGINT, self._interrupt)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        signal.signal(signal.SIGINT, self._handler)
-        if exception[0] is None:
-            self._finish()
-        else:
-            self._display.live.transient = True
-        self._display.stop()
-
-    def _interrupt(self, *_: object) -> None:
-        # Raised inside a callback of the compiler the exception is lost, so it is remembered as well.
-        self._interrupted = True
-        raise KeyboardInterrupt
-
-    def enter(self, stage: str, done: int = 0, total: int = 0) -> None:
-        """Begin a stage, or say how far it has come; stop here if Ctrl-C was pressed before and got lost."""
-        if self._interrupted and threading.current_thread() is threading.main_thread():
-            raise KeyboardInterrupt
-        if stage not in self._tasks:
-            self._finish()
-            self._began[stage] = time.perf_counter()
-            self._tasks[stage] = self._display.add_task(stage, total=total or None)
-        self._display.update(self._tasks[stage], completed=done)
-
-    def seconds(self) -> dict[str, float]:
-        """Duration of each stage up to now."""
-        now = time.perf_counter()
-        return {stage: self._ended.get(stage, now) - began for stage, began in self._began.items()}
-
-    def _finish(self) -> None:
-        for stage, task in self._tasks.items():
-            if stage not in self._ended:
-                self._ended[stage] = time.perf_counter()
-                self._display.update(task, total=1, completed=1)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,26 @@ from hlt_bayes.impacts import impact_draws, summary, with_pooled_groups
 from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import EconomicSpec
 
+RETURN_COLUMNS = (
+    "perspective",
+    "group",
+    "outcome",
+    "price_lower_gbp",
+    "price_upper_gbp",
+    "price_unit",
+    "cost_per_head_gbp",
+    "published",
+    "unfiltered",
+    "mean",
+    "sd",
+    "lower_89",
+    "upper_89",
+    "lower_95",
+    "upper_95",
+    "prob_above_one",
+)
+"""Columns of ``return_summary``."""
+
 GBP_PER_HEAD = {"unit": "GBP per person randomised to treatment", "price_year": "not stated in the report"}
 
 
@@ -162,4 +182,4 @@ def return_summary(economics: xr.Dataset) -> pd.DataFrame:
     }
     for position, (name, values) in enumerate(beside.items()):
         table.insert(2 + position, name, values)
-    return table
+    return table[list(RETURN_COLUMNS)]

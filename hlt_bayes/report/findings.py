@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from hlt_bayes.evidence import Evidence
 from hlt_bayes.report.tables import as_printed, per_pound, percent, pounds, price_in_words
+from hlt_bayes.specs import ImpactSpec
 
 
 def significance_filter(returns: pd.DataFrame, comparison: pd.DataFrame) -> list[str]:
@@ -55,15 +57,39 @@ def headline(returns: pd.DataFrame, impacts: pd.DataFrame, groups: list[str]) ->
     return sentences
 
 
+def limits(evidence: Evidence, spec: ImpactSpec) -> tuple[str, ...]:
+    """Say what an evidence and the model cannot tell."""
+    if evidence.of_own_trials:
+        return LIMITS_OF_OWN_TRIALS
+    return LIMITS if spec.pooled_rows is None else tuple(limit for limit in LIMITS if limit != UNUSED_POOLED_ROWS)
+
+
+UNUSED_POOLED_ROWS = (
+    "The printed pooled rows (All SCR, All OOW) and their stars are information that this model does not use. They are "
+    "estimates of their own, not means of the printed groups (earnings of All SCR: printed £102, weighted mean £45), "
+    "so a difference in a pooled row is not shrinkage alone."
+)
+
+
+LIMITS_OF_OWN_TRIALS = (
+    "Standard errors that the file does not give are recovered from what it does give, under the spec's prior "
+    "of how far "
+    "a standard error departs from that of the sample sizes; stars are read as 90, 95 and 99 %.",
+    "The spec's priors were stated for the Health-led Employment Trials: read them, and move those that do not "
+    "suit yours.",
+    "Groups are taken as exchangeable, and groups of one trial as independent; few of them say little about how far "
+    "impacts differ between groups, so that the prior of that spread matters.",
+    "Outcomes are independent in this model. The file states no costs, so nothing is valued.",
+)
+"""What a file of somebody's own trials and this model cannot tell."""
+
 LIMITS = (
     "The report prints no standard errors: they are recovered from rounding, stars and sample sizes, under a stated "
     "prior. For earnings that is in effect an assumed SD of earnings (£5,200 to £9,000), because no star bounds them "
     "tightly.",
     "Three trial groups say little about how far impacts differ between groups: the prior of that spread matters, most "
     "of all for a group that lies apart.",
-    "The printed pooled rows (All SCR, All OOW) and their stars are information that this model does not use. They are "
-    "estimates of their own, not means of the printed groups (earnings of All SCR: printed £102, weighted mean £45), "
-    "so a difference in a pooled row is not shrinkage alone.",
+    UNUSED_POOLED_ROWS,
     "Health and wellbeing were seen only in those who answered the 12-month survey; returns apply them to everybody "
     "randomised.",
     "Prices are those that the published returns imply, not prices of ours: how long a gain lasts and what a QALY is "

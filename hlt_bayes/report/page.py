@@ -10,10 +10,16 @@ import jinja2
 
 from hlt_bayes.analysis import Analysis
 from hlt_bayes.economics import implied_price_bounds, implied_price_interval
-from hlt_bayes.report.findings import LIMITS, headline, significance_filter
+from hlt_bayes.evidence.structure import Document
+from hlt_bayes.report.findings import headline, limits, significance_filter
 from hlt_bayes.report.tables import Table, comparison_table, impacts_table, price_range, returns_table
 from hlt_bayes.specs import stated_figures
 
+TITLE = "Health-led Employment Trials: Bayesian re-analysis"
+QUESTION = (
+    "What Individual Placement and Support in primary and community care did for employment, earnings, health and "
+    "wellbeing in three trial groups, and what each £1 returned, given what the published report prints."
+)
 FIGURE_TEXTS = {
     "impacts": "Forest plot: for each outcome and group, the printed impact with an interval from its recovered "
     "standard error, and below it the posterior mean with its 89 % and 95 % intervals. The numbers stand in the tables "
@@ -28,12 +34,23 @@ def page(analysis: Analysis, pictures: Mapping[str, str]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hlt_bayes.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
     )
+    environment.filters["cited"] = cited
+    title, question = (
+        (
+            "Impacts of your trials: Bayesian re-analysis",
+            f"What the trials in {analysis.evidence.path.name} found together.",
+        )
+        if analysis.evidence.of_own_trials
+        else (TITLE, QUESTION)
+    )
     return environment.get_template("page.html.jinja").render(
         analysis=analysis,
+        title=title,
+        question=question,
         version=version("hlt-bayes"),
         message=significance_filter(analysis.returns, analysis.comparison),
         headline=headline(analysis.returns, analysis.impacts, list(analysis.evidence.groups)),
-        limits=LIMITS,
+        limits=limits(analysis.evidence, analysis.impact_spec),
         impacts=impacts_table(analysis.impacts),
         returns=returns_table(analysis.returns),
         comparison=comparison_table(analysis.comparison),
@@ -43,6 +60,14 @@ def page(analysis: Analysis, pictures: Mapping[str, str]) -> str:
         worst=_worst(analysis),
         figures={name: (_data_uri(svg), FIGURE_TEXTS[name]) for name, svg in pictures.items()},
     )
+
+
+def cited(source: Document) -> str:
+    """Cite a document, with what it states of itself."""
+    isbn = f"ISBN {source.isbn}" if source.isbn else ""
+    when = f"{source.published:%B %Y}" if source.published else ""
+    parts = [source.title, ", ".join(source.authors), source.institution, source.series, isbn, when, source.licence]
+    return ". ".join(part.rstrip(".") for part in parts if part) + "."
 
 
 def _data_uri(svg: str) -> str:
@@ -60,7 +85,8 @@ def _worst(analysis: Analysis) -> dict[str, str]:
 
 def _prices_table(analysis: Analysis) -> Table:
     rows: list[tuple[str, str, str]] = []
-    for name, valued in analysis.economic_spec.perspectives.items():
+    perspectives = analysis.economic_spec.perspectives if analysis.economic_spec else {}
+    for name, valued in perspectives.items():
         bounds = implied_price_bounds(analysis.evidence, name, valued)
         rows += [(name, row["group"], price_range(row["lower_gbp"], row["upper_gbp"])) for _, row in bounds.iterrows()]
         used = implied_price_interval(analysis.evidence, name, valued)
@@ -69,15 +95,13 @@ def _prices_table(analysis: Analysis) -> Table:
         title="Prices that the published returns imply",
         columns=("Benefit", "Group", "Price"),
         rows=tuple(rows),
-        notes=tuple(
-            f"{name}: {p.price.unit}. {p.price.why}" for name, p in analysis.economic_spec.perspectives.items()
-        ),
+        notes=tuple(f"{name}: {p.price.unit}. {p.price.why}" for name, p in perspectives.items()),
     )
 
 
 def _assumptions_table(analysis: Analysis) -> Table:
     rows = []
-    for spec in (analysis.impact_spec, analysis.economic_spec):
+    for spec in filter(None, (analysis.impact_spec, analysis.economic_spec)):
         for key, figure in stated_figures(spec):
             rows.append((f"{spec.name}: {key}", str(figure), getattr(figure, "unit", ""), figure.why, figure.source))
     return Table(

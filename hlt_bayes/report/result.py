@@ -54,12 +54,11 @@ def write_result(
     with replacing(target, overwrite=overwrite) as staging:
         # Made in memory first: HDF5 itself dies, and not by an exception, where a disk is full.
         (staging / "posterior.nc").write_bytes(bytes(analysis.draws.to_netcdf(engine="h5netcdf")))
-        for name in ("impacts", "returns", "comparison"):
+        for name in ("impacts", "comparison", *(["returns"] if analysis.economic_spec else [])):
             getattr(analysis, name).to_csv(staging / f"{name}.csv", index=False)
-        figures = {
-            "impacts": plot_impacts(analysis.comparison),
-            "returns": plot_returns(analysis.draws["economics"].dataset),
-        }
+        figures = {"impacts": plot_impacts(analysis.comparison)}
+        if analysis.economic_spec is not None:
+            figures["returns"] = plot_returns(analysis.draws["economics"].dataset)
         origin = f"hlt-bayes, {', '.join(f'{spec.name} {spec.fingerprint}' for spec in _specs(analysis).values())}"
         origin += f", evidence {analysis.evidence.sha256}"
         pictures = {name: _save(figure, staging / name, origin) for name, figure in figures.items()}
@@ -70,7 +69,8 @@ def write_result(
 
 
 def _specs(analysis: Analysis) -> dict[str, ImpactSpec | EconomicSpec]:
-    return {"impact": analysis.impact_spec, "economic": analysis.economic_spec}
+    impact: dict[str, ImpactSpec | EconomicSpec] = {"impact": analysis.impact_spec}
+    return impact if analysis.economic_spec is None else impact | {"economic": analysis.economic_spec}
 
 
 def _save(figure: Figure, stem: Path, origin: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from hlt_bayes.comparison import ABOUT_THE_SAME, LIKELIHOOD_WORDS
-from hlt_bayes.vocabulary import OUTCOMES
+from hlt_bayes.vocabulary import OUTCOMES, POOLED_GROUPS
 
 MISSING = "n/c"
 
@@ -45,10 +45,16 @@ def impacts_table(impacts: pd.DataFrame) -> Table:
         rows=tuple(rows),
         notes=(
             f"Positive is better. {'; '.join(f'{known.label}: {known.measure}' for known in OUTCOMES.values())}.",
-            "Employment and earnings are per person randomised, health and wellbeing per person who answered the "
-            "survey. Intervals are equal-tailed. All SCR and All OOW are means of their groups weighted by recruits to "
-            "treatment.",
+            *(_of_pooled_groups() if set(impacts["group"]) & set(POOLED_GROUPS) else ("Intervals are equal-tailed.",)),
         ),
+    )
+
+
+def _of_pooled_groups() -> tuple[str, ...]:
+    return (
+        "Employment and earnings are per person randomised, health and wellbeing per person who answered the "
+        "survey. Intervals are equal-tailed. All SCR and All OOW are means of their groups weighted by recruits to "
+        "treatment.",
     )
 
 
@@ -100,7 +106,7 @@ def price_range(lower: float, upper: float) -> str:
 
 def as_printed(text: str) -> str:
     """Write a printed cell with the units as they stand in our tables."""
-    return text.replace("sd", "SD").replace("ppt", " ppt")
+    return text.replace("sd", "SD").replace(" ppt", "ppt").replace("ppt", " ppt")
 
 
 def comparison_table(comparison: pd.DataFrame) -> Table:
@@ -127,15 +133,27 @@ def comparison_table(comparison: pd.DataFrame) -> Table:
         columns=("Outcome", "Group", "Published", "SE", "Mean", "Shrunk", "What changed"),
         rows=tuple(rows),
         notes=(
-            "Stars: * 90%, ** 95%, *** 99%. SE: not printed; median given rounding, stars, sample sizes and the spec's "
-            "priors; for earnings it is in effect an assumed SD of earnings, and for employment of SCR IW an assumed "
-            "rate.",
+            _of_standard_errors(comparison),
             "Shrunk: how far the mean has moved from the printed estimate towards the average of the groups' means (0% "
             "not at all, 100% all the way); blank where the two lie too close for the rounding.",
-            "Pooled rows were not fitted: ours are means of the groups, the printed ones are estimates of their own.",
+            *(
+                ("Pooled rows: ours are means of the groups; the printed ones are estimates of their own.",)
+                if set(comparison["group"]) & set(POOLED_GROUPS)
+                else ()
+            ),
             f"About the same: within {ABOUT_THE_SAME:.0%} or within the rounding. {_word_scale()}",
             *notes,
         ),
+    )
+
+
+def _of_standard_errors(comparison: pd.DataFrame) -> str:
+    if not set(comparison["group"]) & set(POOLED_GROUPS):
+        return "SE: median given all that is printed of it, sample sizes and the spec's priors."
+    return (
+        "Stars: * 90%, ** 95%, *** 99%. SE: not printed; median given rounding, stars, sample sizes and the spec's "
+        "priors; for earnings it is in effect an assumed SD of earnings, and for employment of SCR IW an assumed "
+        "rate."
     )
 
 

@@ -1,0 +1,5 @@
+"""Command line."""
+
+from hlt_bayes.cli.app import app, main
+
+__all__ = ["app", "main"]
