@@ -18,7 +18,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 golden: $(READY)
-	$(BIN)/pytest -m "not slow" --golden
+	$(BIN)/pytest -m "slow or not slow" --golden
 
 pins: $(READY)
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt

@@ -4,6 +4,25 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "tests/reference"
+README = ROOT / "README.md"
+
+
+def markdown(table):
+    """Write a table of ours as a table of the README."""
+    lines = [f"**{table.title}**", "", f"| {' | '.join(table.columns)} |", f"|{' --- |' * len(table.columns)}"]
+    lines += [f"| {' | '.join(row)} |" for row in table.rows]
+    return "\n".join([*lines, "", *(f"{note}\n" for note in table.notes)])
+
+
+def fill_block(name, text, *, write):
+    """Hold the block ``<!-- name -->`` of the README to a text, or write it there."""
+    whole = README.read_text(encoding="utf-8")
+    start, end = f"<!-- {name} -->\n", "<!-- end -->"
+    before, rest = whole.split(start, 1)
+    _, after = rest.split(end, 1)
+    if write:
+        README.write_text(f"{before}{start}{text}{end}{after}", encoding="utf-8")
+    assert f"{start}{text}{end}" in README.read_text(encoding="utf-8")
 
 
 def edit(path, old, new):

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from helpers import fill_block
 from made_up import cell, publication, with_structure
 
 from hlt_bayes.auditing import CHECKS, audit
@@ -247,3 +248,19 @@ def test_findings_name_their_cells_and_what_is_done(audited):
 
 def test_every_check_has_a_planted_fault():
     assert {check for check, *_ in PLANTED.values()} == set(CHECKS)
+
+
+def test_the_readme_counts_the_findings_and_shows_those_that_touch_the_analysis(audited, request):
+    counts = audited["severity"].value_counts()
+    used = audited[audited["treatment"].str.contains("used as")]
+    lines = [
+        f"It finds {counts['error']} errors (what cannot be true as printed), {counts['warning']} warnings and "
+        f"{counts['note']} notes. Those in cells that an analysis uses:",
+        "",
+        *(
+            f"- {row['severity']}, {row['document']} {row['place']}, {row['check']}: {row['arithmetic']}"
+            for _, row in used[used["severity"] != "note"].iterrows()
+        ),
+        "",
+    ]
+    fill_block("audit", "\n".join(lines).replace("*", r"\*"), write=request.config.getoption("--golden"))

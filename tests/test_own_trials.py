@@ -5,6 +5,7 @@ import io
 
 import numpy as np
 import pytest
+from helpers import fill_block
 
 from hlt_bayes.errors import EvidenceError, SpecError
 from hlt_bayes.evidence import evidence_of_rows, load_evidence
@@ -242,3 +243,9 @@ def test_rows_that_are_no_text_are_refused():
         evidence_of_rows([GOOD | {"estimate": 0.1}], name="mine")
     with pytest.raises(EvidenceError, match=r"column 'estimat' is unknown"):
         evidence_of_rows([GOOD | {"estimat": "0.1"}], name="mine")
+
+
+def test_the_readme_lists_the_columns(request):
+    lines = ["| column | what it holds |", "| --- | --- |"]
+    lines += [f"| `{name}` | {what} |" for name, what in COLUMNS.items()]
+    fill_block("columns", "\n".join([*lines, ""]).replace("*", r"\*"), write=request.config.getoption("--golden"))

@@ -122,6 +122,23 @@ def run_audit(
             show(audit_table(findings), _console(), wrapped=("Finding", "What is done"))
 
 
+@app.command()
+def ips(
+    spec: Annotated[str, typer.Option(help="Spec: a shipped name, or the path of a .toml file.")] = "ips",
+    seed: Annotated[int | None, typer.Option(help="In place of the spec's seed.", min=0, max=2**63 - 1)] = None,
+) -> None:
+    """Pool the other trials of IPS, and print what they predict for each trial group."""
+    with _exit_codes():
+        from hlt_bayes.meta import load_meta_spec, pooled_trials
+        from hlt_bayes.report.ips import methods_table, priors_table
+
+        with Stages() as stages:
+            methods, priors = pooled_trials(load_meta_spec(spec), seed=seed, progress=stages.enter)
+        console = _console()
+        show(methods_table(methods), console, wrapped=("Method",), grouped=False)
+        show(priors_table(priors), console)
+
+
 def _console() -> Console:
     from rich.console import Console
 

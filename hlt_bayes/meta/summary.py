@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from hlt_bayes.meta.effects import effect_sizes
+from hlt_bayes.evidence import load_evidence, load_ips_counts, load_ips_trials
+from hlt_bayes.fitting import Progress
+from hlt_bayes.meta.binomial import Reading, fit_trials
+from hlt_bayes.meta.effects import effect_sizes, included
 from hlt_bayes.meta.pooling import pooled_effects
+from hlt_bayes.meta.prior import briefing_ratio, ips_prior, prior_data_conflict, ratio_of_new_trial
 from hlt_bayes.meta.small_study import pet_peese, pooled_by_size
+from hlt_bayes.meta.spec import MetaSpec, Wide
+from hlt_bayes.reported import recovered_se, reported_results
+from hlt_bayes.specs import load_impact_spec
+
+FITS: tuple[tuple[str, Reading, bool], ...] = (
+    ("Bayes, odds ratio", "odds ratio", False),
+    ("Bayes, odds ratio, size-adjusted", "odds ratio", True),
+    ("Bayes, risk ratio, size-adjusted", "risk ratio", True),
+)
+"""Name, reading and adjustment of each fit of ``pooled_trials``."""
 
 FADYL_WITH_COUNTS = ("bejerholm2017", "davis2012", "davis2018", "hellstrom2017", "poremski2015")
 """The trials that Fadyl et al 2020 pooled and whose counts are known; two more have none here."""
@@ -120,3 +134,97 @@ def _benchmarks(printed: pd.DataFrame) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def compare_priors(
+    ratios: Sequence[xr.DataArray],
+    control_rates: Mapping[str, float],
+    wide: Wide,
+    *,
+    estimate: Mapping[str, float],
+    se: Mapping[str, float],
+) -> pd.DataFrame:
+    """Set what each predicted ratio makes of each group's prior beside the others, and beside the data.
+
+    Parameters
+    ----------
+    ratios
+        Of ``ratio_of_new_trial`` and ``briefing_ratio``; the latter as a sensitivity.
+    control_rates, wide
+        As in ``ips_prior``.
+    estimate, se
+        As in ``prior_data_conflict``.
+
+    Returns
+    -------
+    DataFrame
+        A row a ratio and group: ``source``, ``reading``, ``adjusted_for_size``, ``contains_hlt``, ``group``;
+        ``mean``, ``sd`` of the component ``ips`` (proportion), ``lower`` and ``upper`` (95% of the predictive
+        draws), ``capped``; and the columns of ``prior_data_conflict``.
+    """
+    blocks = []
+    for ratio in ratios:
+        prior = ips_prior(ratio, control_rates, wide, hlt_counted_twice="as a sensitivity")
+        ends = prior["quantile"].sel(kind="predictive", probability=[0.025, 0.975]).to_numpy()
+        block = pd.DataFrame(
+            {
+                **{name: ratio.attrs[name] for name in ("source", "reading", "adjusted_for_size", "contains_hlt")},
+                "group": list(control_rates),
+                "mean": prior["mean"].sel(component="ips").to_numpy(),
+                "sd": prior["sd"].sel(component="ips").to_numpy(),
+                "lower": ends[:, 0],
+                "upper": ends[:, 1],
+                "capped": prior["capped"].to_numpy(),
+            }
+        )
+        blocks.append(block.merge(prior_data_conflict(prior, estimate, se).reset_index(), on="group"))
+    return pd.concat(blocks, ignore_index=True)
+
+
+def pooled_trials(
+    spec: MetaSpec, *, seed: int | None = None, progress: Progress | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Pool the trials that a spec includes by every method, and carry them to the Health-led trial groups.
+
+    Control rates are those printed, else those that the primary impact spec assumes; standard errors are the medians
+    recovered under it.
+
+    Returns
+    -------
+    DataFrame, DataFrame
+        Of ``compare_methods`` and of ``compare_priors``.
+    """
+    known, trials = load_ips_counts(), load_ips_trials()
+    counts = included(known, spec.trials.outcome_classes)
+    fits = {
+        name: fit_trials(
+            counts, spec, reading=reading, adjust_for_size=adjusted, seed=seed, progress=_named(progress, name)
+        )
+        for name, reading, adjusted in FITS
+    }
+    evidence, impact_spec = load_evidence(), load_impact_spec("primary")
+    cells = reported_results(evidence, impact_spec)
+    cells = cells.isel(cell=np.flatnonzero(cells["outcome"].to_numpy() == "employment"))
+    groups = [str(group) for group in cells["group"].to_numpy()]
+    design = impact_spec.standard_error.design["employment"]
+    assumed = {group: rates.control for group, rates in getattr(design, "rates", {}).items()}
+    printed = evidence.employment_rates["control"].to_dict()
+    se = recovered_se(cells, [0.5])["quantile"].sel(quantity="se", probability=0.5).to_numpy()
+    readings: tuple[Reading, ...] = ("odds ratio", "risk ratio")
+    ratios = [ratio_of_new_trial(fits[name]) for name, _, adjusted in FITS if adjusted]
+    ratios += [briefing_ratio(trials, reading=reading) for reading in readings]
+    priors = compare_priors(
+        ratios,
+        {group: printed.get(group, assumed.get(group, float("nan"))) for group in groups},
+        spec.wide,
+        estimate=dict(zip(groups, cells["estimate"].to_numpy(), strict=True)),
+        se=dict(zip(groups, se, strict=True)),
+    )
+    return compare_methods(counts, fits, known=known, printed=trials), priors
+
+
+def _named(progress: Progress | None, name: str) -> Progress | None:
+    """Say of which fit a stage is."""
+    if progress is None:
+        return None
+    return lambda stage, done, total: progress(f"{name}: {stage[0].lower()}{stage[1:]}", done, total)

@@ -9,16 +9,27 @@ For each trial, with its own baseline a ~ Normal(-1, 1.5) and log ratio theta:
 Baselines and thetas are integrated out on grids, mu, slope and tau on a product grid.
 """
 
+import re
 from dataclasses import dataclass, replace
 
 import arviz_stats as azs
 import numpy as np
 import pytest
+from helpers import README, fill_block, markdown
 from scipy.special import expit
 from scipy.stats import binom, norm
 
 from hlt_bayes.evidence.trials import load_ips_counts
-from hlt_bayes.meta import fit_trials, included, ips_prior, load_meta_spec, prior_data_conflict, ratio_of_new_trial
+from hlt_bayes.meta import (
+    fit_trials,
+    included,
+    ips_prior,
+    load_meta_spec,
+    pooled_trials,
+    prior_data_conflict,
+    ratio_of_new_trial,
+)
+from hlt_bayes.report.ips import methods_table, priors_table
 
 STEP = 0.02
 THETA = np.arange(-6, 9, STEP)
@@ -181,3 +192,60 @@ def test_the_prior_of_the_health_led_impacts(fits, spec):
     conflict = prior_data_conflict(prior, {"SCR OOW": -0.02, "WMCA": 0.04}, {"SCR OOW": 0.016, "WMCA": 0.013})
     assert (conflict["p_box"] > 0.1).all()
     assert (conflict["wide_weight_posterior"] < spec.wide.weight + 0.05).all()
+
+
+@pytest.fixture(scope="module")
+def tables():
+    methods, priors = pooled_trials(load_meta_spec("ips"))
+    return {"ips": methods_table(methods), "ips-prior": priors_table(priors)}
+
+
+def shown(text):
+    """The numbers of a cell; a probability below what is shown counts as 0."""
+    return [float(found) for found in re.findall(r"-?\d+(?:\.\d+)?", text.replace("<0.001", "0"))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ips", "ips-prior"])
+def test_the_readme_shows_what_the_trials_say(tables, name, request):
+    if request.config.getoption("--golden"):
+        fill_block(name, markdown(tables[name]), write=True)
+    block = README.read_text(encoding="utf-8").split(f"<!-- {name} -->\n")[1].split("<!-- end -->")[0]
+    lines = [line.strip("|").split(" | ") for line in block.splitlines() if line.startswith("|")][2:]
+    assert len(lines) == len(tables[name].rows)
+    for line, row in zip(lines, tables[name].rows, strict=True):
+        cells = [cell.strip() for cell in line]
+        sampled = (name == "ips-prior" and row[0].startswith("trials")) or row[0].startswith("Bayes")
+        if not sampled:
+            assert cells == [cell.strip() for cell in row]
+            continue
+        assert cells[:2] == list(row[:2])
+        for theirs, ours in zip(cells[2:], row[2:], strict=True):
+            # Elsewhere draws differ: five Monte Carlo errors of an end of an interval are about 0.15 of an SD.
+            theirs, ours = shown(theirs), shown(ours)
+            assert len(theirs) == len(ours)
+            if name == "ips":
+                assert np.allclose(np.log(theirs), np.log(ours), atol=0.15 if len(ours) > 1 else 0.1)
+            elif len(ours) == 2:
+                assert np.allclose(theirs, ours, atol=2.0)
+            else:
+                assert np.allclose(theirs, ours, atol=4.0 if ours[0] > 1 else 0.04)
+
+
+@pytest.mark.slow
+def test_how_far_the_size_adjustment_hangs_on_its_prior(counts):
+    """The limit that the spec states: a slope held more tightly leaves more of the small trials' effect."""
+    spec = load_meta_spec("ips")
+    tight = spec.model_copy(
+        update={
+            "priors": spec.priors.model_copy(
+                update={"size_slope": spec.priors.size_slope.model_copy(update={"sd": 0.5})}
+            )
+        }
+    )
+    medians = [np.exp(fit_trials(counts, one)["posterior"]["mu"].median().item()) for one in (spec, tight)]
+    found = [
+        float(number)
+        for number in re.findall(r"gives (\d\.\d\d) in place of (\d\.\d\d)", spec.priors.size_slope.why)[0]
+    ]
+    assert np.allclose(medians[::-1], found, atol=0.06)

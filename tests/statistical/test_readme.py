@@ -6,7 +6,7 @@ import shutil
 import arviz_stats as azs
 import numpy as np
 import pytest
-from helpers import REFERENCE, ROOT
+from helpers import README, REFERENCE, ROOT, markdown
 from PIL import Image
 
 from hlt_bayes.comparison import SHRINKAGE_UNITS, likelihood_word
@@ -19,14 +19,7 @@ from hlt_bayes.report.tables import comparison_table, impacts_table, returns_tab
 from hlt_bayes.specs import spec_path
 from hlt_bayes.vocabulary import GROUPS, OUTCOMES
 
-README = ROOT / "README.md"
 FIGURE = REFERENCE / "returns.png"
-
-
-def markdown(table):
-    lines = [f"**{table.title}**", "", f"| {' | '.join(table.columns)} |", f"|{' --- |' * len(table.columns)}"]
-    lines += [f"| {' | '.join(row)} |" for row in table.rows]
-    return "\n".join([*lines, "", *(f"{note}\n" for note in table.notes)])
 
 
 def blocks(analysis):
@@ -189,18 +182,19 @@ def test_the_traced_number_is_what_the_readme_says(readme, evidence, primary, pu
 
 
 def test_the_files_of_a_result_are_listed(readme):
-    listed = set(re.findall(r"^\| `([\w.]+)`", readme, flags=re.MULTILINE))
+    listed = set(re.findall(r"^\| `(\w+\.\w+)`", readme, flags=re.MULTILINE))
     assert listed == {name for name in FILES if not name.endswith((".png", ".svg"))}
 
 
 def test_the_python_of_the_readme_runs(readme, fitted, monkeypatch):
     import hlt_bayes
 
-    (code,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    codes = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
     asked = []
     monkeypatch.setattr(hlt_bayes, "fit", lambda *arguments: asked.append(arguments) or fitted, raising=False)
     names = {}
-    exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - the README's own example
+    for code in codes:
+        exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - the README's own example
     assert len(asked) == 1
     assert len(names["analysis"].returns) == 10
     assert names["model"].named_vars_to_dims["impact"] == ("outcome", "group")

@@ -22,9 +22,10 @@ COMMAND = [str(Path(sys.executable).with_name("hlt-bayes")), "run"]
 
 INTERRUPT = """
 import ctypes, os, signal, sys
-import hlt_bayes.cli as cli
+from hlt_bayes.cli import main
+from hlt_bayes.cli.stages import Stages
 
-enter, stop_at = cli._Stages.enter, sys.argv.pop(1)
+enter, stop_at = Stages.enter, sys.argv.pop(1)
 
 def interrupting(self, stage, done=0, total=0):
     enter(self, stage, done, total)
@@ -36,8 +37,8 @@ def interrupting(self, stage, done=0, total=0):
         else:
             os.kill(os.getpid(), signal.SIGINT)
 
-cli._Stages.enter = interrupting
-cli.main()
+Stages.enter = interrupting
+main()
 """
 
 
