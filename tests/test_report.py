@@ -14,9 +14,11 @@ from helpers import REFERENCE
 
 from hlt_bayes.analysis import analyse
 from hlt_bayes.errors import ConvergenceError, ResultFolderError
-from hlt_bayes.report import check_target, write_result
+from hlt_bayes.evidence import evidence_of_rows
+from hlt_bayes.meta import PooledTrials, load_meta_spec
+from hlt_bayes.report import check_target, write_result, write_trials
 from hlt_bayes.report.findings import LIMITS, headline, significance_filter
-from hlt_bayes.report.folder import file_sha256, replacing
+from hlt_bayes.report.folder import TRIAL_FILES, file_sha256, replacing
 from hlt_bayes.report.tables import comparison_table, impacts_table, per_pound, percent, pounds, returns_table
 from hlt_bayes.specs import spec_path
 
@@ -272,3 +274,58 @@ def test_employment_is_shown_in_percentage_points(analysis):
     shown = impacts_table(analysis.impacts).rows
     row = analysis.impacts.query("outcome == 'employment' and group == 'WMCA'").iloc[0]
     assert ("Employment ppt", "WMCA", f"{100 * row['mean']:.1f}") in {cells[:3] for cells in shown}
+
+
+def pooled_trials_made_elsewhere():
+    index = ["A", "B"]
+    effects = pd.DataFrame({"effect": [0.5, 1.0], "se": [0.2, 0.5], "people": [400, 60]}, index=index)
+    effects.attrs["measure"] = "log odds ratio"
+    ends = {"lower": 0.1, "upper": 1.0, "predicted_lower": -0.2, "predicted_upper": 1.4}
+    pooled = pd.DataFrame({"mean": 0.6, **ends}, index=["DL", "Bayes"])
+    methods, priors = pd.DataFrame({"method": ["DL"]}), pd.DataFrame({"group": ["WMCA"]})
+    spec = load_meta_spec("ips")
+    return PooledTrials(spec=spec, seed=1, effects=effects, pooled=pooled, methods=methods, priors=priors)
+
+
+def test_the_other_trials_become_a_folder_too(tmp_path, folder):
+    trials = pooled_trials_made_elsewhere()
+    spec_file = spec_path("ips", "meta")
+    target = write_trials(trials, tmp_path / "ips", spec_file=spec_file)
+    assert {path.name for path in target.iterdir()} == TRIAL_FILES
+    manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["inputs"]["meta spec"]["files"] == {"ips.toml": file_sha256(spec_file)}
+    assert all(file_sha256(target / name) == digest for name, digest in manifest["outputs"].items())
+    with pytest.raises(ResultFolderError, match="--overwrite"):
+        write_trials(trials, target, spec_file=spec_file)
+    write_trials(trials, folder, spec_file=spec_file, overwrite=True)
+    assert {path.name for path in folder.iterdir()} == TRIAL_FILES
+
+
+@pytest.fixture(scope="module")
+def of_own_trials(drawn, primary):
+    """An analysis of somebody's own trials: ragged, without costs."""
+    row = {"outcome": "health", "group": "Leeds", "estimate": "0.10", "unit": "SD", "se": "0.05"}
+    rows = [row, row | {"group": "York", "p": "<0.01", "se": ""} | {"n_treatment": "90", "n_control": "95"}]
+    rows.append(row | {"outcome": "employment", "estimate": "3", "unit": "ppt", "se": "1.5"})
+    mine = drawn["posterior"]["impact"].isel(group=[0, 1]).assign_coords(group=["Leeds", "York"])
+    mine = mine.sel(outcome=["employment", "health"])
+    tree = xr.DataTree.from_dict({"posterior": mine.to_dataset(name="impact")})
+    evidence = evidence_of_rows(rows, name="my_trials.csv")
+    return analyse(tree, evidence, primary, None, seed=1)
+
+
+def test_own_trials_are_reported_without_returns_and_without_words_of_ours(of_own_trials, tmp_path):
+    assert of_own_trials.returns.empty
+    assert "economics" not in of_own_trials.draws.children
+    folder = write_result(of_own_trials, tmp_path / "mine", spec_files={"impact": SPEC_FILES["impact"]})
+    assert {path.name for path in folder.iterdir()} == {name for name in FILES if not name.startswith("returns")}
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Impacts of your trials" in text
+    visible = text.split("<h2>Assumptions")[0]
+    for word in ("WMCA", "SCR", "OOW", "£1", "survey", "13 or more", "12 months"):
+        assert word not in visible, word
+    assert [tuple(row) for row in of_own_trials.comparison[["outcome", "group"]].to_numpy()] == [
+        ("employment", "Leeds"),
+        ("health", "Leeds"),
+        ("health", "York"),
+    ]

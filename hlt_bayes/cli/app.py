@@ -126,17 +126,28 @@ def run_audit(
 def ips(
     spec: Annotated[str, typer.Option(help="Spec: a shipped name, or the path of a .toml file.")] = "ips",
     seed: Annotated[int | None, typer.Option(help="In place of the spec's seed.", min=0, max=2**63 - 1)] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the tables, forest and funnel plot.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a result of ours in that folder.")] = False,
 ) -> None:
     """Pool the other trials of IPS, and print what they predict for each trial group."""
     with _exit_codes():
         from hlt_bayes.meta import load_meta_spec, pooled_trials
+        from hlt_bayes.report import check_target, write_trials
         from hlt_bayes.report.ips import methods_table, priors_table
+        from hlt_bayes.specs import spec_path
 
+        if out is not None:
+            check_target(out, overwrite=overwrite)
         with Stages() as stages:
-            methods, priors = pooled_trials(load_meta_spec(spec), seed=seed, progress=stages.enter)
+            trials = pooled_trials(load_meta_spec(spec), seed=seed, progress=stages.enter)
+            if out is not None:
+                stages.enter("Writing the result")
+                write_trials(trials, out, spec_file=spec_path(spec, "meta"), overwrite=overwrite)
         console = _console()
-        show(methods_table(methods), console, wrapped=("Method",), grouped=False)
-        show(priors_table(priors), console)
+        show(methods_table(trials.methods), console, wrapped=("Method",), grouped=False)
+        show(priors_table(trials.priors), console)
+        if out is not None:
+            console.print(f"Written: {out} (forest.png, funnel.png and the tables)", soft_wrap=True)
 
 
 def _console() -> Console:

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hlt_bayes.errors import SpecError, unknown_name
+from hlt_bayes.errors import SpecError
 from hlt_bayes.priors import HalfNormalPrior, NormalPrior, Reasoned, Sourced
-from hlt_bayes.specs import Figure, Sampling, Share, Spec, models_folder
+from hlt_bayes.specs import Figure, Sampling, Share, Spec, spec_path
 from hlt_bayes.strict import Finite, Frozen, Positive, read_strict
 
 OutcomeClass = Literal["any employment", "employment or education", "steady employment"]
@@ -57,10 +57,5 @@ def load_meta_spec(name: str | Path) -> MetaSpec:
     SpecError
         No such spec, or a file that is not one: all its errors in one message, each with file and key.
     """
-    path = Path(name)
-    if not str(name).endswith(".toml"):
-        shipped = {file.stem: file for file in sorted((models_folder() / "meta").glob("*.toml"))}
-        if name not in shipped:
-            raise SpecError(f"meta spec {unknown_name(name, shipped)} (or the path of a .toml file)")
-        path = shipped[str(name)]
-    return read_strict(path, MetaSpec, SpecError)
+    path = spec_path(name, "meta")
+    return read_strict(path, MetaSpec, SpecError, base=lambda other: spec_path(other, "meta", beside=path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,23 @@ from hlt_bayes.meta.small_study import pet_peese, pooled_by_size
 from hlt_bayes.meta.spec import MetaSpec, Wide
 from hlt_bayes.reported import recovered_se, reported_results
 from hlt_bayes.specs import load_impact_spec
+
+
+@dataclass(frozen=True)
+class PooledTrials:
+    """A record of one meta-analysis: log odds ratios by trial and pooled, and the tables made of them.
+
+    ``effects`` as of ``effect_sizes``; ``pooled`` as of ``pooled_effects`` and ``pooled_posterior``; ``methods`` as of
+    ``compare_methods``; ``priors`` as of ``compare_priors``.
+    """
+
+    spec: MetaSpec
+    seed: int
+    effects: pd.DataFrame
+    pooled: pd.DataFrame
+    methods: pd.DataFrame
+    priors: pd.DataFrame
+
 
 FITS: tuple[tuple[str, Reading, bool], ...] = (
     ("Bayes, odds ratio", "odds ratio", False),
@@ -181,18 +199,11 @@ def compare_priors(
     return pd.concat(blocks, ignore_index=True)
 
 
-def pooled_trials(
-    spec: MetaSpec, *, seed: int | None = None, progress: Progress | None = None
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def pooled_trials(spec: MetaSpec, *, seed: int | None = None, progress: Progress | None = None) -> PooledTrials:
     """Pool the trials that a spec includes by every method, and carry them to the Health-led trial groups.
 
     Control rates are those printed, else those that the primary impact spec assumes; standard errors are the medians
     recovered under it.
-
-    Returns
-    -------
-    DataFrame, DataFrame
-        Of ``compare_methods`` and of ``compare_priors``.
     """
     known, trials = load_ips_counts(), load_ips_trials()
     counts = included(known, spec.trials.outcome_classes)
@@ -220,7 +231,16 @@ def pooled_trials(
         estimate=dict(zip(groups, cells["estimate"].to_numpy(), strict=True)),
         se=dict(zip(groups, se, strict=True)),
     )
-    return compare_methods(counts, fits, known=known, printed=trials), priors
+    effects = effect_sizes(counts)
+    of_odds = {name: fits[name] for name, reading, _ in FITS if reading == "odds ratio"}
+    return PooledTrials(
+        spec=spec,
+        seed=spec.sampling.seed if seed is None else seed,
+        effects=effects,
+        pooled=pd.concat([pooled_effects(effects), pooled_posterior(of_odds)]),
+        methods=compare_methods(counts, fits, known=known, printed=trials),
+        priors=priors,
+    )
 
 
 def _named(progress: Progress | None, name: str) -> Progress | None:

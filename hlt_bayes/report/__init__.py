@@ -1,6 +1,6 @@
 """Result folders: draws, tables, figures, a page to read, and a manifest."""
 
 from hlt_bayes.report.folder import check_target
-from hlt_bayes.report.result import write_result
+from hlt_bayes.report.result import write_result, write_trials
 
-__all__ = ["check_target", "write_result"]
+__all__ = ["check_target", "write_result", "write_trials"]

@@ -29,7 +29,22 @@ FILES = frozenset(
         "report.html",
     }
 )
-"""All that a result of ours holds."""
+"""All that a result of an analysis holds."""
+
+TRIAL_FILES = frozenset(
+    {
+        MANIFEST,
+        "effects.csv",
+        "pooled.csv",
+        "methods.csv",
+        "priors.csv",
+        "forest.png",
+        "forest.svg",
+        "funnel.png",
+        "funnel.svg",
+    }
+)
+"""All that a result of the other trials holds."""
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
@@ -66,7 +81,9 @@ def foreign_content(folder: Path) -> str:
             return MANIFEST
     except (OSError, ValueError, TypeError, KeyError):
         return f"no {MANIFEST} of ours"
-    return next((path.name for path in sorted(folder.iterdir()) if path.name not in FILES or path.is_dir()), "")
+    return next(
+        (path.name for path in sorted(folder.iterdir()) if path.name not in FILES | TRIAL_FILES or path.is_dir()), ""
+    )
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hlt_bayes.analysis import Analysis
+from hlt_bayes.meta import PooledTrials, plot_funnel, plot_trials
 from hlt_bayes.plots import plot_impacts, plot_returns
 from hlt_bayes.report.folder import FORMAT, MANIFEST, file_sha256, replacing
 from hlt_bayes.report.page import page
@@ -68,6 +69,34 @@ def write_result(
     return target
 
 
+def write_trials(trials: PooledTrials, folder: str | Path, *, spec_file: Path, overwrite: bool = False) -> Path:
+    """Write tables, forest and funnel of the other trials, and a manifest; the folder appears whole or not at all.
+
+    Raises
+    ------
+    ResultFolderError
+        As ``write_result``.
+    """
+    target = Path(folder)
+    with replacing(target, overwrite=overwrite) as staging:
+        for name in ("effects", "pooled"):
+            getattr(trials, name).to_csv(staging / f"{name}.csv")
+        for name in ("methods", "priors"):
+            getattr(trials, name).to_csv(staging / f"{name}.csv", index=False)
+        origin = f"hlt-bayes, {trials.spec.name} {trials.spec.fingerprint}"
+        shown = trials.pooled.loc[[name for name in trials.pooled.index if name != "DL-HK"]]
+        _save(plot_trials(trials.effects, shown), staging / "forest", origin)
+        _save(plot_funnel(trials.effects, float(trials.pooled["mean"]["DL"])), staging / "funnel", origin)
+        spec = {
+            "name": trials.spec.name,
+            "sha256": trials.spec.fingerprint,
+            "files": {spec_file.name: file_sha256(spec_file)},
+        }
+        manifest = {**_made(trials.seed), "inputs": {"meta spec": spec}, "outputs": _outputs(staging)}
+        (staging / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    return target
+
+
 def _specs(analysis: Analysis) -> dict[str, ImpactSpec | EconomicSpec]:
     impact: dict[str, ImpactSpec | EconomicSpec] = {"impact": analysis.impact_spec}
     return impact if analysis.economic_spec is None else impact | {"economic": analysis.economic_spec}
@@ -89,11 +118,7 @@ def _manifest(
     analysis: Analysis, folder: Path, spec_files: Mapping[str, Path], seconds: Mapping[str, float]
 ) -> dict[str, object]:
     return {
-        "format": FORMAT,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": analysis.seed,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        "machine": {"system": platform.platform(), "processors": os.cpu_count()},
+        **_made(analysis.seed),
         "inputs": {
             "evidence": {"sha256": analysis.evidence.sha256, "files": analysis.evidence.files},
             **{
@@ -105,6 +130,21 @@ def _manifest(
                 for kind, spec in _specs(analysis).items()
             },
         },
-        "outputs": {path.name: file_sha256(path) for path in sorted(folder.iterdir())},
+        "outputs": _outputs(folder),
         "seconds": {stage: round(duration, 2) for stage, duration in seconds.items()},
     }
+
+
+def _made(seed: int) -> dict[str, object]:
+    """When, by what and where a result was made."""
+    return {
+        "format": FORMAT,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": seed,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "machine": {"system": platform.platform(), "processors": os.cpu_count()},
+    }
+
+
+def _outputs(folder: Path) -> dict[str, str]:
+    return {path.name: file_sha256(path) for path in sorted(folder.iterdir())}

@@ -136,9 +136,9 @@ def audit_table(findings: pd.DataFrame) -> Table:
         for _, row in findings.iterrows()
     ]
     counts = findings["severity"].value_counts()
-    said = ", ".join(f"{counts.get(name, 0)} {name}{'s' if counts.get(name, 0) != 1 else ''}" for name in SEVERITIES)
+    found = [f"{counts[name]} {name}{'s' if counts[name] != 1 else ''}" for name in SEVERITIES if name in counts]
     return Table(
-        title=f"Audit: {said}",
+        title=f"Audit: {', '.join(found) or 'no finding'}",
         columns=("Severity", "Place", "Finding", "What is done"),
         rows=tuple(rows),
         notes=(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from hlt_bayes.comparison import ABOUT_THE_SAME, LIKELIHOOD_WORDS
-from hlt_bayes.vocabulary import OUTCOMES, POOLED_GROUPS
+from hlt_bayes.vocabulary import OUTCOMES, REPORTED_GROUPS
 
 MISSING = "n/c"
 
@@ -43,15 +43,18 @@ def impacts_table(impacts: pd.DataFrame) -> Table:
         title="Impacts: treatment minus control",
         columns=("Outcome", "Group", "Mean", "SD", "89% interval", "95% interval", "P(>0)"),
         rows=tuple(rows),
-        notes=(
-            f"Positive is better. {'; '.join(f'{known.label}: {known.measure}' for known in OUTCOMES.values())}.",
-            *(_of_pooled_groups() if set(impacts["group"]) & set(POOLED_GROUPS) else ("Intervals are equal-tailed.",)),
-        ),
+        notes=_notes_of_ours() if is_of_ours(impacts) else ("Positive is better. Intervals are equal-tailed.",),
     )
 
 
-def _of_pooled_groups() -> tuple[str, ...]:
+def is_of_ours(table: pd.DataFrame) -> bool:
+    """Say whether a table is of the Health-led Trials, not of somebody's own."""
+    return set(table["group"]) <= set(REPORTED_GROUPS)
+
+
+def _notes_of_ours() -> tuple[str, ...]:
     return (
+        f"Positive is better. {'; '.join(f'{known.label}: {known.measure}' for known in OUTCOMES.values())}.",
         "Employment and earnings are per person randomised, health and wellbeing per person who answered the "
         "survey. Intervals are equal-tailed. All SCR and All OOW are means of their groups weighted by recruits to "
         "treatment.",
@@ -138,7 +141,7 @@ def comparison_table(comparison: pd.DataFrame) -> Table:
             "not at all, 100% all the way); blank where the two lie too close for the rounding.",
             *(
                 ("Pooled rows: ours are means of the groups; the printed ones are estimates of their own.",)
-                if set(comparison["group"]) & set(POOLED_GROUPS)
+                if is_of_ours(comparison)
                 else ()
             ),
             f"About the same: within {ABOUT_THE_SAME:.0%} or within the rounding. {_word_scale()}",
@@ -148,7 +151,7 @@ def comparison_table(comparison: pd.DataFrame) -> Table:
 
 
 def _of_standard_errors(comparison: pd.DataFrame) -> str:
-    if not set(comparison["group"]) & set(POOLED_GROUPS):
+    if not is_of_ours(comparison):
         return "SE: median given all that is printed of it, sample sizes and the spec's priors."
     return (
         "Stars: * 90%, ** 95%, *** 99%. SE: not printed; median given rounding, stars, sample sizes and the spec's "

@@ -196,8 +196,8 @@ def test_the_prior_of_the_health_led_impacts(fits, spec):
 
 @pytest.fixture(scope="module")
 def tables():
-    methods, priors = pooled_trials(load_meta_spec("ips"))
-    return {"ips": methods_table(methods), "ips-prior": priors_table(priors)}
+    trials = pooled_trials(load_meta_spec("ips"))
+    return {"ips": methods_table(trials.methods), "ips-prior": priors_table(trials.priors)}
 
 
 def shown(text):
