@@ -10,10 +10,11 @@ from helpers import edit
 
 import hlt_bayes.specs
 from hlt_bayes.errors import SpecError
+from hlt_bayes.meta import load_meta_spec
 from hlt_bayes.priors import Sourced
 from hlt_bayes.specs import load_economic_spec, load_impact_spec, spec_path, stated_figures
 from hlt_bayes.structures import STRUCTURES
-from hlt_bayes.vocabulary import OUTCOMES, REPORTED_GROUPS
+from hlt_bayes.vocabulary import OUTCOMES, POOLED_GROUPS, REPORTED_GROUPS
 
 PRIORS = {
     "employment": ("Normal(0, 0.05)", "HalfNormal(0.03)"),
@@ -229,3 +230,36 @@ def test_pooled_rows_differs_from_primary_in_nothing_else(primary):
     spec = load_impact_spec("pooled-rows")
     assert spec.model_copy(update={"name": primary.name, "title": primary.title, "pooled_rows": None}) == primary
     assert primary.pooled_rows is None
+
+
+def test_the_reasons_of_pooled_rows_state_true_numbers(evidence):
+    weight = load_impact_spec("pooled-rows").pooled_rows.weight
+    impacts = evidence.impacts.set_index(["outcome", "group"])["estimate"]
+
+    def implied(outcome, pooled, first, second, shift=0.0):
+        a, b = impacts[outcome, first], impacts[outcome, second]
+        return (impacts[outcome, pooled] + shift - b) / (a - b)
+
+    ses = [implied("earnings", "All SCR", "SCR IW", "SCR OOW"), implied("earnings", "All OOW", "SCR OOW", "WMCA")]
+    assert f"{ses[0]:.2f} and {ses[1]:.2f} (earnings)" in weight.why
+    ends = [implied("employment", "All SCR", "SCR IW", "SCR OOW", shift) for shift in (-0.005, 0.005)]
+    assert f"{ends[0]:.1f} to {ends[1]:.1f} (employment)" in weight.why
+    people = evidence.arm_sizes("recruits").sum(axis=1)
+    shares = [people[first] / (people[first] + people[second]) for first, second in POOLED_GROUPS.values()]
+    assert f"shares of recruits are {shares[0]:.2f} and {shares[1]:.2f}" in weight.why
+    ends = [1 / (1 + math.exp(-(weight.mean + sign * 1.96 * weight.sd))) for sign in (-1, 1)]
+    assert f"between {ends[0]:.2f} and {ends[1]:.2f}" in weight.why
+
+
+def test_the_reasons_of_the_trials_model_state_true_numbers():
+    spec = load_meta_spec("ips")
+    priors = spec.priors
+    assert f"beyond {math.exp(2 * priors.mu.sd):.1f}" in priors.mu.why
+    assert f"half of the prior lies below {0.6745 * priors.tau.sd:.2f}" in priors.tau.why
+    assert f"beyond {2 * priors.tau.sd:g} (two prior SDs)" in priors.tau.why
+    assert math.exp(2 * 1.96 * 2 * priors.tau.sd) == pytest.approx(50, rel=0.01)
+    control = priors.control_logit
+    ends = [1 / (1 + math.exp(-(control.mean + sign * 1.96 * control.sd))) for sign in (-1, 1)]
+    assert f"between {ends[0]:.0%} and {ends[1]:.0%}" in control.why
+    assert 2 * spec.wide.sd == 0.5
+    assert spec.wide.weight == 0.2

@@ -1,19 +1,23 @@
 """The built model is the one that models/README.md writes down."""
 
 import numpy as np
+import pytest
 from scipy.stats import halfnorm, norm
 
 from hlt_bayes.reported import log_se_bounds, reported_results
+from hlt_bayes.specs import load_impact_spec
 from hlt_bayes.structures import build_model
 
 
-def test_the_model_reads_as_its_golden_text(evidence, primary, golden):
+@pytest.mark.parametrize("name", ["primary", "pooled-rows"])
+def test_the_model_reads_as_its_golden_text(evidence, name, golden):
+    spec = load_impact_spec(name)
     priors = [
         f"{parameter}[{outcome}] ~ {prior}"
-        for parameter, table in (("mu", primary.priors.mu), ("tau", primary.priors.tau))
+        for parameter, table in (("mu", spec.priors.mu), ("tau", spec.priors.tau))
         for outcome, prior in table.items()
     ]
-    golden("model_primary.txt", "\n".join([build_model(primary, evidence).str_repr(), *priors, ""]))
+    golden(f"model_{name}.txt", "\n".join([build_model(spec, evidence).str_repr(), *priors, ""]))
 
 
 def test_coords_and_dims_carry_names(evidence, primary):
