@@ -11,14 +11,13 @@ from hlt_bayes.auditing.agreement import bases_as_claimed, claims_of_running_tex
 from hlt_bayes.auditing.agreement import response_rates_name_their_base as response_rates
 from hlt_bayes.auditing.book import Book
 from hlt_bayes.auditing.estimates import (
-    costs_of_pooled_rows,
     pooled_between_parts,
     pooled_percentages,
     pooled_stars,
-    returns_and_impacts,
     significance_in_words,
     stars_and_sample_sizes,
 )
+from hlt_bayes.auditing.money import costs_of_pooled_rows, returns_and_impacts
 from hlt_bayes.auditing.sums import (
     labels_twice,
     people_and_sessions,

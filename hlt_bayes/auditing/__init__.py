@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hlt_bayes.auditing import agreement, estimates, sums
+from hlt_bayes.auditing import agreement, estimates, money, sums
 from hlt_bayes.auditing.book import SEVERITIES, Book, Check, Finding, as_frame
 from hlt_bayes.evidence import Evidence
 
@@ -30,8 +30,8 @@ CHECKS: tuple[Check, ...] = (
     estimates.stars_and_sample_sizes,
     estimates.pooled_stars,
     estimates.significance_in_words,
-    estimates.costs_of_pooled_rows,
-    estimates.returns_and_impacts,
+    money.costs_of_pooled_rows,
+    money.returns_and_impacts,
 )
 """Every check, in the order in which their findings come."""
 
