@@ -158,28 +158,28 @@ CELLS = [
 ]
 
 
-def _table(place, **structure):
+def structure(place, **structure):
     return TableStructure(file=f"{place}.csv", document="report", place=place, title=place, **structure)
 
 
 TABLES = [
-    _table("Table 1", base="All recruits (n=150)", base_people=150, total_row="Total", total_column="Total"),
-    _table("Table 2", base="All controls", total_row="Total", total_column="Total"),
-    _table("Table 3", sum_of_tables={"place": "Table 3", "of": ["Table 1", "Table 2"]}),
-    _table(
+    structure("Table 1", base="All recruits (n=150)", base_people=150, total_row="Total", total_column="Total"),
+    structure("Table 2", base="All controls", total_row="Total", total_column="Total"),
+    structure("Table 3", sum_of_tables={"place": "Table 3", "of": ["Table 1", "Table 2"]}),
+    structure(
         "Table 4",
         base="all recruits",
         base_row="Base",
         one_choice_columns=True,
         total_percentage={"column": "Total %", "parts": ["A %", "B %"], "weights": "Base"},
     ),
-    _table(
+    structure(
         "Table 5",
         percentages=[{"percentage": "Percentage", "count": "People", "base": 150}],
         people_column="People",
         sessions_column="Sessions",
     ),
-    _table(
+    structure(
         "Table 6",
         one_choice_rows=[["M", "F"]],
         total_percentage_row={"row": "Total", "place": "Table 1", "column": "Total"},

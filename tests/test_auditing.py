@@ -4,7 +4,7 @@ import re
 
 import pytest
 from helpers import fill_block
-from made_up import cell, publication, with_structure
+from made_up import cell, publication, structure, with_structure
 
 from hlt_bayes.auditing import CHECKS, audit
 from hlt_bayes.auditing.agreement import bases_as_claimed, claims_of_running_text, one_quantity_one_value
@@ -19,6 +19,7 @@ from hlt_bayes.auditing.estimates import (
 )
 from hlt_bayes.auditing.money import costs_of_pooled_rows, returns_and_impacts
 from hlt_bayes.auditing.sums import (
+    breakdowns_of_one_total,
     labels_twice,
     people_and_sessions,
     percentages_of_counts,
@@ -46,6 +47,16 @@ PER_MONTH = [
     cell("Section 2", 1, "6 a week", "", "6", "contacts per week", "employer contacts required"),
     cell("Section 2", 2, "6 a month", "", "6", "contacts per month", "employer contacts required"),
 ]
+
+PATHWAYS = [
+    cell("Section 1", 10, "care", "", "27%", "%", "referral pathway", category="specialist care service"),
+    cell("Section 1", 11, "other", "", "40%", "%", "referral pathway", category="other"),
+]
+OTHER_BREAKDOWN = [
+    cell("Table 9b", 1, "GP", "Sessions", "600", "sessions", "sessions", category="place: GP"),
+    cell("Table 9b", 2, "other", "Sessions", "500", "sessions", "sessions", category="place: other"),
+]
+BREAKDOWN = structure("Table 9b", sessions_column="Sessions", breakdown_of="sessions")
 
 PLANTED = {
     "total of a row": (totals_along_rows_and_columns, {("Table 1", 1, "GP"): "31"}, {}, r"31 \+ 70 = 101, printed 100"),
@@ -85,6 +96,13 @@ PLANTED = {
         {},
         "75 people had 70 sessions",
     ),
+    "breakdowns": (
+        breakdowns_of_one_total,
+        {},
+        {"more": OTHER_BREAKDOWN, "tables": [*with_structure("Table 5", breakdown_of="sessions"), BREAKDOWN]},
+        r"1,200 \(Table 5\) v 1,100 \(Table 9b\) sessions",
+    ),
+    "pathways in words": (shares_of_one_choice, {("Section 1", 6, ""): "43%"}, {"more": PATHWAYS}, "= 110 %"),
     "label twice": (
         labels_twice,
         {("Table 5", 2, name): {"row": "short"} for name in ("Sessions", "People", "Percentage")},
@@ -223,7 +241,12 @@ TRUE_FINDINGS = {
     "level of wellbeing": ("significance in words", "the text says 90%, which is *; the table prints 0.18 sd ***"),
     "net or gross": ("returns gross or net", "£907 to £1,669 explains all; read net none does"),
     "WMCA's zero": ("return of zero", "0.05 sd returns £0.539 to £0.728 for each £1, printed £0"),
-    "economic below financial": ("economic below financial", "£0 to society, but £0.01 to the exchequer"),
+    "economic below financial": ("economic below financial", "economic return £0, financial return £0.01"),
+    "pathways": ("shares of one choice", "18 + 24 + 56 = 98 %"),
+    "modes and lengths": ("two breakdowns of one total", "80,240 (Table 6.5) v 64,716 (Table 6.6)"),
+    "returns of the summary": ("one quantity, two values", "£0 v £0.01"),
+    "points higher": ("claim of the text", "is 13.9, printed 15"),
+    "opted out": ("claim of the text", "9,785 - 8,945 is 840, printed 287"),
 }
 
 

@@ -19,6 +19,7 @@ CHECKS: tuple[Check, ...] = (
     sums.totals_of_percentages,
     sums.percentages_of_counts,
     sums.people_and_sessions,
+    sums.breakdowns_of_one_total,
     sums.labels_twice,
     sums.ranges,
     agreement.one_quantity_one_value,

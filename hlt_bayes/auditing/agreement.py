@@ -9,6 +9,7 @@ from hlt_bayes.auditing.book import Book, Cell, Finding, plain
 from hlt_bayes.evidence.printed import MONTH, month_words
 from hlt_bayes.evidence.structure import Relation
 
+_EDGE = 1e-9
 _RESPONSES = {
     "4-month survey response": ("4-month survey sample", "4-month"),
     "12-month survey response": ("12-month survey sample", "12-month"),
@@ -19,7 +20,7 @@ def one_quantity_one_value(book: Book) -> Iterator[Finding]:
     """Hold cells that state one quantity to one value, within rounding."""
     for quantity, cells in book.quantities.items():
         apart = _distinct(cells)
-        if len(apart) < 2:
+        if len(apart) < 2 or quantity[0] == "significance":
             continue
         units = dict.fromkeys(cell.unit.replace("pence", "GBP") for cell in apart)
         if len(units) > 1:
@@ -27,8 +28,14 @@ def one_quantity_one_value(book: Book) -> Iterator[Finding]:
         else:
             said = f"{' v '.join(_words(cell) for cell in apart)} for one quantity ({_named(quantity)})"
             said += _denominators(book, apart)
-        within = len({cell.document for cell in apart}) == 1
-        yield Finding("one quantity, two values", "error" if within else "warning", tuple(apart), said)
+        severity = "error" if any(_contradict(one, two) for one, two in _pairs(apart)) else "warning"
+        yield Finding("one quantity, two values", severity, tuple(apart), said)
+
+
+def _contradict(cell: Cell, other: Cell) -> bool:
+    """Say whether two values cannot both be meant: of one document, not of two bases, and no span or date of a kind."""
+    bases = {cell.base, other.base} if cell.quantity[0] in _RESPONSES else set()
+    return cell.document == other.document and len(bases) < 2 and cell.unit not in ("months", MONTH)
 
 
 def _distinct(cells: Sequence[Cell]) -> list[Cell]:
@@ -45,7 +52,10 @@ def _same(cell: Cell, other: Cell) -> bool:
         return False
     if cell.place == other.place and cell.document == other.document and cell.place.startswith("Table"):
         return True  # one label over two rows, which is a finding of its own
-    return cell.allows(other.value) if other.is_exact else cell.allows(other.low, other.high)
+    if cell.is_exact or other.is_exact:
+        return cell.allows(other.value) and other.allows(cell.value)
+    # Intervals that only touch would need both numbers to lie on the edge of their rounding.
+    return min(cell.high, other.high) - max(cell.low, other.low) > _EDGE * max(1.0, abs(cell.value))
 
 
 def _words(cell: Cell) -> str:
@@ -101,7 +111,11 @@ def claims_of_running_text(book: Book) -> Iterator[Finding]:
         terms = [book.named(name) for name in relation.terms]
         result = book.named(relation.result) if relation.result else None
         cells = tuple([result, *terms] if result else terms)
-        severity = "error" if len({cell.document for cell in cells}) == 1 else "warning"
+        sure = len({cell.document for cell in cells}) == 1 and not relation.otherwise
+        severity, unless = (
+            "error" if sure else "warning",
+            f"; unless {relation.otherwise}" if relation.otherwise else "",
+        )
         if not all(cell.known for cell in cells):
             continue
         if result is None:
@@ -111,7 +125,7 @@ def claims_of_running_text(book: Book) -> Iterator[Finding]:
                     "claim of the text",
                     severity,
                     cells,
-                    f"{relation.what}: {first.printed} is not above {second.printed}",
+                    f"{relation.what}: {first.printed} is not above {second.printed}{unless}",
                 )
             continue
         low, high = _bounds(relation, terms)
@@ -123,7 +137,7 @@ def claims_of_running_text(book: Book) -> Iterator[Finding]:
                 "warning" if cut else severity,
                 cells,
                 f"{relation.what}: {_formula(relation, terms)} is {value}, printed {result.printed}"
-                + (": cut, not rounded" if cut else ""),
+                + (": cut, not rounded" if cut else unless),
             )
 
 
@@ -153,6 +167,7 @@ _COMPUTE: dict[str, Callable[..., float]] = {
     "share": lambda part, whole: 100 * part / whole,
     "relative": lambda first, second: 100 * (first / second - 1),
     "ratio": lambda first, second: first / second,
+    "difference_of_shares": lambda a, b, c, d: 100 * (a / b - c / d),
     "ratio_of_sum": lambda *terms: sum(terms[:-1]) / terms[-1],
 }
 
@@ -165,6 +180,8 @@ def _formula(relation: Relation, terms: Sequence[Cell]) -> str:
         return " - ".join(texts)
     if relation.kind == "ratio_of_sum":
         return f"({' + '.join(texts[:-1])}) / {texts[-1]}"
+    if relation.kind == "difference_of_shares":
+        return f"100 x {texts[0]} / {texts[1]} - 100 x {texts[2]} / {texts[3]}"
     return f"100 x {texts[0]} / {texts[1]}{' - 100' if relation.kind == 'relative' else ''}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pandas as pd
@@ -99,9 +99,10 @@ class Book:
         self.evidence = evidence
         ledger = evidence.ledger
         first = ~ledger.duplicated(QUANTITY)
-        self.cells = [
+        cells = [
             _cell(row, is_first=bool(is_first)) for row, is_first in zip(ledger.to_dict("records"), first, strict=True)
         ]
+        self.cells = [_as_fine_as_its_column(cell, finest) for cell in cells] if (finest := _finest(cells)) else cells
         self._by_name = {(cell.document, cell.place, cell.line, cell.column): cell for cell in self.cells}
 
     @cached_property
@@ -172,6 +173,24 @@ class Grid:
 Check = Callable[[Book], Iterator[Finding]]
 
 
+def _finest(cells: Iterable[Cell]) -> dict[tuple[str, str, str, str], float]:
+    """Half of the finest digit that each column of each table prints, by unit."""
+    finest: dict[tuple[str, str, str, str], float] = {}
+    for cell in cells:
+        if cell.known and cell.place.startswith("Table"):
+            key = (cell.document, cell.place, cell.column, cell.unit)
+            finest[key] = min(cell.half_unit, finest.get(key, cell.half_unit))
+    return finest
+
+
+def _as_fine_as_its_column(cell: Cell, finest: Mapping[tuple[str, str, str, str], float]) -> Cell:
+    """Give a printed 0 the digits of its column: £0 among pence is no wider than a penny."""
+    if cell.value != 0:
+        return cell
+    key = (cell.document, cell.place, cell.column, cell.unit)
+    return replace(cell, half_unit=finest.get(key, cell.half_unit))
+
+
 def _cell(row: Mapping[Hashable, object], *, is_first: bool) -> Cell:
     printed = parse_printed(str(row["printed"]), str(row["unit"]))
     value = printed.value if printed else float("nan")
@@ -183,7 +202,7 @@ def _cell(row: Mapping[Hashable, object], *, is_first: bool) -> Cell:
     elif row["measure"] in TRIAL and is_first:
         used = "used as printed"
     elif row["measure"] in TRIAL:
-        used = "repeats what another cell states first, which is used"
+        used = "another cell states this first and is used instead"
     else:
         used = "no model uses it; kept as printed"
     return Cell(

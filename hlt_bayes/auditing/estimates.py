@@ -104,11 +104,13 @@ def pooled_percentages(book: Book) -> Iterator[Finding]:
         else:
             low, high, said = min(first.low, second.low), max(first.high, second.high), "between them"
         if not total.allows(low, high):
+            whose = [part for part, cell in zip(POOLED_GROUPS[group], found, strict=True) if cell.value == total.value]
             yield Finding(
                 "percentage of two groups together",
-                "error",
+                "warning" if whose else "error",
                 (total, *found),
-                f"{first.printed} and {second.printed} {said} give {low:.1f} to {high:.1f} %, printed {total.printed}",
+                f"{first.printed} and {second.printed} {said} give {low:.1f} to {high:.1f} %, printed {total.printed}"
+                + (f", which is that of {whose[0]}: the group is named too broadly" if whose else ""),
             )
 
 
@@ -228,10 +230,13 @@ def significance_in_words(book: Book) -> Iterator[Finding]:
         cell = impacts[(outcome, group)]
         for stated in cells:
             star = STAR_OF_LEVEL.get(stated.value)
-            if star is not None and star != cell.stars:
-                yield Finding(
-                    "significance in words",
-                    "error",
-                    (stated, cell),
-                    f"the text says {stated.printed}, which is {star}; the table prints {cell.printed}",
-                )
+            if star is None or star == cell.stars:
+                continue
+            understated = len(star) < len(cell.stars)
+            yield Finding(
+                "significance in words",
+                "note" if understated else "error",
+                (stated, cell),
+                f"the text says {stated.printed}, which is {star}; the table prints {cell.printed}"
+                + (": true, but understated" if understated else ""),
+            )

@@ -130,8 +130,8 @@ def _economic_below_financial(book: Book) -> Iterator[Finding]:
         if financial is not None and cells[0].value < financial.value:
             yield Finding(
                 "economic below financial",
-                "warning",
+                "note",
                 (cells[0], financial),
-                f"{cells[0].printed} to society, but {financial.printed} to the exchequer: the one does not "
-                f"contain the other",
+                f"economic return {cells[0].printed}, financial return {financial.printed}: the one does not contain "
+                "the other",
             )

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from hlt_bayes.auditing.book import Book, Cell, Finding, Grid, plain
 from hlt_bayes.evidence.structure import Percentage, TableStructure
 
+_ONE_CHOICE = {"referral pathway": ("GP", "specialist care service", "other")}
+"""Measures of running text whose categories are the answers of one choice."""
+
 
 def totals_along_rows_and_columns(book: Book) -> Iterator[Finding]:
     """Hold totals to the counts beside and above them."""
@@ -72,20 +75,31 @@ def shares_of_one_choice(book: Book) -> Iterator[Finding]:
             blocks.append([row for row in grid.rows if row not in _bases(table)])
         sets += [grid.column(column, rows) for rows in blocks for column in grid.columns]
         sets += [grid.row(row, columns) for columns in table.one_choice_rows for row in grid.rows]
-        for cells in sets:
-            shares = [cell for cell in cells if cell.unit == "%"]
-            if len(shares) < 2:
-                continue
-            added, slack = sum(cell.value for cell in shares), sum(cell.half_unit for cell in shares)
-            if abs(added - 100) > slack + 1e-9:
-                terms = " + ".join(plain(cell.value) for cell in shares)
-                yield Finding(
-                    "shares of one choice",
-                    "error",
-                    tuple(shares),
-                    f"{terms} = {plain(added)} %; rounding of {len(shares)} shares allows "
-                    f"{plain(100 - slack)} to {plain(100 + slack)} %",
-                )
+        yield from _sums_to_hundred(sets)
+    for measure, categories in _ONE_CHOICE.items():
+        keys = dict.fromkeys((cell.document, *cell.quantity[2:]) for cell in book.cells if cell.quantity[0] == measure)
+        for document, outcome, group, arm in keys:
+            stated = [book.quantities.get((measure, name, outcome, group, arm), []) for name in categories]
+            found = [[cell for cell in cells if cell.document == document] for cells in stated]
+            if all(found):
+                yield from _sums_to_hundred([[cells[0] for cells in found]])
+
+
+def _sums_to_hundred(sets: Iterable[list[Cell]]) -> Iterator[Finding]:
+    for cells in sets:
+        shares = [cell for cell in cells if cell.unit == "%"]
+        if len(shares) < 2:
+            continue
+        added, slack = sum(cell.value for cell in shares), sum(cell.half_unit for cell in shares)
+        if abs(added - 100) > slack + 1e-9:
+            terms = " + ".join(plain(cell.value) for cell in shares)
+            yield Finding(
+                "shares of one choice",
+                "error",
+                tuple(shares),
+                f"{terms} = {plain(added)} %; rounding of {len(shares)} shares allows "
+                f"{plain(100 - slack)} to {plain(100 + slack)} %",
+            )
 
 
 def _bases(table: TableStructure) -> list[str]:
@@ -218,6 +232,25 @@ def people_and_sessions(book: Book) -> Iterator[Finding]:
                 )
 
 
+def breakdowns_of_one_total(book: Book) -> Iterator[Finding]:
+    """Hold two breakdowns of the same things, of the same people, to one total."""
+    totals: dict[tuple[str, str, int | None], list[tuple[float, tuple[Cell, ...]]]] = {}
+    for table, grid in book.tables():
+        if table.breakdown_of and table.sessions_column:
+            cells = tuple(cell for cell in grid.cells if cell.column == table.sessions_column and cell.known)
+            key = (table.document, table.breakdown_of, table.base_people)
+            totals.setdefault(key, []).append((sum(cell.value for cell in cells), cells))
+    for (_, what, people), found in totals.items():
+        if len({total for total, _ in found}) > 1:
+            said = " v ".join(f"{plain(total)} ({cells[0].place})" for total, cells in found)
+            yield Finding(
+                "two breakdowns of one total",
+                "warning",
+                tuple(cells[0] for _, cells in found),
+                f"{said} {what} of the same {plain(float(people or 0))} people",
+            )
+
+
 def labels_twice(book: Book) -> Iterator[Finding]:
     """Find labels that head two rows of one table."""
     for _, grid in book.tables():
@@ -230,7 +263,7 @@ def labels_twice(book: Book) -> Iterator[Finding]:
                     "label twice",
                     "error",
                     tuple(cells.values()),
-                    f"{row!r} heads {len(cells)} rows with different numbers; which is which cannot be told",
+                    f"{row!r} heads {len(cells)} rows with different numbers; the label does not tell which is which",
                 )
 
 

@@ -102,6 +102,7 @@ class TableStructure(Frozen):
     sum_of_tables: SumOfTables | None = None
     people_column: Words | None = None
     sessions_column: Words | None = None
+    breakdown_of: Words | None = None
 
 
 class CellName(Frozen):
@@ -118,13 +119,16 @@ class Relation(Frozen):
 
     ``sum`` of the terms; ``difference`` of the first and the second; ``share``, per cent of the second that the
     first is; ``relative``, per cent by which the first exceeds the second; ``ratio`` of the first to the second;
-    ``ratio_of_sum``, of all but the last to the last; ``greater``, without a result: the first exceeds the second.
+    ``ratio_of_sum``, of all but the last to the last; ``difference_of_shares``, per cent of the second that the first
+    is minus that of the fourth that the third is; ``greater``, without a result: the first exceeds the second.
+    ``otherwise`` is a reading under which the words may be true although the numbers do not agree.
     """
 
     what: Words
-    kind: Literal["sum", "difference", "share", "relative", "ratio", "ratio_of_sum", "greater"]
+    kind: Literal["sum", "difference", "share", "relative", "ratio", "ratio_of_sum", "difference_of_shares", "greater"]
     result: CellName | None = None
     terms: Annotated[list[CellName], Field(min_length=1)]
+    otherwise: Text = ""
 
 
 class Tables(Frozen):
