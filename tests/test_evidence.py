@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers import REFERENCE, edit
@@ -140,7 +141,13 @@ def test_the_reason_of_the_correction_holds(evidence):
     low, high = needed(0.10 - 0.005, 0.12 + 0.005), needed(0.10 + 0.005, 0.12 - 0.005)
     assert f"WMCA lies in {low:.2f} to {high:.2f}" in evidence.corrections["correction"].item()
     assert low < wellbeing["WMCA"] < high
-    assert f"0.9 would make it {mix(0.9):.2f};" in evidence.corrections["correction"].item()
+    reason = evidence.corrections["correction"].item()
+    assert f"0.9 would make it {mix(0.9):.2f};" in reason
+    needed_se, design_se = 0.085 / 1.6449, np.sqrt((1 / survey.loc["WMCA"]).sum())
+    assert f"needs a standard error of {needed_se:.3f}, and they give about {design_se:.3f};" in reason
+    printed = load_evidence(as_printed=True).ledger.query("measure == 'impact' and unit == 'SD'")
+    printed = printed[printed["place"].str.startswith("Table")]
+    assert printed.loc[printed["decimals"] == 1, "printed"].tolist() == ["0.9sd"]
 
 
 def test_arm_sizes_sum_to_the_printed_total(evidence):

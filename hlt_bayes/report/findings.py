@@ -91,13 +91,18 @@ LIMITS = (
     "of all for a group that lies apart.",
     UNUSED_POOLED_ROWS,
     "Health and wellbeing were seen only in those who answered the 12-month survey; returns apply them to everybody "
-    "randomised.",
+    "randomised. For employment and earnings all recruits are taken as analysed; the report says that tax "
+    "records covered "
+    "more of them than the surveys, not all.",
     "Prices are those that the published returns imply, not prices of ours: how long a gain lasts and what a QALY is "
     "worth are inside them and cannot be told apart here. They are drawn independently of the impacts.",
     "That an impact without a star counts as none is how the printed returns read (section 2.1 gives no return where "
     "no significant impact was found); the report does not state it as a rule.",
-    "The printed returns are read as gross of cost. The report calls the financial ones net; read so, the two groups "
-    "that have one imply no price in common, so this is a choice that the full economic report would settle.",
+    "The printed returns are read as gross of cost. The report calls the financial ones net, and says that the "
+    "financial "
+    "benefits were not much greater than the costs, which fits a net reading; but read so, the two groups that "
+    "have one "
+    "imply no price in common, narrowly. The full economic report would settle it.",
     "The published evaluation drew its own distribution of the returns (10,000 Monte Carlo draws) and warned that a "
     "re-run might not give the same results; it is not printed, so only its point values stand beside ours.",
     "Outcomes are independent in this model, and the uncertainty of costs is not in it.",
