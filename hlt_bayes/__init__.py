@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from hlt_bayes.meta import (
         briefing_ratio,
         compare_methods,
+        compare_priors,
         effect_sizes,
         fit_trials,
+        included,
         ips_prior,
         leave_one_out,
         load_meta_spec,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
         pooled_trials,
         prior_data_conflict,
         ratio_of_new_trial,
+        trials_model,
     )
     from hlt_bayes.plots import plot_impacts, plot_returns
     from hlt_bayes.report import write_result
@@ -47,11 +50,13 @@ _HOMES = {
     "check_convergence": "fitting",
     "compare": "comparison",
     "compare_methods": "meta",
+    "compare_priors": "meta",
     "effect_sizes": "meta",
     "fit": "fitting",
     "fit_trials": "meta",
     "impact_draws": "impacts",
     "impact_summary": "impacts",
+    "included": "meta",
     "interval_can_be_symmetric": "counts",
     "ips_prior": "meta",
     "leave_one_out": "meta",
@@ -74,6 +79,7 @@ _HOMES = {
     "recovery_verdict": "counts",
     "reported_results": "reported",
     "return_summary": "economics",
+    "trials_model": "meta",
     "write_result": "report",
 }
 
@@ -86,11 +92,13 @@ __all__ = [
     "check_convergence",
     "compare",
     "compare_methods",
+    "compare_priors",
     "effect_sizes",
     "fit",
     "fit_trials",
     "impact_draws",
     "impact_summary",
+    "included",
     "interval_can_be_symmetric",
     "ips_prior",
     "leave_one_out",
@@ -113,6 +121,7 @@ __all__ = [
     "recovery_verdict",
     "reported_results",
     "return_summary",
+    "trials_model",
     "write_result",
 ]
 

@@ -20,7 +20,8 @@ from hlt_bayes.specs import EconomicSpec, ImpactSpec
 class Analysis:
     """A record of one analysis: the draws, what they were made from, and the three tables.
 
-    Without an economic spec nothing is valued: ``returns`` has no rows, ``draws`` no group ``economics``.
+    Without an economic spec nothing is valued: ``returns`` has no rows, ``draws`` no group ``economics``. ``impacts``
+    holds what was measured; ``draws`` predicts the impact of each group on each outcome of the file.
     """
 
     draws: xr.DataTree
@@ -74,8 +75,16 @@ def analyse(
         impact_spec=impact_spec,
         economic_spec=economic_spec,
         seed=seed,
-        impacts=impact_summary(impact),
+        impacts=_measured(impact_summary(impact), evidence),
         returns=returns,
         comparison=compare(tree, evidence, reported_results(evidence, impact_spec)),
         diagnostics=diagnostics,
     )
+
+
+def _measured(impacts: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
+    """Leave out what nobody measured: of somebody's own groups, outcomes that the file does not state of them."""
+    if not evidence.of_own_trials:
+        return impacts
+    stated = pd.MultiIndex.from_frame(evidence.impacts[["outcome", "group"]])
+    return impacts[pd.MultiIndex.from_frame(impacts[["outcome", "group"]]).isin(stated)].reset_index(drop=True)

@@ -27,8 +27,15 @@ LIKELIHOOD_WORDS = (
 ABOUT_THE_SAME = 0.1
 """A posterior mean within this share of the printed estimate, or within its rounding, is about the same."""
 
+TIMES = 3
+"""Above this ratio of posterior mean and printed estimate, words say how many times."""
+
 SHRINKAGE_UNITS = 4
 """Half units of the last digit by which an estimate must depart from the average for its shrinkage to be said."""
+
+
+SHRINKAGE_SES = 0.5
+"""Standard errors by which it must, too: the mean of groups that lie together says little of where each has gone."""
 
 
 def likelihood_word(probability: float) -> str:
@@ -60,8 +67,8 @@ def compare(source: xr.DataTree | xr.DataArray, evidence: Evidence, cells: xr.Da
     -----
     ``shrinkage`` is the share of the way from the printed estimate to the average of the trial groups'
     posterior means that the posterior mean has gone: 0 is none, 1 is all of it. It is missing for pooled rows
-    and where the printed estimate is so near to that average that rounding alone would move the share: within
-    ``SHRINKAGE_UNITS`` half units.
+    of a group alone, and where the printed estimate is so near to that average that little would move the share: within
+    ``SHRINKAGE_UNITS`` half units or ``SHRINKAGE_SES`` standard errors.
     """
     impact = impact_draws(source)
     table = impact_summary(with_pooled_groups(impact, evidence.treated))
@@ -80,13 +87,19 @@ def compare(source: xr.DataTree | xr.DataArray, evidence: Evidence, cells: xr.Da
         }
     )
     table = printed.merge(errors, how="left").merge(table, how="right").dropna(subset="text").reset_index(drop=True)
-    average = impact.mean(["chain", "draw", "group"]).to_series()
-    distance = table["published"] - table["outcome"].map(average)
+    of_groups = table[~table["group"].isin(list(POOLED_GROUPS))].groupby("outcome")
+    distance = table["published"] - table["outcome"].map(of_groups["mean"].mean())
     shrinkage = (table["published"] - table["mean"]) / distance
-    defined = (distance.abs() > SHRINKAGE_UNITS * table["half_unit"]) & ~table["group"].isin(list(POOLED_GROUPS))
+    far = distance.abs() > np.fmax(SHRINKAGE_UNITS * table["half_unit"], SHRINKAGE_SES * table["se"].fillna(0.0))
+    several = table["outcome"].map(of_groups.size()) > 1
+    defined = far & several & ~table["group"].isin(list(POOLED_GROUPS))
     table["shrinkage"] = np.where(defined, shrinkage, np.nan)
     table["what_changed"] = [_what_changed(row) for _, row in table.iterrows()]
     return table
+
+
+def _by_share(ratio: float) -> str:
+    return f"{'smaller' if ratio < 1 else 'larger'} by {abs(ratio - 1):.0%}"
 
 
 def _what_changed(row: pd.Series) -> str:
@@ -99,6 +112,6 @@ def _what_changed(row: pd.Series) -> str:
     elif mean * published <= 0:
         size = "changes sign" if published else "no longer zero"
     else:
-        share = abs(mean / published - 1)
-        size = f"{'smaller' if abs(mean) < abs(published) else 'larger'} by {share:.0%}"
+        ratio = mean / published
+        size = f"{ratio:.0f} times as large" if ratio > TIMES else _by_share(ratio)
     return f"{size}; {verdict}"

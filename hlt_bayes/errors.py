@@ -34,9 +34,14 @@ class ConvergenceError(HltBayesError):
     exit_code = 3
 
 
+SHOWN_NAMES = 20
+"""Names that an error lists at most."""
+
+
 def unknown_name(found: object, allowed: Iterable[object]) -> str:
-    """Say which names are allowed in place of ``found``, the nearest first where one is near."""
+    """Say which names are allowed in place of ``found``, the nearest where one is near; of many, only some."""
     names = [str(name) for name in allowed]
     near = difflib.get_close_matches(str(found), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{found!r} is unknown; allowed: {', '.join(map(repr, names))}{hint}"
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return f"{found!r} is unknown; allowed: {', '.join(map(repr, names[:SHOWN_NAMES]))}{more}{hint}"

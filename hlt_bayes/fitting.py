@@ -165,7 +165,7 @@ def check_convergence(quantities: xr.Dataset, *, sample_stats: xr.Dataset | None
                     f"(allowed: R-hat <= {RHAT_MAX}, ESS >= {ESS_MIN}, no divergence, E-BFMI >= {BFMI_MIN}):",
                     *(f"  {line}" for line in failed),
                     "What to try, in the [sampling] of a spec of ours: more draws and tune where only ESS is low; "
-                    "target_accept nearer 1 (0.99) where transitions diverge; another seed to see whether it "
+                    "target_accept nearer 1 (0.99) where transitions diverge; another --seed to see whether it "
                     "recurs. If it does, the priors leave something that the evidence does not settle. Draws made "
                     "elsewhere need more draws there, or chains that agree.",
                 ]

@@ -75,6 +75,9 @@ def _overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         old = merged.get(key)
         whole = not (isinstance(value, dict) and isinstance(old, dict)) or bool({"family", "method"} & set(value))
         merged[key] = value if whole else _overlaid(old, value)  # type: ignore[arg-type]
+    if set(above) - {"unit"} and "why" in below and not any(isinstance(value, dict) for value in above.values()):
+        # A figure that moves needs a reason and a source of its own.
+        merged = {key: value for key, value in merged.items() if key in above or key not in ("why", "source")}
     return merged
 
 

@@ -29,7 +29,7 @@ from hlt_bayes.auditing.sums import (
     totals_along_rows_and_columns,
     totals_of_percentages,
 )
-from hlt_bayes.report.sources import findings_csv
+from hlt_bayes.report.sources import findings_csv, of_used_cells
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +264,7 @@ def test_the_audit_reads_as_its_golden_text(audited, golden):
 def test_findings_name_their_cells_and_what_is_done(audited):
     misprint = audited[audited["check"] == "pooled row outside its parts"].iloc[0]
     assert "synthesis, Table 2.1, WMCA, wellbeing: '0.9sd'" in misprint["cells"].replace("Wellbeing", "wellbeing")
-    assert misprint["treatment"] == "used as printed; used as '0.09 sd', see the corrections"
+    assert misprint["treatment"].endswith("0.9sd: used as '0.09 sd', see the corrections")
     assert list(audited["severity"].unique()) == ["error", "warning", "note"]
 
 
@@ -274,7 +274,7 @@ def test_every_check_has_a_planted_fault():
 
 def test_the_readme_counts_the_findings_and_shows_those_that_touch_the_analysis(audited, request):
     counts = audited["severity"].value_counts()
-    used = audited[audited["treatment"].str.contains("used as")]
+    used = of_used_cells(audited)
     lines = [
         f"It finds {counts['error']} errors (what cannot be true as printed), {counts['warning']} warnings and "
         f"{counts['note']} notes. Those in cells that an analysis uses:",

@@ -49,7 +49,7 @@ WRONG = {
     "text for a number": ({"estimate": "small"}, r"line 2, column 'estimate': 'small' is not a number"),
     "comma for a point": (
         {"estimate": "0,10"},
-        r"column 'estimate': '0,10' is not a number; write it as printed, with a",
+        r"column 'estimate': '0,10' is not a number of this column; write it",
     ),
     "no number at all": ({"se": "n/a"}, r"column 'se': 'n/a' is not a number"),
     "wrong unit": ({"unit": "ppt"}, r"column 'unit': 'ppt' given; health is in 'SD'"),
@@ -83,8 +83,12 @@ EVENTS = {
     [
         ({"events_treatment": "163"}, r"column 'events_treatment': 163 of 162 people; not possible"),
         ({"n_treatment": "", "n_control": ""}, r"column 'n_treatment': empty; events need the number of people"),
-        ({"events_treatment": "0", "events_control": "0"}, r"nobody or everybody in both arms"),
-        ({"estimate": "0.07", "unit": "proportion"}, r"employment is in 'ppt' \(a proportion of 0\.03 is 3 ppt\)"),
+        ({"stars": "*"}, r"column 'estimate': empty; stars are of an estimate as printed"),
+        ({"estimate": "300", "unit": "ppt"}, r"a difference of shares is at most 100 ppt"),
+        (
+            {"estimate": "0.07", "unit": "proportion"},
+            r"employment is in 'ppt', written so \(a proportion of 0\.03 is 3 ppt\)",
+        ),
         ({"percent_treatment": "44", "percent_control": "100"}, r"column 'percent_control': '100' given"),
     ],
 )
@@ -106,7 +110,7 @@ def test_a_cell_stated_twice_and_a_group_in_two_places_are_named(tmp_path):
     [
         (b"", "empty; the first line must name the columns: outcome, group"),
         (b"\n\n", "empty; the first line"),
-        (b"outcome,group,estimate\n", "no trial in it"),
+        (b"outcome,group,estimate,unit\n", "no trial in it"),
         (
             b"outcome;group;estimate\nhealth;A;0.1\n",
             "one column 'outcome;group;estimate'; separate the columns by commas",
@@ -115,8 +119,8 @@ def test_a_cell_stated_twice_and_a_group_in_two_places_are_named(tmp_path):
         (b"outcome,group\nhealth,A\n", "column 'estimate' is missing"),
         (b"outcome,group,estimat\nhealth,A,1\n", r"column 'estimat' is unknown.*did you mean 'estimate'"),
         (b"outcome,group,estimate,estimate\nhealth,A,1,1\n", "column 'estimate' stands twice"),
-        (b"outcome,group,estimate\nhealth,A\n", "line 2: 2 fields, but the first line names 3 columns"),
-        (b'outcome,group,estimate\nhealth,"A,0.1\n', "line 2: not CSV"),
+        (b"outcome,group,estimate,unit\nhealth,A\n", "line 2: 2 fields, but the first line names 4 columns"),
+        (b'outcome,group,estimate,unit\nhealth,"A,0.1\n', "line 2: not CSV"),
         (
             "outcome,group,estimate\nhealth,Århus,1\n".encode("latin-1"),
             "byte 30 is not UTF-8; save the file as CSV in UTF",
@@ -188,10 +192,12 @@ def test_whatever_is_printed_becomes_a_bound(primary, printed, bounds):
             r"health of A: what is printed cannot all be true: estimate '0.10 sd \*\*\*'",
         ),
         (GOOD | {"se": "0.05", "ci_lower": "-0.20", "ci_upper": "0.40"}, "cannot all be true"),
-        (GOOD | {"estimate": "0.0", "stars": "*", "se": "0.02"}, "its rounding leaves the sign open"),
+        (GOOD | {"ci_lower": "0.09", "ci_upper": "0.50"}, "is not the middle of its interval, by 1.8 standard errors"),
+        (GOOD | {"se": "0.90"}, "leaves a standard error of 0.895 to 0.905, the number of people one near 0.0584"),
+        (EVENTS | {"estimate": "-6.6", "unit": "ppt"}, "is far from what the events give, 6.6 ppt"),
         (
             {"outcome": "health", "group": "A", "estimate": "0.1", "unit": "SD", "p": "<0.05"},
-            "its standard error is not bounded",
+            "does not bound its standard error on both sides",
         ),
     ],
 )
@@ -200,14 +206,59 @@ def test_what_contradicts_itself_or_bounds_nothing_is_named(primary, row, messag
         reported_results(evidence_of_rows([row], name="mine"), primary)
 
 
-def test_events_give_estimate_and_se_without_rounding(primary):
+def test_events_give_the_estimate_without_rounding_and_an_se_as_sure_as_they_are_many(primary):
     evidence = evidence_of_rows([EVENTS], name="mine")
     cell = reported_results(evidence, primary).isel(cell=0)
-    rates = 72 / 162, 62 / 164
-    assert cell["lower"].item() == cell["upper"].item() == pytest.approx(rates[0] - rates[1])
-    se = np.sqrt(rates[0] * (1 - rates[0]) / 162 + rates[1] * (1 - rates[1]) / 164)
-    assert cell["log_se_mean"].item() == pytest.approx(np.log(se))
+    assert cell["lower"].item() == cell["upper"].item() == pytest.approx(72 / 162 - 62 / 164)
+    se = np.sqrt(72 / 162 * 90 / 162 / 162 + 62 / 164 * 102 / 164 / 164)
+    assert np.exp(cell["log_se_mean"].item()) == pytest.approx(se, rel=0.01)
     assert evidence.impacts["text"].tolist() == ["72/162 v 62/164"]
+    rng = np.random.default_rng(2)
+    for arms in ((72, 162, 62, 164), (5, 20, 2, 20), (1, 30, 3, 30)):
+        row = EVENTS | dict(
+            zip(("events_treatment", "n_treatment", "events_control", "n_control"), map(str, arms), strict=True)
+        )
+        prior = reported_results(evidence_of_rows([row], name="mine"), primary).isel(cell=0)
+        # SEs of the shares that a Beta(1, 1) prior leaves: an independent account of what so few events say.
+        shares = [rng.beta(events + 1, people - events + 1, 200_000) for events, people in (arms[:2], arms[2:])]
+        ses = np.sqrt(sum(p * (1 - p) / people for p, people in zip(shares, arms[1::2], strict=True)))
+        assert prior["log_se_mean"].item() == pytest.approx(np.log(ses).mean(), abs=0.12)
+        assert 0.6 < prior["log_se_sd"].item() / np.log(ses).std() < 2.5
+
+
+def test_an_arm_without_an_event_has_an_se(primary):
+    row = EVENTS | {"events_treatment": "0", "n_treatment": "3", "events_control": "1", "n_control": "1000"}
+    cell = reported_results(evidence_of_rows([row], name="mine"), primary).isel(cell=0)
+    assert np.exp(cell["log_se_mean"].item()) > 0.15
+    assert cell["log_se_sd"].item() > 0.3
+    nobody = EVENTS | {"events_treatment": "0", "events_control": "0"}
+    assert np.isfinite(reported_results(evidence_of_rows([nobody], name="mine"), primary)["log_se_mean"]).all()
+
+
+@pytest.mark.parametrize(
+    "printed", [{"p": "0.92"}, {"p": "0.92", "ci_lower": "-0.06", "ci_upper": "0.05"}, {"stars": "*"}]
+)
+def test_a_print_near_zero_bounds_its_se_and_leaves_its_sign_open(primary, printed):
+    rows = [GOOD | {"estimate": "0.0"} | printed]
+    cell = reported_results(evidence_of_rows(rows, name="mine"), primary).isel(cell=0)
+    assert cell["z_lower"].item() == 0
+    assert cell["lower"].item() < 0 < cell["upper"].item()
+    assert np.isfinite(cell["se_upper"].item())
+
+
+def test_more_that_is_printed_never_bounds_less(primary):
+    row = {"outcome": "earnings", "group": "A", "estimate": "442", "unit": "GBP", "stars": "*"}
+    alone = reported_results(evidence_of_rows([row], name="mine"), primary)
+    sized = reported_results(evidence_of_rows([row | {"n_treatment": "90", "n_control": "80"}], name="mine"), primary)
+    assert sized["log_se_mean"].item() == alone["log_se_mean"].item()
+
+
+def test_levels_are_read_with_their_sign_and_commas_are_not_points():
+    row = GOOD | {"ci_lower": "0.00", "ci_upper": "0.20", "ci_level": "90%"}
+    assert evidence_of_rows([row], name="mine").impacts["ci_level"].tolist() == [0.9]
+    for estimate in ("0,125", "10%", "0.10 ppt"):
+        with pytest.raises(EvidenceError, match="is not a number of this column"):
+            evidence_of_rows([GOOD | {"estimate": estimate}], name="mine")
 
 
 def test_earnings_without_an_sd_are_asked_for_it(primary):

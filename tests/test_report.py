@@ -305,7 +305,7 @@ def test_the_other_trials_become_a_folder_too(tmp_path, folder):
 def of_own_trials(drawn, primary):
     """An analysis of somebody's own trials: ragged, without costs."""
     row = {"outcome": "health", "group": "Leeds", "estimate": "0.10", "unit": "SD", "se": "0.05"}
-    rows = [row, row | {"group": "York", "p": "<0.01", "se": ""} | {"n_treatment": "90", "n_control": "95"}]
+    rows = [row, row | {"group": "York", "p": "<0.01", "se": ""} | {"n_treatment": "1900", "n_control": "1950"}]
     rows.append(row | {"outcome": "employment", "estimate": "3", "unit": "ppt", "se": "1.5"})
     mine = drawn["posterior"]["impact"].isel(group=[0, 1]).assign_coords(group=["Leeds", "York"])
     mine = mine.sel(outcome=["employment", "health"])

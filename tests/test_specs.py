@@ -192,9 +192,12 @@ def test_a_spec_may_say_only_how_it_differs_from_another(tmp_path, primary):
     path.write_text(
         'based_on = "primary"\nname = "mine"\ntitle = "Mine"\n[priors.mu.employment]\nsd = 0.06\n', encoding="utf-8"
     )
+    with pytest.raises(SpecError, match=r"'priors\.mu\.employment\.why' is missing"):
+        load_impact_spec(path)
+    path.write_text(path.read_text(encoding="utf-8") + 'why = "Wider."\nsource = "assumption"\n', encoding="utf-8")
     mine = load_impact_spec(path)
     assert (mine.name, mine.priors.mu["employment"].sd) == ("mine", 0.06)
-    assert mine.priors.mu["employment"].why == primary.priors.mu["employment"].why
+    assert mine.priors.mu["employment"].unit == primary.priors.mu["employment"].unit
     assert mine.priors.tau == primary.priors.tau
     assert mine.fingerprint != primary.fingerprint
     other = tmp_path / "other.toml"

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import halfnorm, norm
 
+from hlt_bayes.errors import SpecError
+from hlt_bayes.evidence import evidence_of_rows
 from hlt_bayes.reported import log_se_bounds, reported_results
 from hlt_bayes.specs import load_impact_spec
 from hlt_bayes.structures import build_model
@@ -52,3 +54,11 @@ def test_the_log_density_is_that_of_the_formulas(evidence, primary):
         + norm.logpdf(estimate, theta, np.exp(log_se)).sum()
     )
     np.testing.assert_allclose(density, expected, rtol=1e-10)
+
+
+def test_outcomes_that_nobody_measured_are_not_in_the_model(primary):
+    rows = [{"outcome": "health", "group": name, "estimate": "0.1", "unit": "SD", "se": "0.05"} for name in "AB"]
+    evidence = evidence_of_rows(rows, name="mine.csv")
+    assert list(build_model(primary, evidence).coords["outcome"]) == ["health"]
+    with pytest.raises(SpecError, match=r"key 'pooled_rows': mine\.csv prints no row that pools two of its groups"):
+        build_model(load_impact_spec("pooled-rows"), evidence)

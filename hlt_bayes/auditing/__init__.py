@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hlt_bayes.auditing import agreement, estimates, money, sums
-from hlt_bayes.auditing.book import SEVERITIES, Book, Check, Finding, as_frame
-from hlt_bayes.evidence import Evidence
+from hlt_bayes.auditing.book import SEVERITIES, UNUSED, Book, Check, Finding, as_frame
+from hlt_bayes.evidence import Evidence, load_evidence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,10 +37,11 @@ CHECKS: tuple[Check, ...] = (
 """Every check, in the order in which their findings come."""
 
 
-def audit(evidence: Evidence) -> pd.DataFrame:
+def audit(evidence: Evidence | None = None) -> pd.DataFrame:
     """Find what does not add up in the printed cells of an evidence, by checks that know no fault beforehand.
 
-    The cells are taken as printed, also where the evidence corrects them.
+    The cells are taken as printed, also where the evidence corrects them; without an evidence they are those of the
+    Health-led Trials.
 
     Returns
     -------
@@ -50,7 +51,7 @@ def audit(evidence: Evidence) -> pd.DataFrame:
         ``document`` and ``place`` of its first cell, ``arithmetic`` in numbers, ``cells`` (document, place, row,
         column, printed text), and ``treatment``, what the package does about it.
     """
-    return as_frame(audit_findings(evidence))
+    return as_frame(audit_findings(load_evidence() if evidence is None else evidence))
 
 
 def audit_findings(evidence: Evidence) -> Iterator[Finding]:
@@ -59,4 +60,4 @@ def audit_findings(evidence: Evidence) -> Iterator[Finding]:
     yield from dict.fromkeys(finding for check in CHECKS for finding in check(book))
 
 
-__all__ = ["CHECKS", "SEVERITIES", "Finding", "audit", "audit_findings"]
+__all__ = ["CHECKS", "SEVERITIES", "UNUSED", "Finding", "audit", "audit_findings"]

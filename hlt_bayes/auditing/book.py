@@ -16,6 +16,7 @@ from hlt_bayes.evidence.structure import CellName, TableStructure
 SEVERITIES = ("error", "warning", "note")
 """What cannot be true as printed; what is doubtful or named wrongly; what a reader of the numbers should know."""
 
+UNUSED = "no model uses it; kept as printed"
 _PENCE = "pence per GBP"
 _TINY = 1e-9
 
@@ -88,8 +89,11 @@ class Finding:
 
     @property
     def treatment(self) -> str:
-        """What the package does about it."""
-        return "; ".join(dict.fromkeys(cell.used for cell in self.cells))
+        """What the package does about it: nothing, where no model uses a cell; else, of each that matters."""
+        if all(cell.used == UNUSED for cell in self.cells):
+            return UNUSED
+        said = [f"{cell.printed}: {cell.used}" for cell in self.cells if cell.used != UNUSED]
+        return "; ".join(dict.fromkeys(said))
 
 
 class Book:
@@ -202,9 +206,9 @@ def _cell(row: Mapping[Hashable, object], *, is_first: bool) -> Cell:
     elif row["measure"] in TRIAL and is_first:
         used = "used as printed"
     elif row["measure"] in TRIAL:
-        used = "another cell states this first and is used instead"
+        used = "not used, another cell states this first"
     else:
-        used = "no model uses it; kept as printed"
+        used = UNUSED
     return Cell(
         document=str(row["document"]),
         place=str(row["place"]),

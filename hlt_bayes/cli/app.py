@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hlt_bayes.cli.display import show
+from hlt_bayes.cli.display import console, show
 from hlt_bayes.cli.stages import Stages
 from hlt_bayes.errors import HltBayesError, SpecError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from hlt_bayes.evidence import Evidence
 
 EXIT_INTERRUPTED = 130
@@ -63,6 +61,7 @@ def evidence_list(
     document: Annotated[str, typer.Option(help="Only cells of this document.")] = "",
     place: Annotated[str, typer.Option(help="Only cells of this table or section.")] = "",
     measure: Annotated[str, typer.Option(help="Only cells that measure this.")] = "",
+    outcome: Annotated[str, typer.Option(help="Only cells of this outcome.")] = "",
     group: Annotated[str, typer.Option(help="Only cells of this trial group or pooled row.")] = "",
     contains: Annotated[str, typer.Option(help="Only cells whose row, column or text contains this.")] = "",
 ) -> None:
@@ -74,9 +73,10 @@ def evidence_list(
         from hlt_bayes.report.sources import cells_table, places_table
 
         loaded = load_evidence()
-        filters = {"document": document, "place": place, "measure": measure, "group": group, "contains": contains}
+        filters = {"document": document, "place": place, "measure": measure, "outcome": outcome, "group": group}
+        filters["contains"] = contains
         table = cells_table(loaded, filters) if any(filters.values()) else places_table(loaded)
-        show(table, _console(), wrapped=("Title", "Row", "Column", "Category"), grouped=False)
+        show(table, console(), wrapped=("Place", "Title", "Row", "Column", "Measures"), grouped=False)
 
 
 @evidence_app.command(name="show")
@@ -90,7 +90,7 @@ def evidence_show(
         from hlt_bayes.report.sources import printed_tables
 
         for table in printed_tables(load_evidence(), place, document=document):
-            show(table, _console(), wrapped=(table.columns[0],), grouped=False)
+            show(table, console(), grouped=False)
 
 
 @evidence_app.command(name="template")
@@ -107,19 +107,21 @@ def evidence_template() -> None:
 def run_audit(
     evidence: EvidencePath = None,
     severity: Annotated[str, typer.Option(help="Only error, warning or note.")] = "",
+    used: Annotated[bool, typer.Option("--used", help="Only findings in numbers that an analysis uses.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print all columns as CSV.")] = False,
 ) -> None:
     """Say what in the printed numbers does not add up, and what is done about it."""
     with _exit_codes():
         from hlt_bayes.auditing import audit
         from hlt_bayes.evidence import load_evidence
-        from hlt_bayes.report.sources import audit_table, findings_csv, of_severity
+        from hlt_bayes.report.sources import audit_table, findings_csv, of_severity, of_used_cells
 
         findings = of_severity(audit(load_evidence(evidence)), severity)
+        findings = of_used_cells(findings) if used else findings
         if as_csv:
             typer.echo(findings_csv(findings), nl=False)
         else:
-            show(audit_table(findings), _console(), wrapped=("Finding", "What is done"))
+            show(audit_table(findings), console(), wrapped=("Finding",))
 
 
 @app.command()
@@ -143,17 +145,11 @@ def ips(
             if out is not None:
                 stages.enter("Writing the result")
                 write_trials(trials, out, spec_file=spec_path(spec, "meta"), overwrite=overwrite)
-        console = _console()
-        show(methods_table(trials.methods), console, wrapped=("Method",), grouped=False)
-        show(priors_table(trials.priors), console)
+        screen = console()
+        show(methods_table(trials.methods), screen, grouped=False)
+        show(priors_table(trials.priors), screen)
         if out is not None:
-            console.print(f"Written: {out} (forest.png, funnel.png and the tables)", soft_wrap=True)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False)
+            screen.print(f"Written: {out} (forest.png, funnel.png and the tables)", soft_wrap=True)
 
 
 def main() -> None:
@@ -172,7 +168,7 @@ def _run(spec: str, economics: str | None, path: Path | None, out: Path, seed: i
     from hlt_bayes.evidence import load_evidence
     from hlt_bayes.fitting import fit
     from hlt_bayes.report import check_target, write_result
-    from hlt_bayes.report.findings import significance_filter
+    from hlt_bayes.report.findings import conflicts, significance_filter
     from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
     from hlt_bayes.specs import load_economic_spec, load_impact_spec, spec_path
 
@@ -195,15 +191,15 @@ def _run(spec: str, economics: str | None, path: Path | None, out: Path, seed: i
         if economic_spec is not None:
             files["economic"] = spec_path(economics or "published", "economic")
         write_result(analysis, out, spec_files=files, overwrite=overwrite, seconds=stages.seconds)
-    console = _console()
+    screen = console()
     tables = [impacts_table(analysis.impacts), comparison_table(analysis.comparison)]
     if economic_spec is not None:
         tables.insert(1, returns_table(analysis.returns))
     for table in tables:
-        show(table, console)
-    for sentence in significance_filter(analysis.returns, analysis.comparison):
-        console.print(sentence, style="bold")
-    console.print(f"\nWritten: {out} (open {out / 'report.html'})", soft_wrap=True)
+        show(table, screen)
+    for sentence in [*significance_filter(analysis.returns, analysis.comparison), *conflicts(analysis.comparison)]:
+        screen.print(sentence, style="bold")
+    screen.print(f"\nWritten: {out} (open {out / 'report.html'})", soft_wrap=True)
 
 
 def _refuse_economics(economics: str | None, evidence: Evidence) -> None:

@@ -1,8 +1,10 @@
-"""Prints tables on a terminal."""
+"""Prints tables on a terminal, or whole lines where nobody sets a width."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+import sys
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,32 +12,71 @@ if TYPE_CHECKING:
 
     from hlt_bayes.report.tables import Table
 
+UNLIMITED = 1000
+"""Width of a line that goes to a file or another program."""
 
-def show(table: Table, console: Console, *, wrapped: Collection[str] = ("What changed",), grouped: bool = True) -> None:
-    """Print a table; the columns ``wrapped`` may break their lines.
+HEAD_WIDTH = 30
+"""Least width that the first column keeps where a table is broken into blocks of columns."""
 
-    Where ``grouped``, a first cell is not repeated below itself, and its rows stand apart from the others.
+
+def console() -> Console:
+    """Make a console as wide as the terminal; what is piped is never cut or wrapped."""
+    from rich.console import Console
+
+    told = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, markup=False, width=None if told else UNLIMITED)
+
+
+def show(table: Table, out: Console, *, wrapped: Collection[str] = ("What changed",), grouped: bool = True) -> None:
+    """Print a table; the first column and those ``wrapped`` may break their lines.
+
+    Where ``grouped``, a first cell is not repeated below itself, and its rows stand apart from the others. A table
+    that is too wide is printed in blocks of columns, each with the first one.
     """
     from rich import box
     from rich.table import Table as RichTable
 
-    shown = RichTable(
-        title=table.title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for column in table.columns:
-        shown.add_column(column, no_wrap=column not in wrapped)
-    last = ""
-    for head, *cells in table.rows:
-        if grouped and last and head != last:
-            shown.add_section()
-        shown.add_row("" if grouped and head == last else head, *cells)
-        last = head
-    console.print(shown)
+    for number, columns in enumerate(_blocks(table, out.width, {0} | _positions(table, wrapped))):
+        shown = RichTable(
+            title=None if number else table.title,
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            padding=(0, 1, 0, 0),
+        )
+        for position in columns:
+            loose = position == 0 or table.columns[position] in wrapped
+            shown.add_column(table.columns[position], no_wrap=not loose, overflow="fold")
+        last = ""
+        for row in table.rows:
+            if grouped and last and row[0] != last:
+                shown.add_section()
+            head = "" if grouped and row[0] == last else row[0]
+            shown.add_row(head, *(row[position] for position in columns[1:]))
+            last = row[0]
+        out.print(shown)
     for note in table.notes:
-        console.print(note, style="dim")
-    console.print()
+        out.print(note, style="dim")
+    out.print()
+
+
+def _positions(table: Table, names: Collection[str]) -> set[int]:
+    return {position for position, name in enumerate(table.columns) if name in names}
+
+
+def _blocks(table: Table, width: int, loose: set[int]) -> Iterator[list[int]]:
+    """Positions of the columns of each block: the first column, and as many others as fit beside it."""
+    needs = [
+        1 + max([len(name), *(len(row[position]) for row in table.rows)]) for position, name in enumerate(table.columns)
+    ]
+    # A column that may break its lines needs no more than a readable part of them.
+    needs = [min(need, HEAD_WIDTH) if position in loose else need for position, need in enumerate(needs)]
+    block, used = [0], needs[0]
+    for position in range(1, len(needs)):
+        if used + needs[position] > width and len(block) > 1:
+            yield block
+            block, used = [0], needs[0]
+        block.append(position)
+        used += needs[position]
+    yield block

@@ -68,6 +68,10 @@ def price_intervals(outcomes: Sequence[str], spec: EconomicSpec, evidence: Evide
     SpecError
         The spec values an outcome that is not among them, or its prices cannot be.
     """
+    if evidence.costs.empty:
+        raise SpecError(
+            f"economic spec {spec.name!r}: {evidence.path} prints no costs, so nothing can be valued; leave it out"
+        )
     intervals = {}
     for name, valued in spec.perspectives.items():
         if valued.outcome not in outcomes:
@@ -108,10 +112,10 @@ def appraise(source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: E
         The spec values an outcome that is not there, or its prices cannot be.
     """
     impact = impact_draws(source)
+    intervals = price_intervals([str(name) for name in impact["outcome"].to_numpy()], spec, evidence)
     found = [str(name) for name in impact["group"].to_numpy()]
     if set(found) != set(evidence.groups):
         raise ImpactError(f"impact has the groups {', '.join(found)}; it must have {', '.join(evidence.groups)}")
-    intervals = price_intervals([str(name) for name in impact["outcome"].to_numpy()], spec, evidence)
     impact = with_pooled_groups(impact.sel(group=list(evidence.groups)), evidence.treated)
     cost = cost_per_head(evidence)
     published = evidence.returns.pivot(index="perspective", columns="group", values="benefit_cost_ratio")

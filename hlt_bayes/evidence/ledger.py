@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from hlt_bayes.evidence.schema import BASELINE, CELL, DELIVERY, QUANTITY, SURVEY
@@ -89,7 +88,7 @@ class Evidence:
             ``estimate`` and ``half_unit`` (half of the last printed digit; 0 where the estimate follows from
             counts of events) in the natural unit of the outcome: a proportion, £, SD; ``stars``. Then, missing where
             nothing is printed, whatever bounds the standard error: ``se`` with ``se_half_unit``; ``ci_lower``,
-            ``ci_upper``, ``ci_half_unit`` and ``ci_level`` (a proportion); ``p_lower`` and ``p_upper``;
+            ``ci_upper``, ``ci_half_unit`` (of its ends) and ``ci_level`` (a proportion); ``p_lower`` and ``p_upper``;
             ``n_treatment``, ``n_control``, ``events_treatment``, ``events_control``, ``rate_treatment``,
             ``rate_control`` (proportions); ``sd`` of the outcome. ``site``, ``unit``, ``text``, ``correction``
             and the cell.
@@ -106,7 +105,7 @@ class Evidence:
             beside = self._beside(measure)
             cells[name] = beside["value"].reindex(key).to_numpy() / scale
             cells[f"{name}_half_unit"] = beside["half_unit"].reindex(key).to_numpy() / scale
-        cells["ci_half_unit"] = cells.pop("ci_upper_half_unit").combine(cells.pop("ci_lower_half_unit"), np.fmax)
+        cells["ci_half_unit"] = (cells.pop("ci_lower_half_unit") + cells.pop("ci_upper_half_unit")) / 2
         level = pd.to_numeric(self._beside("interval lower")["category"]).reindex(key)
         cells["ci_level"] = level.to_numpy(float) / 100.0
         p = self._beside("p")

@@ -43,8 +43,10 @@ MAX_ROWS = 500
 """Impacts that one file may hold: each adds three unknowns to the model and about 1 MB of draws to a result."""
 
 SHOWN_PROBLEMS = 20
+LARGEST_SD = 5.0
 
-_NUMBER = re.compile(r"[-+]?£?(\d{1,3}(,\d{3})+|\d+)?(\.\d+)?(ppt|pp|%|sd)?", flags=re.IGNORECASE)
+_NUMBER = re.compile(r"[-+]?£?([1-9]\d{0,2}(,\d{3})+|\d+)?(\.\d+)?(?P<unit>ppt|pp|%|sd)?", flags=re.IGNORECASE)
+_UNIT_OF = {"ppt": "employment", "pp": "employment", "sd": "health wellbeing earnings"}
 _IMPACT_CELLS = {
     "estimate": ("impact", ""),
     "se": ("standard error", ""),
@@ -56,6 +58,7 @@ _IMPACT_CELLS = {
     **{f"events_{arm}": ("events", arm) for arm in ARMS},
     **{f"percent_{arm}": ("employment rate", arm) for arm in ARMS},
 }
+_OF_OUTCOME = ("estimate", "se", "ci_lower", "ci_upper", "sd")
 _UNITS = {"n": "people", "events": "people", "percent": "%", "p": "p"}
 
 
@@ -127,6 +130,8 @@ def _check_header(header: list[str], path: Path) -> None:
     problems = [f"column {unknown_name(name, COLUMNS)}" for name in header if name not in COLUMNS]
     problems += [f"column {name!r} stands twice" for name in dict.fromkeys(header) if header.count(name) > 1]
     problems += [f"column {name!r} is missing: {COLUMNS[name]}" for name in REQUIRED if name not in header]
+    if "estimate" in header and "unit" not in header:
+        problems.append(f"column 'unit' is missing: {COLUMNS['unit']}")
     if not {"estimate", "events_treatment"} & set(header):
         problems.append("column 'estimate' is missing (or 'events_treatment' and its fellows in its place)")
     if problems:
@@ -140,11 +145,15 @@ def _problems(line: int, row: dict[str, str]) -> Iterator[str]:
         text = row[name].lstrip("<>= ") if name == "p" else row[name]
         if not text:
             continue
-        number = parse_printed(_plain(text))
-        if number is None or not _NUMBER.fullmatch(_plain(text)):
+        number, found = parse_printed(_plain(text)), _NUMBER.fullmatch(_plain(text))
+        unit = (found["unit"] or "").lower() if found else ""
+        fits = unit == "" or (unit == "%" and name.startswith(("percent", "ci_level")))
+        fits = fits or (name in _OF_OUTCOME and row["outcome"] in _UNIT_OF.get(unit, ""))
+        if number is None or found is None or not fits:
             yield (
-                f"line {line}, column {name!r}: {row[name]!r} is not a number; write it as printed, with a point "
-                "before decimals (0.10)"
+                f"line {line}, column {name!r}: {row[name]!r} is not a number of this column; write it as "
+                f"printed, with a "
+                "point before decimals (0.10)"
             )
         else:
             numbers[name] = number
@@ -160,7 +169,7 @@ def _problems(line: int, row: dict[str, str]) -> Iterator[str]:
     unit = OUTCOMES[row["outcome"]].printed_unit
     if row["estimate"] and row["unit"] != unit:
         yield (
-            f"line {line}, column 'unit': {row['unit']!r} given; {row['outcome']} is in {unit!r}"
+            f"line {line}, column 'unit': {row['unit']!r} given; {row['outcome']} is in {unit!r}, written so"
             + (" (a proportion of 0.03 is 3 ppt)" if unit == "ppt" else "")
         )
     yield from _of_events(line, row, numbers)
@@ -196,15 +205,11 @@ def _of_events(line: int, row: dict[str, str], numbers: dict[str, Printed]) -> I
             yield f"line {line}, column 'n_{arm}': empty; events need the number of people of each arm"
         elif events and people and not 0 <= events.value <= people.value:
             yield f"line {line}, column 'events_{arm}': {events.value:g} of {people.value:g} people; not possible"
-    if all(f"{kind}_{arm}" in numbers for kind in ("events", "n") for arm in ARMS):
-        shares = [numbers[f"events_{arm}"].value / max(numbers[f"n_{arm}"].value, 1.0) for arm in ARMS]
-        if all(share in (0.0, 1.0) for share in shares) and not (row["se"] or row["ci_lower"]):
-            yield f"line {line}, column 'events_treatment': nobody or everybody in both arms; give an se or an interval"
 
 
 def _of_spread(line: int, row: dict[str, str], numbers: dict[str, Printed]) -> Iterator[str]:
-    """Say what is wrong with the standard error and what stands for it."""
-    estimate = numbers.get("estimate")
+    """Say what is wrong with the estimate, its standard error and what stands for it."""
+    estimate, unit = numbers.get("estimate"), OUTCOMES[row["outcome"]].printed_unit
     if "se" in numbers and numbers["se"].value <= 0:
         yield f"line {line}, column 'se': {row['se']!r} given; a standard error is above 0"
     if "sd" in numbers and numbers["sd"].value <= 0:
@@ -228,6 +233,12 @@ def _of_spread(line: int, row: dict[str, str], numbers: dict[str, Printed]) -> I
                 f"{row['ci_lower']!r} to "
                 f"{row['ci_upper']!r}; check signs and units"
             )
+    if estimate and row["outcome"] == "employment" and abs(estimate.value) > 100:
+        yield f"line {line}, column 'estimate': {row['estimate']!r} given; a difference of shares is at most 100 ppt"
+    if estimate and unit == "SD" and abs(estimate.value) > LARGEST_SD:
+        yield f"line {line}, column 'estimate': {row['estimate']!r} given; at most {LARGEST_SD:g} SDs are taken for one"
+    if row["stars"] and not row["estimate"]:
+        yield f"line {line}, column 'estimate': empty; stars are of an estimate as printed: give it"
     if not estimate and not row["estimate"] and not row["events_treatment"]:
         yield f"line {line}, column 'estimate': empty; give it, or events and people of both arms"
     if not any(row[name] for name in ("se", "ci_lower", "p", "n_treatment")) and row["stars"] in ("", "none"):
@@ -280,11 +291,16 @@ def _cells(line: int, row: dict[str, str], document: str) -> Iterator[dict[str, 
             "stars": stars,
             "base": "",
             "measure": measure,
-            "category": (row["ci_level"] or "95") if measure.startswith("interval") else "",
+            "category": _level(row["ci_level"]) if measure.startswith("interval") else "",
             "outcome": row["outcome"],
             "group": row["group"],
             "arm": arm,
         }
+
+
+def _level(text: str) -> str:
+    level = parse_printed(_plain(text)) if text else None
+    return f"{level.value:g}" if level else "95"
 
 
 def _as_in_a_report(estimate: str, unit: str, stars: str) -> str:

@@ -44,11 +44,19 @@ def trials_model(counts: pd.DataFrame, spec: MetaSpec, *, reading: Reading, adju
     pymc.Model
         ``mu`` and ``tau``; ``theta`` {trial}; ``theta_new``, of a new trial as large as can be (without
         adjustment: like these); ``size_slope`` where adjusted. Logs of ratios: above 0 is better.
+
+    Raises
+    ------
+    EvidenceError
+        The counts hold a trial that is not to be included, or are not counts; a reading that is none.
     """
     import pymc as pm
 
     if reading not in READINGS:
         raise EvidenceError(f"reading {unknown_name(reading, READINGS)}")
+    if "include" in counts and (counts["include"] == "no").any():
+        left_out = ", ".join(map(repr, counts.index[counts["include"] == "no"]))
+        raise EvidenceError(f"counts hold trials that are not to be included ({left_out}); use included(counts, ...)")
     counts = checked_counts(counts).astype(int)
     priors = spec.priors
     with pm.Model(coords={"trial": counts.index.to_numpy(dtype=object)}) as model:

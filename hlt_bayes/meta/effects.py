@@ -94,7 +94,10 @@ def checked_counts(counts: pd.DataFrame) -> pd.DataFrame:
     EvidenceError
         A trial stands twice, or counts are missing, broken, negative, or more than people.
     """
-    cells = counts[["events_t", "n_t", "events_c", "n_c"]]
+    columns = ["events_t", "n_t", "events_c", "n_c"]
+    if not set(columns) <= set(counts.columns):
+        raise EvidenceError(f"counts lack {', '.join(sorted(set(columns) - set(counts.columns)))}; use load_ips_counts")
+    cells = counts[columns]
     lines = [f"trial {name!r} stands twice; keep one" for name in counts.index[counts.index.duplicated()]]
     for arm in "tc":
         events, people = cells[f"events_{arm}"], cells[f"n_{arm}"]

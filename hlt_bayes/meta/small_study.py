@@ -65,6 +65,8 @@ def pet_peese(effects: pd.DataFrame) -> pd.DataFrame:
     """
     if len(effects) < 3:
         raise EvidenceError(f"{len(effects)} trials given; PET and PEESE need three or more")
+    if np.ptp(effects["se"]) <= 1e-9 * effects["se"].max():
+        raise EvidenceError("all trials have one standard error; PET and PEESE regress on it and need it to differ")
     regression = library("statsmodels.regression.linear_model")
     effect, se = effects["effect"].to_numpy(), effects["se"].to_numpy()
     rows = {}

@@ -39,13 +39,10 @@ def significance_filter(returns: pd.DataFrame, comparison: pd.DataFrame) -> list
 
 def headline(returns: pd.DataFrame, impacts: pd.DataFrame, groups: list[str]) -> list[str]:
     """Say of each trial group how likely the service raised each outcome, and what each £1 returned."""
-    by_cell = impacts.set_index(["group", "outcome"])
     sentences = []
     for group in groups:
-        raised = ", ".join(
-            f"{outcome} {percent(by_cell.loc[(group, outcome), 'prob_positive'])}"
-            for outcome in dict.fromkeys(impacts["outcome"])
-        )
+        of_group = impacts[impacts["group"] == group]
+        raised = ", ".join(f"{row['outcome']} {percent(row['prob_positive'])}" for _, row in of_group.iterrows())
         sentence = f"{group}: probability that the service raised {raised}."
         for _, row in returns[returns["group"] == group].sort_values("perspective").iterrows():
             mean, low, high = (per_pound(row[name], row["perspective"]) for name in ("mean", "lower_89", "upper_89"))
@@ -55,6 +52,20 @@ def headline(returns: pd.DataFrame, impacts: pd.DataFrame, groups: list[str]) ->
             )
         sentences.append(sentence)
     return sentences
+
+
+def conflicts(comparison: pd.DataFrame) -> list[str]:
+    """Say which printed estimates lie outside the 95% interval of their posterior: there priors speak loudest."""
+    fitted = comparison.dropna(subset="se")
+    outside = (fitted["published"] < fitted["lower_95"]) | (fitted["published"] > fitted["upper_95"])
+    cells = ", ".join(f"{row['outcome']} of {row['group']}" for _, row in fitted[outside].iterrows())
+    if not cells:
+        return []
+    return [
+        f"The printed estimate lies outside the 95% interval of its posterior: {cells}. There prior and print "
+        f"conflict: see "
+        "whether the spec's [priors.mu] and [priors.tau] suit these trials."
+    ]
 
 
 def limits(evidence: Evidence, spec: ImpactSpec) -> tuple[str, ...]:
@@ -79,6 +90,9 @@ LIMITS_OF_OWN_TRIALS = (
     "suit yours.",
     "Groups are taken as exchangeable, and groups of one trial as independent; few of them say little about how far "
     "impacts differ between groups, so that the prior of that spread matters.",
+    "Where neither rates nor events are known, the standard error of a difference of shares takes every rate "
+    "as equally "
+    "likely, which is too wide for common outcomes and too narrow for rare ones.",
     "Outcomes are independent in this model. The file states no costs, so nothing is valued.",
 )
 """What a file of somebody's own trials and this model cannot tell."""

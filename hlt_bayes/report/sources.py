@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from hlt_bayes.auditing import SEVERITIES
+from hlt_bayes.auditing import SEVERITIES, UNUSED
 from hlt_bayes.errors import EvidenceError, unknown_name
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.evidence.own_trials import COLUMNS
@@ -28,10 +28,10 @@ def places_table(evidence: Evidence) -> Table:
     for (document, place), cells in ledger.groupby(["document", "place"], sort=False):
         corrected = int((cells["correction"] != "").sum())
         title = titles.get((str(document), str(place)), "running text")
-        rows.append((str(document), str(place), title, f"{len(cells)}", f"{corrected} {MARK}" if corrected else ""))
+        rows.append((str(place), str(document), title, f"{len(cells)}", f"{corrected} {MARK}" if corrected else ""))
     return Table(
         title=f"{len(ledger):,} printed cells",
-        columns=("Document", "Place", "Title", "Cells", "Corrected"),
+        columns=("Place", "Document", "Title", "Cells", "Corrected"),
         rows=tuple(rows),
         notes=(
             'hlt-bayes evidence show "Table 2.1" prints a table; hlt-bayes evidence --measure impact filters cells.',
@@ -58,10 +58,10 @@ def cells_table(evidence: Evidence, filters: Mapping[str, str]) -> Table:
         base = "" if np.isnan(cell["base"]) else f"{cell['base']:,.0f}"
         printed = f"{cell['printed']} {MARK}" if cell["correction"] else cell["printed"]
         what = ", ".join(cell[name] for name in ("measure", "category", "outcome", "group", "arm") if cell[name])
-        rows.append((f"{cell['document']}, {cell['place']}", cell["row"], cell["column"], printed, base, what))
+        rows.append((cell["row"], cell["column"], printed, base, f"{cell['document']}, {cell['place']}", what))
     return Table(
         title=f"{len(rows):,} printed cells",
-        columns=("Place", "Row", "Column", "Printed", "Base", "Category"),
+        columns=("Row", "Column", "Printed", "Base", "Place", "Measures"),
         rows=tuple(rows),
         notes=_corrections(cells),
     )
@@ -80,6 +80,7 @@ def printed_tables(evidence: Evidence, place: str, *, document: str = "") -> lis
         if document not in evidence.sources:
             raise EvidenceError(f"document {unknown_name(document, evidence.sources)}")
         ledger = ledger[ledger["document"] == document]
+    place = _place(place, set(ledger["place"]))
     if place not in set(ledger["place"]):
         raise EvidenceError(f"place {unknown_name(place, dict.fromkeys(ledger['place']))}")
     structures = {(table.document, table.place): table for table in evidence.tables}
@@ -88,6 +89,12 @@ def printed_tables(evidence: Evidence, place: str, *, document: str = "") -> lis
         _printed_table(found, evidence, structures.get((str(name), place)), place)
         for name, found in cells.groupby("document", sort=False)
     ]
+
+
+def _place(asked: str, known: set[str]) -> str:
+    """Take "2.1" for the table of that number, or else the section."""
+    candidates = (asked, f"Table {asked}", f"Section {asked}")
+    return next((name for name in candidates if name in known), asked)
 
 
 def _printed_table(cells: pd.DataFrame, evidence: Evidence, table: TableStructure | None, place: str) -> Table:
@@ -124,14 +131,18 @@ def of_severity(findings: pd.DataFrame, severity: str) -> pd.DataFrame:
     return findings[findings["severity"] == severity] if severity else findings
 
 
+def of_used_cells(findings: pd.DataFrame) -> pd.DataFrame:
+    """Keep the findings in numbers that an analysis uses."""
+    return findings[findings["treatment"] != UNUSED]
+
+
 def audit_table(findings: pd.DataFrame) -> Table:
-    """Show ``hlt_bayes.auditing.audit``, a row a finding."""
+    """Show ``hlt_bayes.auditing.audit``, a row a finding; what is done, where an analysis uses a cell of it."""
     rows = [
         (
             row["severity"],
             f"{row['document']}, {row['place']}",
-            f"{row['check']}: {row['arithmetic']}",
-            row["treatment"],
+            f"{row['check']}: {row['arithmetic']}" + ("" if row["treatment"] == UNUSED else f" [{row['treatment']}]"),
         )
         for _, row in findings.iterrows()
     ]
@@ -139,12 +150,14 @@ def audit_table(findings: pd.DataFrame) -> Table:
     found = [f"{counts[name]} {name}{'s' if counts[name] != 1 else ''}" for name in SEVERITIES if name in counts]
     return Table(
         title=f"Audit: {', '.join(found) or 'no finding'}",
-        columns=("Severity", "Place", "Finding", "What is done"),
+        columns=("Severity", "Place", "Finding"),
         rows=tuple(rows),
         notes=(
             "error: cannot be true as printed; warning: doubtful, cut, or named otherwise elsewhere; note: "
             "worth knowing. "
-            "--csv gives the cells of each finding.",
+            "In brackets what is done where an analysis uses a cell; the others are kept as printed. --used "
+            "shows these alone, "
+            "--csv the cells of each.",
         ),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from statistics import NormalDist
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -11,18 +11,22 @@ import xarray as xr
 
 from hlt_bayes.errors import EvidenceError, SpecError, unknown_name
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.reported.likelihood import STAR_BOUNDS
-from hlt_bayes.specs import ImpactSpec, MeanDifference, RiskDifference
+from hlt_bayes.reported.bounds import Bounds, printed_bounds
+from hlt_bayes.reported.design import design_se
+from hlt_bayes.specs import ImpactSpec
 from hlt_bayes.vocabulary import ARMS, GROUPS
-
-UNKNOWN_RATE_LOG_SD = (-1.0, 0.42)
-"""Mean and SD of log sqrt(p (1 - p)) where nothing is known of a share: p uniform on (0, 1)."""
 
 FLAT_LOG_SD = 2.0
 """SD of the prior of log SE where no design bounds it and what is printed bounds it on both sides."""
 
-KNOWN_LOG_SD = 1e-3
-"""SD of the prior of log SE where it follows from counts of events."""
+EVENTS_AND_P_LOG_SD = 0.1
+"""Least SD of the prior of log SE where events and a p value are given: the p may be of another test."""
+
+ADJUSTMENT_SES = 2.0
+"""SEs by which covariates are taken to move an estimate from the difference of its own events or percentages."""
+
+FAR_SDS = 5.0
+"""SDs of the prior of log SE beyond which somebody's own print is taken for a slip of units."""
 
 
 def reported_results(evidence: Evidence, spec: ImpactSpec) -> xr.Dataset:
@@ -56,7 +60,7 @@ def reported_results(evidence: Evidence, spec: ImpactSpec) -> xr.Dataset:
             f"{evidence.path}: no impact on {', '.join(spec.outcomes)}, which spec {spec.name!r} asks for"
         )
     sizes = {str(design.sample): evidence.arm_sizes(design.sample) for design in spec.standard_error.design.values()}
-    rows = pd.DataFrame([_cell(row, spec, sizes) for _, row in printed.iterrows()])
+    rows = pd.DataFrame([_cell(row, spec, sizes, evidence) for _, row in printed.iterrows()])
     return xr.Dataset(
         {name: ("cell", rows[name].to_numpy(float)) for name in rows.columns},
         coords={
@@ -81,124 +85,62 @@ def _refuse_unknown_groups(evidence: Evidence, spec: ImpactSpec) -> None:
                     )
 
 
-def _cell(row: pd.Series, spec: ImpactSpec, sizes: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+def _cell(row: pd.Series, spec: ImpactSpec, sizes: Mapping[str, pd.DataFrame], evidence: Evidence) -> dict[str, float]:
     """Everything of one printed impact."""
-    z_lower, z_upper = STAR_BOUNDS[row["stars"]]
-    if not np.isnan(row["p_lower"]):
-        z_lower = max(z_lower, _z(row["p_upper"]))
-        z_upper = min(z_upper, _z(row["p_lower"]))
-    se_lower, se_upper = _printed_se_bounds(row)
-    design, design_log_sd = _design(row, spec, sizes)
-    lower, upper = row["estimate"] - row["half_unit"], row["estimate"] + row["half_unit"]
-    where = f"{row['place']}, line {row['line']}, {row['outcome']} of {row['group']}"
-    if z_lower > 0 and se_lower > 0:
-        lower, upper = _beyond(lower, upper, z_lower * se_lower, where)
-    if np.isfinite(z_upper) and np.isfinite(se_upper):
-        lower, upper = max(lower, -z_upper * se_upper), min(upper, z_upper * se_upper)
-    if z_lower >= z_upper or se_lower >= se_upper or lower > upper:
-        raise EvidenceError(
-            f"{where}: what is printed cannot all be true: estimate {row['text']!r}, |estimate| / SE between "
-            f"{z_lower:.3g} and {z_upper:.3g}, SE between {se_lower:.3g} and {se_upper:.3g}; check stars, p, SE, "
-            "interval and their units, or leave out what is wrong"
-        )
-    ratio = spec.standard_error.log_ratio
-    if not np.isnan(design):
-        of_events = row["half_unit"] == 0 and np.isinf(se_upper)
-        mean = np.log(design) + (0.0 if of_events else ratio.mean)
-        sd = KNOWN_LOG_SD if of_events else float(np.hypot(ratio.sd, design_log_sd))
-    elif se_lower > 0 and np.isfinite(se_upper):
-        mean, sd = np.log(np.sqrt(se_lower * se_upper)), FLAT_LOG_SD
-    elif z_lower > 0 and np.isfinite(z_upper) and row["estimate"]:
-        mean, sd = np.log(abs(row["estimate"]) / np.sqrt(z_lower * z_upper)), FLAT_LOG_SD
-    else:
-        raise EvidenceError(
-            f"{where}: its standard error is not bounded; give n_treatment and n_control (and for earnings sd), se, an "
-            "interval, or an exact p"
-        )
+    where = f"{evidence.path}, line {row['line']}, {row['outcome']} of {row['group']}"
+    bounds = printed_bounds(row, where)
+    design, design_log_sd = design_se(row, spec, sizes)
+    mean, sd = _log_se_prior(row, spec, bounds, design, design_log_sd, where)
+    if evidence.of_own_trials:
+        _refuse_slips(row, bounds, design, (mean, sd), where)
     return {
         "estimate": row["estimate"],
         "half_unit": row["half_unit"],
-        "lower": lower,
-        "upper": upper,
-        "z_lower": z_lower,
-        "z_upper": z_upper,
-        "se_lower": se_lower,
-        "se_upper": se_upper,
+        **asdict(bounds),
         "design_se": design,
-        "log_se_mean": float(mean),
+        "log_se_mean": mean,
         "log_se_sd": sd,
     }
 
 
-def _z(p: float) -> float:
-    """Size of |estimate| / SE at a two-sided p of a normal."""
-    return np.inf if p <= 0 else NormalDist().inv_cdf(1 - min(p, 1.0) / 2)
+def _log_se_prior(
+    row: pd.Series, spec: ImpactSpec, bounds: Bounds, design: float, design_log_sd: float, where: str
+) -> tuple[float, float]:
+    """Mean and SD of the prior of the log of the SE."""
+    ratio = spec.standard_error.log_ratio
+    least, most = bounds.log_se()
+    if not np.isnan(design):
+        if np.isnan(row["events_treatment"]) or row["half_unit"] > 0:
+            return float(np.log(design) + ratio.mean), float(np.hypot(ratio.sd, design_log_sd))
+        loose = not np.isnan(row["p_lower"])
+        return float(np.log(design)), max(design_log_sd, EVENTS_AND_P_LOG_SD) if loose else design_log_sd
+    if np.isfinite(least) and np.isfinite(most):
+        return (least + most) / 2, FLAT_LOG_SD
+    raise EvidenceError(
+        f"{where}: what is printed does not bound its standard error on both sides; give n_treatment and "
+        f"n_control (and for "
+        "earnings sd), se, an interval or an exact p, with more digits where they are few"
+    )
 
 
-def _printed_se_bounds(row: pd.Series) -> tuple[float, float]:
-    """Bounds of the SE from a printed SE and a printed normal interval, each within its rounding."""
-    lower, upper = 0.0, np.inf
-    if not np.isnan(row["se"]):
-        lower, upper = max(row["se"] - row["se_half_unit"], 0.0), row["se"] + row["se_half_unit"]
-    if not np.isnan(row["ci_lower"]):
-        widths_of_se = 2 * _z(1 - row["ci_level"])
-        width, rounding = row["ci_upper"] - row["ci_lower"], 2 * row["ci_half_unit"]
-        lower, upper = max(lower, (width - rounding) / widths_of_se), min(upper, (width + rounding) / widths_of_se)
-    return lower, upper
-
-
-def _beyond(lower: float, upper: float, least: float, where: str) -> tuple[float, float]:
-    """Keep the part of an interval of the estimate in which its size is at least ``least``."""
-    if lower < -least and upper > least:
+def _refuse_slips(row: pd.Series, bounds: Bounds, design: float, prior: tuple[float, float], where: str) -> None:
+    """Find SEs far from those of the numbers of people, and estimates far from their own events or percentages."""
+    least, most = bounds.log_se()
+    mean, sd = prior
+    far = max(least - mean, mean - most) / sd
+    if not np.isnan(design) and far > FAR_SDS:
         raise EvidenceError(
-            f"{where}: significant, but its rounding leaves the sign open; give the estimate with more digits"
+            f"{where}: what is printed leaves a standard error of {np.exp(least):.3g} to {np.exp(most):.3g}, "
+            f"the number of "
+            f"people one near {design:.3g} ({row['unit']}); check units, stars, p and the number of people of each arm"
         )
-    return (max(lower, least), upper) if upper + lower >= 0 else (lower, min(upper, -least))
-
-
-def _design(row: pd.Series, spec: ImpactSpec, sizes: Mapping[str, pd.DataFrame]) -> tuple[float, float]:
-    """SE that sample sizes imply, in the outcome's unit, before any adjustment, and the SD of its log.
-
-    It is missing where nobody printed how many people were analysed.
-    """
-    outcome, group = row["outcome"], row["group"]
-    design = spec.standard_error.design[outcome]
-    people = {arm: row[f"n_{arm}"] for arm in ARMS}
-    if np.isnan(people["treatment"]) and group in sizes[design.sample].index:
-        people = dict(sizes[design.sample].loc[group])
-    per_person = np.array([1 / people[arm] for arm in ARMS])
-    if np.isnan(per_person).any():
-        return np.nan, 0.0
-    unit_se, log_sd = 1.0, 0.0
-    if isinstance(design, MeanDifference):
-        if not np.isnan(row["sd"]):
-            unit_se = row["sd"]
-        elif group in design.sd:
-            unit_se = design.sd[group].value
-        elif not np.isnan(row["se"]) or not np.isnan(row["ci_lower"]) or not np.isnan(row["p_lower"]):
-            return np.nan, 0.0
-        else:
-            raise SpecError(
-                f"spec {spec.name!r}, key 'standard_error.design.{outcome}.sd.{group}' is missing: no SD, SE, interval "
-                "or p is printed for this group; state the SD in the spec, or in column 'sd' of a file of your own"
+    for name, kind in (("events", "events"), ("rate", "percentages")):
+        if np.isnan(row[f"{name}_treatment"]):
+            continue
+        shares = [row[f"{name}_{arm}"] / (row[f"n_{arm}"] if name == "events" else 1.0) for arm in ARMS]
+        seen = shares[0] - shares[1]
+        if abs(seen - row["estimate"]) > ADJUSTMENT_SES * np.exp(mean) + row["half_unit"] + 0.01 * (name == "rate"):
+            raise EvidenceError(
+                f"{where}: the estimate {row['text']!r} is far from what the {kind} give, {100 * seen:.1f} ppt; check "
+                "sign and unit, or which arm is which"
             )
-    elif isinstance(design, RiskDifference):
-        shares = _shares(row, design)
-        if shares is not None:
-            return float(np.sqrt((shares * (1 - shares) * per_person).sum())), 0.0
-        mean, log_sd = UNKNOWN_RATE_LOG_SD
-        unit_se = float(np.exp(mean))
-    elif not np.isnan(row["sd"]):
-        unit_se = row["sd"]
-    return float(unit_se * np.sqrt(per_person.sum())), log_sd
-
-
-def _shares(row: pd.Series, design: RiskDifference) -> np.ndarray | None:
-    """Share with the outcome in each arm, as printed, else as the spec assumes."""
-    if not np.isnan(row["events_treatment"]):
-        return np.array([row[f"events_{arm}"] / row[f"n_{arm}"] for arm in ARMS])
-    if not np.isnan(row["rate_treatment"]):
-        return np.array([row[f"rate_{arm}"] for arm in ARMS])
-    if row["group"] in design.rates:
-        return np.array([getattr(design.rates[row["group"]], arm) for arm in ARMS])
-    return None

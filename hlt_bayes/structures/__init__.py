@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hlt_bayes.errors import SpecError
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.reported import pooled_rows, reported_results
 from hlt_bayes.specs import ImpactSpec
@@ -24,4 +25,10 @@ def build_model(spec: ImpactSpec, evidence: Evidence) -> pm.Model:
     """
     cells = reported_results(evidence, spec)
     rows = None if spec.pooled_rows is None else pooled_rows(evidence, spec, cells)
+    if rows is not None and not rows.sizes["pooled_cell"]:
+        raise SpecError(
+            f"spec {spec.name!r}, key 'pooled_rows': {evidence.path} prints no row that pools two of its "
+            f"groups; use a spec "
+            "without it"
+        )
     return STRUCTURES[spec.structure](cells, spec, rows=rows)

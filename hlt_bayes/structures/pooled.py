@@ -26,13 +26,13 @@ def pooled(cells: xr.Dataset, spec: ImpactSpec, *, rows: xr.Dataset | None = Non
     import pymc as pm
     import pytensor.tensor as pt
 
-    groups = list(dict.fromkeys(cells["group"].to_numpy()))
-    coords = {"outcome": list(spec.outcomes), "group": groups, "cell": cells["cell"].to_numpy()}
-    outcome_of_cell = np.array([spec.outcomes.index(name) for name in cells["outcome"].to_numpy()])
+    outcomes, groups = (list(dict.fromkeys(cells[name].to_numpy())) for name in ("outcome", "group"))
+    coords = {"outcome": outcomes, "group": groups, "cell": cells["cell"].to_numpy()}
+    outcome_of_cell = np.array([outcomes.index(name) for name in cells["outcome"].to_numpy()])
     group_of_cell = np.array([groups.index(name) for name in cells["group"].to_numpy()])
     with pm.Model(coords=coords) as model:
-        mu = prior_variable("mu", {name: spec.priors.mu[name] for name in spec.outcomes}, dim="outcome")
-        tau = prior_variable("tau", {name: spec.priors.tau[name] for name in spec.outcomes}, dim="outcome")
+        mu = prior_variable("mu", {name: spec.priors.mu[name] for name in outcomes}, dim="outcome")
+        tau = prior_variable("tau", {name: spec.priors.tau[name] for name in outcomes}, dim="outcome")
         z = pm.Normal("z", 0.0, 1.0, dims=("outcome", "group"))
         impact = pm.Deterministic("impact", mu[:, None] + tau[:, None] * z, dims=("outcome", "group"))
 
