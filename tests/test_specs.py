@@ -3,6 +3,7 @@
 import math
 import shutil
 import typing
+from statistics import NormalDist
 
 import pydantic
 import pytest
@@ -266,3 +267,5 @@ def test_the_reasons_of_the_trials_model_state_true_numbers():
     assert f"between {ends[0]:.0%} and {ends[1]:.0%}" in control.why
     assert 2 * spec.wide.sd == 0.5
     assert spec.wide.weight == 0.2
+    wide = NormalDist(spec.wide.mean, spec.wide.sd)
+    assert f"({wide.cdf(-0.18) + 1 - wide.cdf(0.82):.0%} at a control rate of 18%)" in spec.wide.why

@@ -90,7 +90,7 @@ class Finding:
     @property
     def treatment(self) -> str:
         """What the package does about it: nothing, where no model uses a cell; else, of each that matters."""
-        if all(cell.used == UNUSED for cell in self.cells):
+        if not any(cell.used.startswith("used as") for cell in self.cells):
             return UNUSED
         said = [f"{cell.printed}: {cell.used}" for cell in self.cells if cell.used != UNUSED]
         return "; ".join(dict.fromkeys(said))

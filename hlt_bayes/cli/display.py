@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 UNLIMITED = 1000
 """Width of a line that goes to a file or another program."""
 
-HEAD_WIDTH = 30
-"""Least width that the first column keeps where a table is broken into blocks of columns."""
+LOOSE_WIDTH = 22
+"""Least width of a column that may break its lines, before a table is broken into blocks of columns."""
 
 
 def console() -> Console:
@@ -71,7 +71,7 @@ def _blocks(table: Table, width: int, loose: set[int]) -> Iterator[list[int]]:
         1 + max([len(name), *(len(row[position]) for row in table.rows)]) for position, name in enumerate(table.columns)
     ]
     # A column that may break its lines needs no more than a readable part of them.
-    needs = [min(need, HEAD_WIDTH) if position in loose else need for position, need in enumerate(needs)]
+    needs = [min(need, LOOSE_WIDTH) if position in loose else need for position, need in enumerate(needs)]
     block, used = [0], needs[0]
     for position in range(1, len(needs)):
         if used + needs[position] > width and len(block) > 1:

@@ -93,6 +93,10 @@ class Evidence:
             ``rate_control`` (proportions); ``sd`` of the outcome. ``site``, ``unit``, ``text``, ``correction``
             and the cell.
         """
+        return self._impacts.copy()
+
+    @cached_property
+    def _impacts(self) -> pd.DataFrame:
         cells = self._cells("impact")
         cells = pd.concat([cells, self._impacts_of_events(cells)], ignore_index=True)
         scale = cells["outcome"].map(lambda outcome: OUTCOMES[outcome].display_scale)

@@ -28,10 +28,12 @@ def places_table(evidence: Evidence) -> Table:
     for (document, place), cells in ledger.groupby(["document", "place"], sort=False):
         corrected = int((cells["correction"] != "").sum())
         title = titles.get((str(document), str(place)), "running text")
-        rows.append((str(place), str(document), title, f"{len(cells)}", f"{corrected} {MARK}" if corrected else ""))
+        rows.append(
+            (str(place), str(document), title, f"{len(cells)}" + (f", {corrected} {MARK}" if corrected else ""))
+        )
     return Table(
         title=f"{len(ledger):,} printed cells",
-        columns=("Place", "Document", "Title", "Cells", "Corrected"),
+        columns=("Place", "Document", "Title", "Cells"),
         rows=tuple(rows),
         notes=(
             'hlt-bayes evidence show "Table 2.1" prints a table; hlt-bayes evidence --measure impact filters cells.',
@@ -58,11 +60,13 @@ def cells_table(evidence: Evidence, filters: Mapping[str, str]) -> Table:
         base = "" if np.isnan(cell["base"]) else f"{cell['base']:,.0f}"
         printed = f"{cell['printed']} {MARK}" if cell["correction"] else cell["printed"]
         what = ", ".join(cell[name] for name in ("measure", "category", "outcome", "group", "arm") if cell[name])
-        rows.append((cell["row"], cell["column"], printed, base, f"{cell['document']}, {cell['place']}", what))
+        rows.append((printed, f"{cell['document']}, {cell['place']}", cell["row"], cell["column"], base, what))
+    columns = ("Printed", "Place", "Row", "Column", "Base", "Measures")
+    told = [position for position in range(len(columns)) if any(row[position] for row in rows)]
     return Table(
         title=f"{len(rows):,} printed cells",
-        columns=("Row", "Column", "Printed", "Base", "Place", "Measures"),
-        rows=tuple(rows),
+        columns=tuple(columns[position] for position in told),
+        rows=tuple(tuple(row[position] for position in told) for row in rows),
         notes=_corrections(cells),
     )
 
