@@ -33,6 +33,8 @@ STAR_BOUNDS = {
 }
 """Bounds of |estimate| / SE for each mark of Table 2.1: 90, 95 and 99 %, two-sided normal."""
 
+SMALLEST = 1e-300
+
 TAIL_SDS = 10.0
 """Where nothing bounds ``log s``, its prior is cut this many SDs out: a mass below 1e-22."""
 
@@ -50,7 +52,8 @@ def log_se_bounds(estimate: Any, cells: xr.Dataset, xp: Any) -> tuple[Any, Any]:
         log_z_lower, log_z_upper, log_se_lower, log_se_upper = (
             np.log(cells[name].to_numpy()) for name in ("z_lower", "z_upper", "se_lower", "se_upper")
         )
-    log_estimate = xp.log(xp.abs(estimate))
+    # An estimate of exactly 0, which counts of events can give, has a size too.
+    log_estimate = xp.log(xp.maximum(xp.abs(estimate), SMALLEST))
     least = xp.maximum(log_estimate - log_z_upper, log_se_lower)
     most = xp.minimum(log_estimate - log_z_lower, log_se_upper)
     lower = xp.maximum(least, xp.minimum(most, mean) - reach)
