@@ -96,7 +96,13 @@ def test_draws_that_did_not_converge_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "stage", ["Compiling the model", "Compiling the model, lost", "Sampling", "Writing the result"]
+    "stage",
+    [
+        "Compiling the model",
+        "Sampling",
+        pytest.param("Compiling the model, lost", marks=pytest.mark.slow),
+        pytest.param("Writing the result", marks=pytest.mark.slow),
+    ],
 )
 def test_interrupted_it_leaves_nothing(tmp_path, stage):
     arguments = ["--out", tmp_path / "out"]
