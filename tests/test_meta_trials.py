@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import edit
+from helpers import README, edit
 
 from hlt_bayes.errors import EvidenceError
 from hlt_bayes.evidence.trials import FOLDER, load_ips_counts, load_ips_trials
@@ -125,3 +125,12 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
 def test_no_trial_left_is_an_error(counts):
     with pytest.raises(EvidenceError, match="no trial to include has an outcome of 'any job'; the counts have"):
         included(counts, ["any job"])
+
+
+def test_the_readme_counts_the_trials(counts):
+    used = counts[counts["include"] == "yes"]
+    readme = " ".join(README.read_text(encoding="utf-8").split())
+    assert len(used) == 12
+    assert "Twelve other trials of IPS" in readme
+    assert used["source"].str.contains("of all randomised").sum() == 3
+    assert "for three of them if all who were randomised were analysed" in readme

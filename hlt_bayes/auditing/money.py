@@ -116,7 +116,7 @@ def _zeros(
                 (cell, impact, cost),
                 f"at the price that the other returns imply (£{price[0]:,.0f} to £{price[1]:,.0f} per unit of "
                 f"{outcome}) "
-                f"{impact.printed} returns £{min(ends):.3f} to £{max(ends):.3f} for each £1, printed "
+                f"{impact.printed} returns {_pounds(min(ends))} to {_pounds(max(ends))} for each £1, printed "
                 f"{cell.printed}: an impact "
                 "without a star was counted as none",
             )
@@ -135,3 +135,7 @@ def _economic_below_financial(book: Book) -> Iterator[Finding]:
                 f"economic return {cells[0].printed}, financial return {financial.printed}: the one does not contain "
                 "the other",
             )
+
+
+def _pounds(amount: float) -> str:
+    return f"{'-' if amount < 0 else ''}£{abs(amount):.3f}"
