@@ -245,8 +245,8 @@ def _rounded(name: str, text: object) -> tuple[float, float]:
     """
     if not isinstance(text, str):
         raise EvidenceError(
-            f"{name} is {text!r}, which is no text; quote the number as printed, such as '42.40', "
-            "because its digits say how far it is rounded"
+            f"{name} is {text!r}, which is no text; quote the number as printed, such as '42.40', because its digits "
+            "say how far it is rounded"
         )
     if not _PRINTED.fullmatch(text):
         raise EvidenceError(
@@ -285,8 +285,8 @@ def _comparison(name: str, effect: Effect, level: float) -> _Comparison:
     bounds = _effect(name, effect, ratio=ratio)
     if not ratio and (bounds[0][0] > 1 or bounds[0][1] < -1):
         raise EvidenceError(
-            f"{name} is {effect!r}; allowed is a proportion from -1 to 1, "
-            "so move the point of a difference in percentage points two places: '6.9' is '0.069'"
+            f"{name} is {effect!r}; allowed is a proportion from -1 to 1, so move the point of a difference in "
+            "percentage points two places: '6.9' is '0.069'"
         )
     if ratio:
         bounds = [(_log(lowest), _log(highest)) for lowest, highest in bounds]

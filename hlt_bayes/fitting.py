@@ -161,8 +161,8 @@ def check_convergence(quantities: xr.Dataset, *, sample_stats: xr.Dataset | None
         raise ConvergenceError(
             "\n".join(
                 [
-                    "the sampler did not converge, so no result is given. What failed "
-                    f"(allowed: R-hat <= {RHAT_MAX}, ESS >= {ESS_MIN}, no divergence, E-BFMI >= {BFMI_MIN}):",
+                    f"the sampler did not converge, so no result is given. What failed (allowed: R-hat <= {RHAT_MAX}, "
+                    f"ESS >= {ESS_MIN}, no divergence, E-BFMI >= {BFMI_MIN}):",
                     *(f"  {line}" for line in failed),
                     "What to try, in the [sampling] of a spec of ours: more draws and tune where only ESS is low; "
                     "target_accept nearer 1 (0.99) where transitions diverge; another --seed to see whether it "

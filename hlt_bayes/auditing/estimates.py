@@ -67,11 +67,9 @@ def pooled_between_parts(book: Book) -> Iterator[Finding]:
                 "weight of a pooled row",
                 "warning",
                 (pooled, *parts),
-                f"{said} implies a weight of {weights[0]:.2f} to {weights[1]:.2f} for {first.row}, whose share "
-                f"of the people "
-                f"is {share:.2f}, which would give {plain(low)} to {plain(high)}: it is an estimate of its own, "
-                f"not their "
-                "mean",
+                f"{said} implies a weight of {weights[0]:.2f} to {weights[1]:.2f} for {first.row}, whose share of the "
+                f"people is {share:.2f}, which would give {plain(low)} to {plain(high)}: it is an estimate of its "
+                "own, not their mean",
             )
 
 
@@ -134,8 +132,8 @@ def stars_and_sample_sizes(book: Book) -> Iterator[Finding]:
                     "what the absence of a star implies",
                     "note",
                     (cell, *sizes),
-                    f"{cell.printed} without a star needs an SE of at least {least:.0f}; with {n} people that is an SD "
-                    f"between people of at least {least / per_person:,.0f}, which is not printed",
+                    f"{cell.printed} without a star needs an SE of at least {least:.0f}; with {n} people that is an "
+                    f"SD between people of at least {least / per_person:,.0f}, which is not printed",
                 )
             continue
         design = known_sd * per_person * scale
@@ -201,8 +199,7 @@ def pooled_stars(book: Book) -> Iterator[Finding]:
         allowed = max(abs(pooled.low), abs(pooled.high)) / z_lower
         said = (
             f"{pooled.printed} needs an SE of at most {allowed:.4f}; the stars of the parts leave SEs of "
-            f"{least[0]:.4f} to "
-            f"{most[0]:.4f} and {least[1]:.4f} to {most[1]:.4f}"
+            f"{least[0]:.4f} to {most[0]:.4f} and {least[1]:.4f} to {most[1]:.4f}"
         )
         common = allowed * math.sqrt(2)
         if smallest > allowed:
@@ -214,9 +211,8 @@ def pooled_stars(book: Book) -> Iterator[Finding]:
                 "pooled star",
                 "note",
                 (pooled, *parts),
-                f"{said}; if alike, those of the parts are at most {common:.4f}: so neither is near its upper "
-                f"end, unless the "
-                "other is near its lower",
+                f"{said}; if alike, those of the parts are at most {common:.4f}: so neither is near its upper end, "
+                "unless the other is near its lower",
             )
 
 

@@ -67,8 +67,7 @@ def returns_and_impacts(book: Book) -> Iterator[Finding]:
                 "warning",
                 (called_net[0], *cells),
                 f"{about} the text calls them net; read gross of cost one price of £{low:,.0f} to £{high:,.0f} "
-                f"explains all; read net none does "
-                f"({texts['net']})",
+                f"explains all; read net none does ({texts['net']})",
             )
         if agree["gross"]:
             yield from _zeros(book, returns, impacts, outcome, (low, high), half_unit)
@@ -115,10 +114,8 @@ def _zeros(
                 "warning",
                 (cell, impact, cost),
                 f"at the price that the other returns imply (£{price[0]:,.0f} to £{price[1]:,.0f} per unit of "
-                f"{outcome}) "
-                f"{impact.printed} returns {_pounds(min(ends))} to {_pounds(max(ends))} for each £1, printed "
-                f"{cell.printed}: an impact "
-                "without a star was counted as none",
+                f"{outcome}) {impact.printed} returns {_pounds(min(ends))} to {_pounds(max(ends))} for each £1, "
+                f"printed {cell.printed}: an impact without a star was counted as none",
             )
 
 

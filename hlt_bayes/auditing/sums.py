@@ -97,8 +97,8 @@ def _sums_to_hundred(sets: Iterable[list[Cell]]) -> Iterator[Finding]:
                 "shares of one choice",
                 "error",
                 tuple(shares),
-                f"{terms} = {plain(added)} %; rounding of {len(shares)} shares allows "
-                f"{plain(100 - slack)} to {plain(100 + slack)} %",
+                f"{terms} = {plain(added)} %; rounding of {len(shares)} shares allows {plain(100 - slack)} to "
+                f"{plain(100 + slack)} %",
             )
 
 

@@ -151,9 +151,8 @@ def _problems(line: int, row: dict[str, str]) -> Iterator[str]:
         fits = fits or (name in _OF_OUTCOME and row["outcome"] in _UNIT_OF.get(unit, ""))
         if number is None or found is None or not fits:
             yield (
-                f"line {line}, column {name!r}: {row[name]!r} is not a number of this column; write it as "
-                f"printed, with a "
-                "point before decimals (0.10)"
+                f"line {line}, column {name!r}: {row[name]!r} is not a number of this column; write it as printed, "
+                "with a point before decimals (0.10)"
             )
         else:
             numbers[name] = number
@@ -229,9 +228,8 @@ def _of_spread(line: int, row: dict[str, str], numbers: dict[str, Printed]) -> I
             and estimate.value - estimate.half_unit <= upper.value + upper.half_unit
         ):
             yield (
-                f"line {line}, column 'estimate': {row['estimate']!r} lies outside its interval, "
-                f"{row['ci_lower']!r} to "
-                f"{row['ci_upper']!r}; check signs and units"
+                f"line {line}, column 'estimate': {row['estimate']!r} lies outside its interval, {row['ci_lower']!r} "
+                f"to {row['ci_upper']!r}; check signs and units"
             )
     if estimate and row["outcome"] == "employment" and abs(estimate.value) > 100:
         yield f"line {line}, column 'estimate': {row['estimate']!r} given; a difference of shares is at most 100 ppt"
@@ -244,7 +242,7 @@ def _of_spread(line: int, row: dict[str, str], numbers: dict[str, Printed]) -> I
     if not any(row[name] for name in ("se", "ci_lower", "p", "n_treatment")) and row["stars"] in ("", "none"):
         yield (
             f"line {line}, column 'se': nothing bounds the standard error; give se, interval, p, stars or n of both "
-            f"arms"
+            "arms"
         )
 
 
@@ -262,7 +260,7 @@ def _repeated(rows: list[tuple[int, dict[str, str]]]) -> Iterator[str]:
         if sites.setdefault(row["group"], row["site"]) != row["site"]:
             yield (
                 f"line {line}, column 'site': {row['site']!r}, but {row['group']!r} was in {sites[row['group']]!r} "
-                f"before"
+                "before"
             )
 
 

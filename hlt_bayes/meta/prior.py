@@ -127,8 +127,8 @@ def ips_prior(
         raise EvidenceError(f"ratio: attrs lack {', '.join(missing)}; use ratio_of_new_trial or briefing_ratio")
     if ratio.attrs["contains_hlt"] == "yes" and hlt_counted_twice != "as a sensitivity":
         raise EvidenceError(
-            f"source {ratio.attrs['source']!r}: {_BRIEFING}; use ratio_of_new_trial, or say "
-            "hlt_counted_twice='as a sensitivity'"
+            f"source {ratio.attrs['source']!r}: {_BRIEFING}; use ratio_of_new_trial, or say hlt_counted_twice='as a "
+            "sensitivity'"
         )
     wrong = [f"{group} {rate!r}" for group, rate in control_rates.items() if not 0 < rate < 1]
     if wrong or not control_rates:

@@ -27,12 +27,12 @@ def significance_filter(returns: pd.DataFrame, comparison: pd.DataFrame) -> list
             continue
         unfiltered, mean, low, high = (pounds(row[name]) for name in ("unfiltered", "mean", "lower_89", "upper_89"))
         sentences.append(
-            f"{group}'s published economic return of £0 comes from a rule, not from an estimate: its printed {outcome} "
-            f"impact, {as_printed(cell['text'])}, had no star and counts as none. Valued as that of the other "
-            f"groups ({price_in_words(row)}), it returns {unfiltered} gross for each £1. Pooled with the other groups, "
-            f"the return has posterior mean {mean} (89% interval {low} to {high}) and exceeds £1 with probability "
-            f"{percent(row['prob_above_one'])}. The step from {unfiltered} to {mean} is pooling, and depends on the "
-            "prior of how far groups differ."
+            f"{group}'s published economic return of £0 comes from a rule, not from an estimate: its printed "
+            f"{outcome} impact, {as_printed(cell['text'])}, had no star and counts as none. Valued as that of the "
+            f"other groups ({price_in_words(row)}), it returns {unfiltered} gross for each £1. Pooled with the other "
+            f"groups, the return has posterior mean {mean} (89% interval {low} to {high}) and exceeds £1 with "
+            f"probability {percent(row['prob_above_one'])}. The step from {unfiltered} to {mean} is pooling, and "
+            "depends on the prior of how far groups differ."
         )
     return sentences
 
@@ -63,8 +63,7 @@ def conflicts(comparison: pd.DataFrame) -> list[str]:
         return []
     return [
         f"The printed estimate lies outside the 95% interval of its posterior: {cells}. There prior and print "
-        f"conflict: see "
-        "whether the spec's [priors.mu] and [priors.tau] suit these trials."
+        "conflict: see whether the spec's [priors.mu] and [priors.tau] suit these trials."
     ]
 
 
@@ -76,23 +75,21 @@ def limits(evidence: Evidence, spec: ImpactSpec) -> tuple[str, ...]:
 
 
 UNUSED_POOLED_ROWS = (
-    "The printed pooled rows (All SCR, All OOW) and their stars are information that this model does not use. They are "
-    "estimates of their own, not means of the printed groups (earnings of All SCR: printed £102, weighted mean £45), "
-    "so a difference in a pooled row is not shrinkage alone."
+    "The printed pooled rows (All SCR, All OOW) and their stars are information that this model does not use. They "
+    "are estimates of their own, not means of the printed groups (earnings of All SCR: printed £102, weighted mean "
+    "£45), so a difference in a pooled row is not shrinkage alone."
 )
 
 
 LIMITS_OF_OWN_TRIALS = (
-    "Standard errors that the file does not give are recovered from what it does give, under the spec's prior "
-    "of how far "
-    "a standard error departs from that of the sample sizes; stars are read as 90, 95 and 99 %.",
-    "The spec's priors were stated for the Health-led Employment Trials: read them, and move those that do not "
-    "suit yours.",
+    "Standard errors that the file does not give are recovered from what it does give, under the spec's prior of how "
+    "far a standard error departs from that of the sample sizes; stars are read as 90, 95 and 99 %.",
+    "The spec's priors were stated for the Health-led Employment Trials: read them, and move those that do not suit "
+    "yours.",
     "Groups are taken as exchangeable, and groups of one trial as independent; few of them say little about how far "
     "impacts differ between groups, so that the prior of that spread matters.",
-    "Where neither rates nor events are known, the standard error of a difference of shares takes every rate "
-    "as equally "
-    "likely, which is too wide for common outcomes and too narrow for rare ones.",
+    "Where neither rates nor events are known, the standard error of a difference of shares takes every rate as "
+    "equally likely, which is too wide for common outcomes and too narrow for rare ones.",
     "Outcomes are independent in this model. The file states no costs, so nothing is valued.",
 )
 """What a file of somebody's own trials and this model cannot tell."""
@@ -101,22 +98,19 @@ LIMITS = (
     "The report prints no standard errors: they are recovered from rounding, stars and sample sizes, under a stated "
     "prior. For earnings that is in effect an assumed SD of earnings (£5,200 to £9,000), because no star bounds them "
     "tightly.",
-    "Three trial groups say little about how far impacts differ between groups: the prior of that spread matters, most "
-    "of all for a group that lies apart.",
+    "Three trial groups say little about how far impacts differ between groups: the prior of that spread matters, "
+    "most of all for a group that lies apart.",
     UNUSED_POOLED_ROWS,
     "Health and wellbeing were seen only in those who answered the 12-month survey; returns apply them to everybody "
-    "randomised. For employment and earnings all recruits are taken as analysed; the report says that tax "
-    "records covered "
-    "more of them than the surveys, not all.",
+    "randomised. For employment and earnings all recruits are taken as analysed; the report says that tax records "
+    "covered more of them than the surveys, not all.",
     "Prices are those that the published returns imply, not prices of ours: how long a gain lasts and what a QALY is "
     "worth are inside them and cannot be told apart here. They are drawn independently of the impacts.",
     "That an impact without a star counts as none is how the printed returns read (section 2.1 gives no return where "
     "no significant impact was found); the report does not state it as a rule.",
     "The printed returns are read as gross of cost. The report calls the financial ones net, and says that the "
-    "financial "
-    "benefits were not much greater than the costs, which fits a net reading; but read so, the two groups that "
-    "have one "
-    "imply no price in common, narrowly. The full economic report would settle it.",
+    "financial benefits were not much greater than the costs, which fits a net reading; but read so, the two groups "
+    "that have one imply no price in common, narrowly. The full economic report would settle it.",
     "The published evaluation drew its own distribution of the returns (10,000 Monte Carlo draws) and warned that a "
     "re-run might not give the same results; it is not printed, so only its point values stand beside ours.",
     "Outcomes are independent in this model, and the uncertainty of costs is not in it.",

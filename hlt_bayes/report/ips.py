@@ -32,8 +32,8 @@ def methods_table(methods: pd.DataFrame) -> Table:
         rows=tuple(rows),
         notes=(
             "Ratio: IPS against control, above 1 is better; OR odds ratio, RR risk ratio. DL: DerSimonian-Laird; HK: "
-            "Hartung-Knapp; PET, PEESE: at no standard error; Bayes: exact binomial likelihood, posterior median. New "
-            "trial: what another trial would see. tau: SD of log ratios between trials.",
+            "Hartung-Knapp; PET, PEESE: at no standard error; Bayes: exact binomial likelihood, posterior median. "
+            "New trial: what another trial would see. tau: SD of log ratios between trials.",
             *(f"[{i + 1}] {note}." for i, note in enumerate(notes)),
         ),
     )
@@ -62,12 +62,11 @@ def priors_table(priors: pd.DataFrame) -> Table:
         rows=tuple(rows),
         notes=(
             f"Printed: {observed}. Conflict p: predictive probability, under the trials alone, of an estimate as far "
-            f"out. Wide: weight of the wide component given the printed estimate; before, it is "
+            "out. Wide: weight of the wide component given the printed estimate; before, it is "
             f"{priors['wide_weight'].iloc[0]:.0%}.",
             "† Contains the Health-led Trials: a sensitivity, since as a prior it counts them twice.",
-            f"‡ More than {CAPPED:.0%} of the draws would carry the rate above 100% and are cut there: the "
-            f"reading does "
-            "not fit a group of whom so many work.",
+            f"‡ More than {CAPPED:.0%} of the draws would carry the rate above 100% and are cut there: the reading "
+            "does not fit a group of whom so many work.",
         ),
     )
 

@@ -22,8 +22,8 @@ QUESTION = (
 )
 FIGURE_TEXTS = {
     "impacts": "Forest plot: for each outcome and group, the printed impact with an interval from its recovered "
-    "standard error, and below it the posterior mean with its 89 % and 95 % intervals. The numbers stand in the tables "
-    "of impacts and of the comparison.",
+    "standard error, and below it the posterior mean with its 89 % and 95 % intervals. The numbers stand in the "
+    "tables of impacts and of the comparison.",
     "returns": "For each group, the posterior distribution of the benefit per £1 with its mean and 89 % interval, the "
     "published return, the return of the printed impact, and a line at £1. The numbers stand in the table of returns.",
 }

@@ -157,11 +157,9 @@ def audit_table(findings: pd.DataFrame) -> Table:
         columns=("Severity", "Place", "Finding"),
         rows=tuple(rows),
         notes=(
-            "error: cannot be true as printed; warning: doubtful, cut, or named otherwise elsewhere; note: "
-            "worth knowing. "
-            "In brackets what is done where an analysis uses a cell; the others are kept as printed. --used "
-            "shows these alone, "
-            "--csv the cells of each.",
+            "error: cannot be true as printed; warning: doubtful, cut, or named otherwise elsewhere; note: worth "
+            "knowing. In brackets what is done where an analysis uses a cell; the others are kept as printed. --used "
+            "shows these alone, --csv the cells of each.",
         ),
     )
 

@@ -55,9 +55,8 @@ def is_of_ours(table: pd.DataFrame) -> bool:
 def _notes_of_ours() -> tuple[str, ...]:
     return (
         f"Positive is better. {'; '.join(f'{known.label}: {known.measure}' for known in OUTCOMES.values())}.",
-        "Employment and earnings are per person randomised, health and wellbeing per person who answered the "
-        "survey. Intervals are equal-tailed. All SCR and All OOW are means of their groups weighted by recruits to "
-        "treatment.",
+        "Employment and earnings are per person randomised, health and wellbeing per person who answered the survey. "
+        "Intervals are equal-tailed. All SCR and All OOW are means of their groups weighted by recruits to treatment.",
     )
 
 
@@ -87,8 +86,8 @@ def returns_table(returns: pd.DataFrame) -> Table:
                 f"{row['perspective'].capitalize()}: {row['outcome']} at {price_in_words(row)} (from printed returns)."
                 for _, row in returns.drop_duplicates("perspective").iterrows()
             ),
-            "Published: an impact without a star counts as none. No filter: the printed impact at the mean price, star "
-            "or not; where a return above £0 is printed the two agree by construction. Mean, interval, P: this "
+            "Published: an impact without a star counts as none. No filter: the printed impact at the mean price, "
+            "star or not; where a return above £0 is printed the two agree by construction. Mean, interval, P: this "
             "re-analysis, every posterior draw, nothing set to zero.",
             "Returns are read as gross of cost, which is a choice: the report calls the financial ones net.",
             f"{MISSING}: not calculated in the report. Cost: £ per person randomised to treatment.",
@@ -137,8 +136,8 @@ def comparison_table(comparison: pd.DataFrame) -> Table:
         rows=tuple(rows),
         notes=(
             _of_standard_errors(comparison),
-            "Shrunk: how far the mean has moved from the printed estimate towards the average of the groups' means (0% "
-            "not at all, 100% all the way); blank where the two lie too close for the rounding.",
+            "Shrunk: how far the mean has moved from the printed estimate towards the average of the groups' means "
+            "(0% not at all, 100% all the way); blank where the two lie too close for the rounding.",
             *(
                 ("Pooled rows: ours are means of the groups; the printed ones are estimates of their own.",)
                 if is_of_ours(comparison)

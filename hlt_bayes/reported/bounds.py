@@ -98,7 +98,7 @@ def _within_interval(row: pd.Series, lower: float, upper: float, se: float, wher
     off = (low - high) / se
     if off > ASYMMETRY:
         raise EvidenceError(
-            f"{where}: the estimate {row['text']!r} is not the middle of its interval, by {off:.1f} standard errors; a "
-            "normal interval is symmetric about it: check both, or give se in place of the interval"
+            f"{where}: the estimate {row['text']!r} is not the middle of its interval, by {off:.1f} standard errors; "
+            "a normal interval is symmetric about it: check both, or give se in place of the interval"
         )
     return lower, upper

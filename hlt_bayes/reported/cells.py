@@ -117,9 +117,8 @@ def _log_se_prior(
     if np.isfinite(least) and np.isfinite(most):
         return (least + most) / 2, FLAT_LOG_SD
     raise EvidenceError(
-        f"{where}: what is printed does not bound its standard error on both sides; give n_treatment and "
-        f"n_control (and for "
-        "earnings sd), se, an interval or an exact p, with more digits where they are few"
+        f"{where}: what is printed does not bound its standard error on both sides; give n_treatment and n_control "
+        "(and for earnings sd), se, an interval or an exact p, with more digits where they are few"
     )
 
 
@@ -130,9 +129,9 @@ def _refuse_slips(row: pd.Series, bounds: Bounds, design: float, prior: tuple[fl
     far = max(least - mean, mean - most) / sd
     if not np.isnan(design) and far > FAR_SDS:
         raise EvidenceError(
-            f"{where}: what is printed leaves a standard error of {np.exp(least):.3g} to {np.exp(most):.3g}, "
-            f"the number of "
-            f"people one near {design:.3g} ({row['unit']}); check units, stars, p and the number of people of each arm"
+            f"{where}: what is printed leaves a standard error of {np.exp(least):.3g} to {np.exp(most):.3g}, the "
+            f"number of people one near {design:.3g} ({row['unit']}); check units, stars, p and the number of people "
+            "of each arm"
         )
     for name, kind in (("events", "events"), ("rate", "percentages")):
         if np.isnan(row[f"{name}_treatment"]):

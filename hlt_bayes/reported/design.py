@@ -50,10 +50,9 @@ def design_se(row: pd.Series, spec: ImpactSpec, sizes: Mapping[str, pd.DataFrame
     if bounded:
         return np.nan, 0.0
     raise SpecError(
-        f"{outcome} of {group}: spec {spec.name!r}, key 'standard_error.design.{outcome}.sd.{group}' is "
-        f"missing, and no SD, "
-        "SE, interval, p or star bounds its standard error; state the SD in the spec, or in column 'sd' of a file of "
-        "your own"
+        f"{outcome} of {group}: spec {spec.name!r}, key 'standard_error.design.{outcome}.sd.{group}' is missing, and "
+        "no SD, SE, interval, p or star bounds its standard error; state the SD in the spec, or in column 'sd' of a "
+        "file of your own"
     )
 
 

@@ -27,8 +27,7 @@ def build_model(spec: ImpactSpec, evidence: Evidence) -> pm.Model:
     rows = None if spec.pooled_rows is None else pooled_rows(evidence, spec, cells)
     if rows is not None and not rows.sizes["pooled_cell"]:
         raise SpecError(
-            f"spec {spec.name!r}, key 'pooled_rows': {evidence.path} prints no row that pools two of its "
-            f"groups; use a spec "
-            "without it"
+            f"spec {spec.name!r}, key 'pooled_rows': {evidence.path} prints no row that pools two of its groups; use "
+            "a spec without it"
         )
     return STRUCTURES[spec.structure](cells, spec, rows=rows)
