@@ -13,7 +13,7 @@ import pandas as pd
 from hlt_bayes.errors import EvidenceError, unknown_name
 from hlt_bayes.evidence.printed import Printed, parse_printed
 from hlt_bayes.evidence.schema import CELL, QUANTITY, STARS
-from hlt_bayes.vocabulary import ARMS, OUTCOMES, REPORTED_GROUPS
+from hlt_bayes.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS
 
 COLUMNS = {
     "outcome": f"one of {', '.join(OUTCOMES)}",
@@ -161,7 +161,7 @@ def _problems(line: int, row: dict[str, str]) -> Iterator[str]:
         return
     if not row["group"]:
         yield f"line {line}, column 'group': empty; name the trial or its group"
-    elif row["group"] in (*set(REPORTED_GROUPS) - {"SCR IW", "SCR OOW", "WMCA"}, "All"):
+    elif row["group"] in (*POOLED_GROUPS, "All"):
         yield f"line {line}, column 'group': {row['group']!r} is the name of a pooled row; give the group another"
     if row["stars"] not in ("", "none", *STARS[1:4]):
         yield f"line {line}, column 'stars': {unknown_name(row['stars'], ['', 'none', *STARS[1:4]])}"

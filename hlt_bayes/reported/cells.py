@@ -19,8 +19,8 @@ from hlt_bayes.vocabulary import ARMS, GROUPS
 FLAT_LOG_SD = 2.0
 """SD of the prior of log SE where no design bounds it and what is printed bounds it on both sides."""
 
-EVENTS_AND_P_LOG_SD = 0.1
-"""Least SD of the prior of log SE where events and a p value are given: the p may be of another test."""
+EVENTS_AND_MORE_LOG_SD = 0.1
+"""Least SD of the prior of log SE where events stand beside a p, an SE or an interval, which may be of another test."""
 
 ADJUSTMENT_SES = 2.0
 """SEs by which covariates are taken to move an estimate from the difference of its own events or percentages."""
@@ -112,8 +112,8 @@ def _log_se_prior(
     if not np.isnan(design):
         if np.isnan(row["events_treatment"]) or row["half_unit"] > 0:
             return float(np.log(design) + ratio.mean), float(np.hypot(ratio.sd, design_log_sd))
-        loose = not np.isnan(row["p_lower"])
-        return float(np.log(design)), max(design_log_sd, EVENTS_AND_P_LOG_SD) if loose else design_log_sd
+        otherwise_too = row[["p_lower", "se", "ci_lower"]].notna().any()
+        return float(np.log(design)), max(design_log_sd, EVENTS_AND_MORE_LOG_SD) if otherwise_too else design_log_sd
     if np.isfinite(least) and np.isfinite(most):
         return (least + most) / 2, FLAT_LOG_SD
     raise EvidenceError(
