@@ -141,7 +141,8 @@ def test_a_wrong_file_of_trials_is_refused_before_anything_is_done(tmp_path):
     assert result.exit_code == 2
     assert "line 2, column 'se': '0' given; a standard error is above 0" in result.output
     path.write_text("outcome,group,estimate,unit,se\nhealth,A,0.1,SD,0.05\n", encoding="utf-8")
-    result = runner.invoke(app, ["run", "--evidence", str(path), "--economics", "published"])
+    arguments = ["run", "--evidence", str(path), "--economics", "published", "--out", str(tmp_path / "out")]
+    result = runner.invoke(app, arguments)
     assert result.exit_code == 2
     assert "prints no costs, so nothing can be valued" in result.output
     assert not (tmp_path / "out").exists()

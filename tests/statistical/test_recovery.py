@@ -105,6 +105,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("fault", WRONG)
 def test_a_wrong_recovery_does_not_cover(primary, fault):

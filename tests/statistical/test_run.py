@@ -98,8 +98,8 @@ def test_draws_that_did_not_converge_are_refused(tmp_path):
 @pytest.mark.parametrize(
     "stage",
     [
-        "Compiling the model",
         "Sampling",
+        pytest.param("Compiling the model", marks=pytest.mark.slow),
         pytest.param("Compiling the model, lost", marks=pytest.mark.slow),
         pytest.param("Writing the result", marks=pytest.mark.slow),
     ],
