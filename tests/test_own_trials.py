@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from helpers import fill_block
 
+from hlt_bayes.auditing import audit
 from hlt_bayes.errors import EvidenceError, SpecError
 from hlt_bayes.evidence import evidence_of_rows, load_evidence
 from hlt_bayes.evidence.own_trials import COLUMNS, MAX_ROWS
@@ -288,6 +289,13 @@ def test_our_impacts_in_the_format_of_the_file_are_the_same_evidence(tmp_path, e
     assert mine.sites == {"SCR IW": "SCR", "SCR OOW": "SCR", "WMCA": "WMCA"}
     assert mine.costs.empty
     assert mine.of_own_trials
+
+
+def test_the_audit_of_own_trials_names_the_line(tmp_path):
+    rows = [GOOD | {"estimate": "0.9", "stars": "none"}, GOOD | {"group": "B", "source": "p. 7"}]
+    findings = audit(load_evidence(write(tmp_path, rows)))
+    assert findings["place"].tolist() == ["line 2"]
+    assert "no star needs one from" in findings["arithmetic"].item()
 
 
 def test_rows_that_are_no_text_are_refused():

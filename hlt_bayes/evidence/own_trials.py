@@ -278,7 +278,7 @@ def _cells(line: int, row: dict[str, str], document: str) -> Iterator[dict[str, 
             text = _as_in_a_report(text, outcome.printed_unit, "" if row["stars"] == "none" else row["stars"])
         yield {
             "document": document,
-            "place": row["source"] or "file",
+            "place": f"line {line}" + (f" ({row['source']})" if row["source"] else ""),
             "line": str(line),
             "row": row["group"],
             "column": f"{row['outcome']} {column}",
