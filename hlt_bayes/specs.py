@@ -18,6 +18,7 @@ OutcomeName = Literal["employment", "earnings", "health", "wellbeing"]
 GroupName = Words
 ReportedGroupName = Literal["SCR IW", "SCR OOW", "All SCR", "WMCA", "All OOW"]
 SampleName = Literal["recruits", "12-month survey sample"]
+Kind = Literal["impact", "economic", "meta"]
 SEED_END = 2**63
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(gt=0, le=1_000_000)]
@@ -195,8 +196,7 @@ def load_impact_spec(name: str | Path) -> ImpactSpec:
     SpecError
         No such spec, or a file that is not one: all its errors in one message, each with file and key.
     """
-    path = spec_path(name, "impact")
-    return read_strict(path, ImpactSpec, SpecError, base=lambda other: spec_path(other, "impact", beside=path))
+    return read_spec(name, "impact", ImpactSpec)
 
 
 def load_economic_spec(name: str | Path) -> EconomicSpec:
@@ -207,8 +207,13 @@ def load_economic_spec(name: str | Path) -> EconomicSpec:
     SpecError
         No such spec, or a file that is not one: all its errors in one message, each with file and key.
     """
-    path = spec_path(name, "economic")
-    return read_strict(path, EconomicSpec, SpecError, base=lambda other: spec_path(other, "economic", beside=path))
+    return read_spec(name, "economic", EconomicSpec)
+
+
+def read_spec[T: Spec](name: str | Path, kind: Kind, table: type[T]) -> T:
+    """Read a spec of one kind by name or path, and the specs that it is based on."""
+    path = spec_path(name, kind)
+    return read_strict(path, table, SpecError, base=lambda other: spec_path(other, kind, beside=path))
 
 
 def models_folder() -> Path:
@@ -220,7 +225,7 @@ def models_folder() -> Path:
     raise SpecError(f"{package / '_models'}: the shipped specs are missing; install the package again")
 
 
-def spec_path(name: str | Path, kind: Literal["impact", "economic", "meta"], *, beside: Path | None = None) -> Path:
+def spec_path(name: str | Path, kind: Kind, *, beside: Path | None = None) -> Path:
     """File of a spec: ``name`` itself where it is a path to a TOML file, else that of the shipped spec.
 
     A relative path is taken from the folder of the file ``beside``, where that is given.

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hlt_bayes.errors import EvidenceError, SpecError
 from hlt_bayes.evidence import evidence_of_rows, load_evidence
 from hlt_bayes.evidence.own_trials import COLUMNS, MAX_ROWS
 from hlt_bayes.report.sources import trials_csv
-from hlt_bayes.reported import reported_results
+from hlt_bayes.reported import recovered_se, reported_results
 from hlt_bayes.structures import build_model
 
 GOOD = {"outcome": "health", "group": "A", "estimate": "0.10", "unit": "SD", "n_treatment": "640", "n_control": "541"}
@@ -183,6 +184,45 @@ def test_whatever_is_printed_becomes_a_bound(primary, printed, bounds):
     for name, value in bounds.items():
         assert cell[name].item() == pytest.approx(value, abs=1e-4), name
     assert cell["design_se"].item() == pytest.approx(np.sqrt(1 / 640 + 1 / 541))
+
+
+def z(p):
+    return NormalDist().inv_cdf(1 - p / 2)
+
+
+BY_REJECTION = {
+    "SE": ({"se": "0.06"}, lambda _, s: (s > 0.055) & (s < 0.065)),
+    "interval": (
+        {"ci_lower": "0.00", "ci_upper": "0.20"},
+        lambda _, s: (s > 0.19 / (2 * z(0.05))) & (s < 0.21 / (2 * z(0.05))),
+    ),
+    "exact p": ({"p": "0.09"}, lambda x, s: (x / s > z(0.095)) & (x / s < z(0.085))),
+    "p below": ({"p": "<0.05"}, lambda x, s: x / s > z(0.05)),
+    "star and SE": ({"stars": "*", "se": "0.06"}, lambda x, s: (s > 0.055) & (x / s > z(0.1)) & (x / s < z(0.05))),
+}
+
+
+@pytest.mark.parametrize("kind", BY_REJECTION)
+def test_recovered_ses_of_other_prints_are_those_of_rejection_sampling(primary, kind):
+    printed, agrees = BY_REJECTION[kind]
+    rng = np.random.default_rng(4)
+    x = rng.uniform(0.095, 0.105, 2_000_000)
+    s = np.sqrt(1 / 640 + 1 / 541) * np.exp(rng.normal(0.05, 0.2, x.size))
+    kept = s[agrees(x, s)]
+    cells = reported_results(evidence_of_rows([GOOD | printed], name="mine"), primary)
+    recovered = recovered_se(cells, [0.055, 0.5, 0.945]).isel(cell=0).sel(quantity="se")
+
+    def off(draws):
+        errors = [
+            abs((draws < value).mean() - p) / np.sqrt(p * (1 - p) / draws.size)
+            for p, value in zip(recovered["probability"].to_numpy(), recovered["quantile"].to_numpy(), strict=True)
+        ]
+        return max(errors)
+
+    assert kept.size > 10_000
+    assert off(kept) < 4
+    # The twin that takes no notice of what is printed beside the estimate.
+    assert off(s) > 20
 
 
 @pytest.mark.parametrize(

@@ -84,14 +84,9 @@ def _makes(book: Book, cell: Cell, measure: str, group: str, arm: str) -> str:
     found = [
         f"{cell.printed} is {plain(answered.value)} of {plain(people.value)}"
         for people in asked
-        if answered and people and _near(cell, 100 * answered.value / people.value)
+        if answered and people and cell.rounded_or_cut_from(100 * answered.value / people.value)
     ]
     return found[0] if found else f"{cell.printed} follows from no printed number of people"
-
-
-def _near(cell: Cell, share: float) -> bool:
-    """Say whether a share would be printed so, rounded or cut."""
-    return cell.allows(share) or 0 <= share - cell.value < 2 * cell.half_unit
 
 
 def response_rates_name_their_base(book: Book) -> Iterator[Finding]:
@@ -112,10 +107,8 @@ def claims_of_running_text(book: Book) -> Iterator[Finding]:
         result = book.named(relation.result) if relation.result else None
         cells = tuple([result, *terms] if result else terms)
         sure = len({cell.document for cell in cells}) == 1 and not relation.otherwise
-        severity, unless = (
-            "error" if sure else "warning",
-            f"; unless {relation.otherwise}" if relation.otherwise else "",
-        )
+        severity = "error" if sure else "warning"
+        unless = f"; unless {relation.otherwise}" if relation.otherwise else ""
         if not all(cell.known for cell in cells):
             continue
         if result is None:
@@ -130,8 +123,9 @@ def claims_of_running_text(book: Book) -> Iterator[Finding]:
             continue
         low, high = _bounds(relation, terms)
         if not result.allows(low, high):
-            value = f"{low:.4g}" if high - low < 1e-9 else f"{low:.4g} to {high:.4g}"
-            cut = high - low < 1e-9 and 0 <= low - result.value < 2 * result.half_unit and not result.is_exact
+            exact = high - low < _EDGE
+            value = f"{low:.4g}" if exact else f"{low:.4g} to {high:.4g}"
+            cut = exact and result.cut_from(low) and not result.is_exact
             yield Finding(
                 "claim of the text",
                 "warning" if cut else severity,

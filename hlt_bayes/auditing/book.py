@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -70,6 +70,14 @@ class Cell:
         slack = _TINY * max(1.0, abs(self.value))
         half = 0.0 if self.is_exact else self.half_unit
         return self.value - half - slack <= high and low <= self.value + half + slack
+
+    def cut_from(self, value: float) -> bool:
+        """Say whether cutting ``value`` after the printed digits, in place of rounding it, gives what is printed."""
+        return 0 <= value - self.value < 2 * self.half_unit
+
+    def rounded_or_cut_from(self, value: float) -> bool:
+        """Say whether ``value`` would be printed so, rounded or cut."""
+        return self.allows(value) or self.cut_from(value)
 
     def __str__(self) -> str:
         """Name the cell and what it prints."""
@@ -245,6 +253,15 @@ def as_frame(findings: Iterable[Finding]) -> pd.DataFrame:
     return frame.sort_values(
         "severity", key=lambda names: names.map(SEVERITIES.index), kind="stable", ignore_index=True
     )
+
+
+def weighted_bounds(parts: Sequence[Cell], weights: Sequence[float]) -> tuple[float, float]:
+    """Least and greatest weighted mean of some cells that their rounding leaves."""
+    low, high = (
+        sum(weight * end for weight, end in zip(weights, ends, strict=True)) / sum(weights)
+        for ends in ([cell.low for cell in parts], [cell.high for cell in parts])
+    )
+    return low, high
 
 
 def plain(value: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hlt_bayes.auditing.book import Book, Cell, Finding, plain
+from hlt_bayes.auditing.book import Book, Cell, Finding, plain, weighted_bounds
 from hlt_bayes.reported import STAR_BOUNDS
 from hlt_bayes.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS
 
@@ -60,7 +60,7 @@ def pooled_between_parts(book: Book) -> Iterator[Finding]:
             continue
         counts = [sum(cell.value for cell in size) for size in sizes]
         share = counts[0] / sum(counts)
-        low, high = (share * a + (1 - share) * b for a, b in ((first.low, second.low), (first.high, second.high)))
+        low, high = weighted_bounds(parts, counts)
         if not pooled.allows(low, high):
             weights = _implied_weights(pooled, first, second)
             yield Finding(
@@ -96,8 +96,7 @@ def pooled_percentages(book: Book) -> Iterator[Finding]:
             continue
         first, second = found
         if all(cell.base == cell.base for cell in found):
-            weight = first.base / (first.base + second.base)
-            low, high = (weight * a + (1 - weight) * b for a, b in ((first.low, second.low), (first.high, second.high)))
+            low, high = weighted_bounds(found, [cell.base for cell in found])
             said = f"weighted by their bases {plain(first.base)} and {plain(second.base)}"
         else:
             low, high, said = min(first.low, second.low), max(first.high, second.high), "between them"

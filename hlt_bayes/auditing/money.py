@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hlt_bayes.auditing.book import Book, Cell, Finding
+from hlt_bayes.auditing.book import Book, Cell, Finding, weighted_bounds
 from hlt_bayes.auditing.estimates import impact_cells
 from hlt_bayes.vocabulary import OUTCOMES, POOLED_GROUPS
 
@@ -21,11 +21,7 @@ def costs_of_pooled_rows(book: Book) -> Iterator[Finding]:
         costs, weights = [c for c in parts if c], [c for c in treated if c]
         if pooled is None or len(costs) != 2 or len(weights) != 2:
             continue
-        heads = sum(cell.value for cell in weights)
-        low, high = (
-            sum(w.value * end for w, end in zip(weights, ends, strict=True)) / heads
-            for ends in ([c.low for c in costs], [c.high for c in costs])
-        )
+        low, high = weighted_bounds(costs, [cell.value for cell in weights])
         if not pooled.allows(low, high):
             yield Finding(
                 "cost of a pooled row",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from hlt_bayes.auditing.book import Book, Cell, Finding, Grid, plain
+from hlt_bayes.auditing.book import Book, Cell, Finding, Grid, plain, weighted_bounds
 from hlt_bayes.evidence.structure import Percentage, TableStructure
 
 _ONE_CHOICE = {"referral pathway": ("GP", "specialist care service", "other")}
@@ -23,9 +24,8 @@ def totals_along_rows_and_columns(book: Book) -> Iterator[Finding]:
             columns = [column for column in grid.columns if column != table.total_column]
             for row in grid.rows:
                 yield from _total(grid.at(row, table.total_column), grid.row(row, columns))
-        for total, parts in _weighted_totals(table):
-            for row in _base_rows(table):
-                yield from _total(grid.at(row, total), grid.row(row, parts))
+        for one in _weighted_totals(table):
+            yield from _total(grid.at(one.weights_row, one.column), grid.row(one.weights_row, one.parts))
 
 
 def _total(total: Cell | None, parts: Sequence[Cell]) -> Iterator[Finding]:
@@ -43,14 +43,21 @@ def _total(total: Cell | None, parts: Sequence[Cell]) -> Iterator[Finding]:
         )
 
 
-def _weighted_totals(table: TableStructure) -> list[tuple[str, list[str]]]:
-    one = [(table.total_percentage.column, table.total_percentage.parts)] if table.total_percentage else []
-    return [*one, *dict.fromkeys((block.column, tuple(block.parts)) for block in table.total_percentage_blocks)]  # type: ignore[list-item]
+class _WeightedTotal(NamedTuple):
+    """A column that is the mean of ``parts`` weighted by a row of bases, for the rows whose label has ``rows_like``."""
+
+    rows_like: str
+    column: str
+    parts: list[str]
+    weights_row: str
 
 
-def _base_rows(table: TableStructure) -> list[str]:
-    one = [table.total_percentage.weights] if table.total_percentage else []
-    return [*one, *(block.weights_row for block in table.total_percentage_blocks)]
+def _weighted_totals(table: TableStructure) -> list[_WeightedTotal]:
+    whole, blocks = table.total_percentage, table.total_percentage_blocks
+    return [
+        *([_WeightedTotal("", whole.column, whole.parts, whole.weights)] if whole else []),
+        *(_WeightedTotal(block.rows_like, block.column, block.parts, block.weights_row) for block in blocks),
+    ]
 
 
 def sums_of_tables(book: Book) -> Iterator[Finding]:
@@ -103,23 +110,17 @@ def _sums_to_hundred(sets: Iterable[list[Cell]]) -> Iterator[Finding]:
 
 
 def _bases(table: TableStructure) -> list[str]:
-    return [*_base_rows(table), *([table.base_row] if table.base_row else [])]
+    return [*(one.weights_row for one in _weighted_totals(table)), *([table.base_row] if table.base_row else [])]
 
 
 def totals_of_percentages(book: Book) -> Iterator[Finding]:
     """Hold a total percentage to the mean of its parts weighted by their bases, within rounding."""
     for table, grid in book.tables():
         claims = []
-        if table.total_percentage:
-            one = table.total_percentage
-            rows = [row for row in grid.rows if row not in _bases(table)]
-            claims += [
-                (grid.at(row, one.column), grid.row(row, one.parts), grid.row(one.weights, one.parts)) for row in rows
-            ]
-        for block in table.total_percentage_blocks:
-            rows = [row for row in grid.rows if block.rows_like in row and row not in _bases(table)]
-            weights = grid.row(block.weights_row, block.parts)
-            claims += [(grid.at(row, block.column), grid.row(row, block.parts), weights) for row in rows]
+        for one in _weighted_totals(table):
+            rows = [row for row in grid.rows if one.rows_like in row and row not in _bases(table)]
+            weights = grid.row(one.weights_row, one.parts)
+            claims += [(grid.at(row, one.column), grid.row(row, one.parts), weights) for row in rows]
         if table.total_percentage_row:
             last = table.total_percentage_row
             sizes = book.grid(table.document, last.place)
@@ -135,10 +136,7 @@ def totals_of_percentages(book: Book) -> Iterator[Finding]:
 
 def _weighted(total: Cell, parts: Sequence[Cell], weights: Sequence[Cell]) -> Iterator[Finding]:
     people = sum(cell.value for cell in weights)
-    low, high = (
-        sum(weight.value * end for weight, end in zip(weights, ends, strict=True)) / people
-        for ends in ([cell.low for cell in parts], [cell.high for cell in parts])
-    )
+    low, high = weighted_bounds(parts, [cell.value for cell in weights])
     if not total.allows(low, high):
         terms = " + ".join(
             f"{plain(weight.value)} x {plain(cell.value)}" for weight, cell in zip(weights, parts, strict=True)
@@ -195,7 +193,7 @@ def _percentages(triples: Iterable[tuple[Cell | None, Cell | None, Cell | float 
             (
                 other
                 for other, _, _, its in wrong
-                if other is not percentage and _rounded_or_cut(other, share) and _rounded_or_cut(percentage, its)
+                if other is not percentage and other.rounded_or_cut_from(share) and percentage.rounded_or_cut_from(its)
             ),
             None,
         )
@@ -206,14 +204,10 @@ def _percentages(triples: Iterable[tuple[Cell | None, Cell | None, Cell | float 
                 (percentage, count, swapped),
                 f"{said}; it agrees with the percentage of {swapped.row}, and that one with this: exchanged",
             )
-        elif _rounded_or_cut(percentage, share):
+        elif percentage.rounded_or_cut_from(share):
             yield Finding("percentage of a count", "warning", (percentage, count), f"{said}: cut, not rounded")
         else:
             yield Finding("percentage of a count", "error", (percentage, count), said)
-
-
-def _rounded_or_cut(percentage: Cell, share: float) -> bool:
-    return percentage.allows(share) or 0 <= share - percentage.value < 2 * percentage.half_unit
 
 
 def people_and_sessions(book: Book) -> Iterator[Finding]:

@@ -7,16 +7,13 @@ import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hlt_bayes.cli.display import console, show
 from hlt_bayes.cli.stages import Stages
-from hlt_bayes.errors import HltBayesError, SpecError
-
-if TYPE_CHECKING:
-    from hlt_bayes.evidence import Evidence
+from hlt_bayes.errors import HltBayesError
 
 EXIT_INTERRUPTED = 130
 
@@ -177,9 +174,7 @@ def _run(spec: str, economics: str | None, path: Path | None, out: Path, seed: i
         stages.enter("Reading evidence and specs")
         impact_spec, loaded = load_impact_spec(spec), load_evidence(path)
         economic_spec = None
-        if loaded.costs.empty:
-            _refuse_economics(economics, loaded)
-        else:
+        if economics is not None or not loaded.costs.empty:
             economic_spec = load_economic_spec(economics or "published")
             price_intervals(impact_spec.outcomes, economic_spec, loaded)  # refuses now what would fail after the fit
         seed = impact_spec.sampling.seed if seed is None else seed
@@ -200,13 +195,6 @@ def _run(spec: str, economics: str | None, path: Path | None, out: Path, seed: i
     for sentence in [*significance_filter(analysis.returns, analysis.comparison), *conflicts(analysis.comparison)]:
         screen.print(sentence, style="bold")
     screen.print(f"\nWritten: {out} (open {out / 'report.html'})", soft_wrap=True)
-
-
-def _refuse_economics(economics: str | None, evidence: Evidence) -> None:
-    if economics is not None:
-        raise SpecError(
-            f"--economics {economics}: {evidence.path} prints no costs, so nothing can be valued; leave it out"
-        )
 
 
 @contextlib.contextmanager

@@ -36,7 +36,8 @@ def show(table: Table, out: Console, *, wrapped: Collection[str] = ("What change
     from rich import box
     from rich.table import Table as RichTable
 
-    for number, columns in enumerate(_blocks(table, out.width, {0} | _positions(table, wrapped))):
+    loose = {position for position, name in enumerate(table.columns) if position == 0 or name in wrapped}
+    for number, columns in enumerate(_blocks(table, out.width, loose)):
         shown = RichTable(
             title=None if number else table.title,
             title_justify="left",
@@ -46,8 +47,7 @@ def show(table: Table, out: Console, *, wrapped: Collection[str] = ("What change
             padding=(0, 1, 0, 0),
         )
         for position in columns:
-            loose = position == 0 or table.columns[position] in wrapped
-            shown.add_column(table.columns[position], no_wrap=not loose, overflow="fold")
+            shown.add_column(table.columns[position], no_wrap=position not in loose, overflow="fold")
         last = ""
         for row in table.rows:
             if grouped and last and row[0] != last:
@@ -59,10 +59,6 @@ def show(table: Table, out: Console, *, wrapped: Collection[str] = ("What change
     for note in table.notes:
         out.print(note, style="dim")
     out.print()
-
-
-def _positions(table: Table, names: Collection[str]) -> set[int]:
-    return {position for position, name in enumerate(table.columns) if name in names}
 
 
 def _blocks(table: Table, width: int, loose: set[int]) -> Iterator[list[int]]:

@@ -40,7 +40,7 @@ COLUMNS = {
 
 REQUIRED = ("outcome", "group")
 MAX_ROWS = 500
-"""Impacts that one file may hold: each adds three unknowns to the model and about 1 MB of draws to a result."""
+"""Impacts that one file may hold: each adds three unknowns to the model, and their draws to a result."""
 
 SHOWN_PROBLEMS = 20
 LARGEST_SD = 5.0

@@ -13,6 +13,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from hlt_bayes.errors import EvidenceError, unknown_name
+from hlt_bayes.evidence.schema import column_findings
 
 FOLDER = Path(__file__).parent
 OUTCOME_CLASSES = ("any employment", "employment or education", "steady employment")
@@ -108,7 +109,8 @@ def _read(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     try:
         valid: pd.DataFrame = schema.validate(table, lazy=True)
     except pa.errors.SchemaErrors as errors:
-        lines = [_describe(case, schema) for _, case in errors.failure_cases.iterrows()]
+        lines = column_findings(table, schema)
+        lines += [_describe(case, schema) for _, case in errors.failure_cases.iterrows()]
         raise EvidenceError("\n".join(f"{path}, {line}" for line in dict.fromkeys(lines) if line)) from errors
     lines = [
         f"line {position + 2}, column {low!r}: {row[low]:g} is above {high!r}, {row[high]:g}"
@@ -125,11 +127,7 @@ def _read(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
 def _describe(case: pd.Series, schema: pa.DataFrameSchema) -> str:
     """Say what departs from the schema; nothing where another line of the same cell says it."""
     found, check = case["failure_case"], str(case["check"])
-    if check == "column_in_dataframe":
-        return f"column {found!r} is missing; it must have {', '.join(schema.columns)}"
-    if check == "column_in_schema":
-        return f"column {unknown_name(found, schema.columns)}"
-    if pd.isna(case["index"]) or check.startswith("dtype"):
+    if pd.isna(case["index"]) or check.startswith(("column_in_", "dtype")):
         return ""
     where = f"line {int(case['index']) + 2}, column {case['column']!r}"
     if check.startswith("isin"):

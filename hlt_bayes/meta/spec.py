@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hlt_bayes.errors import SpecError
 from hlt_bayes.priors import HalfNormalPrior, NormalPrior, Reasoned, Sourced
-from hlt_bayes.specs import Figure, Sampling, Share, Spec, spec_path
-from hlt_bayes.strict import Finite, Frozen, Positive, read_strict
+from hlt_bayes.specs import Figure, Sampling, Share, Spec, read_spec
+from hlt_bayes.strict import Finite, Frozen, Positive
 
 OutcomeClass = Literal["any employment", "employment or education", "steady employment"]
 
@@ -57,5 +56,4 @@ def load_meta_spec(name: str | Path) -> MetaSpec:
     SpecError
         No such spec, or a file that is not one: all its errors in one message, each with file and key.
     """
-    path = spec_path(name, "meta")
-    return read_strict(path, MetaSpec, SpecError, base=lambda other: spec_path(other, "meta", beside=path))
+    return read_spec(name, "meta", MetaSpec)

@@ -17,7 +17,7 @@ from hlt_bayes.meta import PooledTrials, plot_funnel, plot_trials
 from hlt_bayes.plots import plot_impacts, plot_returns
 from hlt_bayes.report.folder import FORMAT, MANIFEST, file_sha256, replacing
 from hlt_bayes.report.page import page
-from hlt_bayes.specs import EconomicSpec, ImpactSpec
+from hlt_bayes.specs import EconomicSpec, ImpactSpec, Spec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,12 +87,8 @@ def write_trials(trials: PooledTrials, folder: str | Path, *, spec_file: Path, o
         shown = trials.pooled.loc[[name for name in trials.pooled.index if name != "DL-HK"]]
         _save(plot_trials(trials.effects, shown), staging / "forest", origin)
         _save(plot_funnel(trials.effects, float(trials.pooled["mean"]["DL"])), staging / "funnel", origin)
-        spec = {
-            "name": trials.spec.name,
-            "sha256": trials.spec.fingerprint,
-            "files": {spec_file.name: file_sha256(spec_file)},
-        }
-        manifest = {**_made(trials.seed), "inputs": {"meta spec": spec}, "outputs": _outputs(staging)}
+        inputs = {"meta spec": _spec_used(trials.spec, spec_file)}
+        manifest = {**_made(trials.seed), "inputs": inputs, "outputs": _outputs(staging)}
         (staging / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return target
 
@@ -121,18 +117,15 @@ def _manifest(
         **_made(analysis.seed),
         "inputs": {
             "evidence": {"sha256": analysis.evidence.sha256, "files": analysis.evidence.files},
-            **{
-                f"{kind} spec": {
-                    "name": spec.name,
-                    "sha256": spec.fingerprint,
-                    "files": {spec_files[kind].name: file_sha256(spec_files[kind])},
-                }
-                for kind, spec in _specs(analysis).items()
-            },
+            **{f"{kind} spec": _spec_used(spec, spec_files[kind]) for kind, spec in _specs(analysis).items()},
         },
         "outputs": _outputs(folder),
         "seconds": {stage: round(duration, 2) for stage, duration in seconds.items()},
     }
+
+
+def _spec_used(spec: Spec, file: Path) -> dict[str, object]:
+    return {"name": spec.name, "sha256": spec.fingerprint, "files": {file.name: file_sha256(file)}}
 
 
 def _made(seed: int) -> dict[str, object]:

@@ -22,6 +22,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+Array = Any
+"""An array of NumPy or a variable of PyTensor."""
+
+Library = Any
+"""``numpy`` or ``pytensor.tensor``."""
+
 _QUANTILE = {p: NormalDist().inv_cdf(1 - p / 2) for p in (0.10, 0.05, 0.01)}
 
 STAR_BOUNDS = {
@@ -39,13 +45,13 @@ TAIL_SDS = 10.0
 """Where nothing bounds ``log s``, its prior is cut this many SDs out: a mass below 1e-22."""
 
 
-def estimate_at(position: Any, cells: xr.Dataset) -> Any:  # noqa: ANN401 - NumPy or PyTensor
+def estimate_at(position: Array, cells: xr.Dataset) -> Array:
     """Unrounded estimate {cell} at ``position`` in (0, 1) of its interval."""
     lower, upper = cells["lower"].to_numpy(), cells["upper"].to_numpy()
     return lower + (upper - lower) * position
 
 
-def log_se_bounds(estimate: Any, cells: xr.Dataset, xp: Any) -> tuple[Any, Any]:  # noqa: ANN401
+def log_se_bounds(estimate: Array, cells: xr.Dataset, xp: Library) -> tuple[Array, Array]:
     """Bounds of the log SE {cell} that an unrounded ``estimate``, its marks and what is printed of the SE leave."""
     mean, reach = cells["log_se_mean"].to_numpy(), TAIL_SDS * cells["log_se_sd"].to_numpy()
     with np.errstate(divide="ignore"):
@@ -61,7 +67,7 @@ def log_se_bounds(estimate: Any, cells: xr.Dataset, xp: Any) -> tuple[Any, Any]:
     return lower, upper
 
 
-def se_at(position: Any, estimate: Any, cells: xr.Dataset, xp: Any) -> tuple[Any, Any]:  # noqa: ANN401
+def se_at(position: Array, estimate: Array, cells: xr.Dataset, xp: Library) -> tuple[Array, Array]:
     """SE {cell} at ``position`` in (0, 1) of the interval of its log, and its log prior density there.
 
     The density is that of the position: the normal density of the log SE times the width of the interval.
@@ -72,6 +78,6 @@ def se_at(position: Any, estimate: Any, cells: xr.Dataset, xp: Any) -> tuple[Any
     return xp.exp(log_se), log_normal_density(log_se, mean, sd, xp) + xp.log(upper - lower)
 
 
-def log_normal_density(value: Any, mean: Any, sd: Any, xp: Any) -> Any:  # noqa: ANN401
+def log_normal_density(value: Array, mean: Array, sd: Array, xp: Library) -> Array:
     """Log density of a normal."""
     return -0.5 * ((value - mean) / sd) ** 2 - xp.log(sd) - 0.5 * np.log(2 * np.pi)

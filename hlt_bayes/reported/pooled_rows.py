@@ -9,14 +9,12 @@ the row's rounding and stars.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.reported.likelihood import STAR_BOUNDS
+from hlt_bayes.reported.likelihood import STAR_BOUNDS, Array, Library
 from hlt_bayes.specs import ImpactSpec
 from hlt_bayes.vocabulary import POOLED_GROUPS
 
@@ -57,25 +55,25 @@ def pooled_rows(evidence: Evidence, spec: ImpactSpec, cells: xr.Dataset) -> xr.D
 
 
 def pooled_row_log_probability(
-    estimate: Any,  # noqa: ANN401 - NumPy or PyTensor
-    se: Any,  # noqa: ANN401
-    weight: Any,  # noqa: ANN401
+    estimate: Array,
+    se: Array,
+    weight: Array,
     *,
     rows: xr.Dataset,
     spec: ImpactSpec,
-    xp: Any,  # noqa: ANN401
-) -> Any:  # noqa: ANN401
-    """Log probability {pooled_cell} that the rows print what they print, given estimates and SEs {cell}.
+    xp: Library,
+) -> Array:
+    """Log probability {..., pooled_cell} that the rows print what they print, given estimates and SEs {..., cell}.
 
-    ``weight`` {pooled_cell} is that of the first part. The discrepancies have logistic distributions, whose
+    ``weight`` {..., pooled_cell} is that of the first part. The discrepancies have logistic distributions, whose
     probabilities stay exact far out in the tail.
     """
     stated = spec.pooled_rows
     if stated is None:
         raise ValueError("the spec does not use pooled rows")
     first, second = rows["first"].to_numpy(), rows["second"].to_numpy()
-    mean = weight * estimate[first] + (1 - weight) * estimate[second]
-    pooled_se = xp.sqrt((weight * se[first]) ** 2 + ((1 - weight) * se[second]) ** 2)
+    mean = weight * estimate[..., first] + (1 - weight) * estimate[..., second]
+    pooled_se = xp.sqrt((weight * se[..., first]) ** 2 + ((1 - weight) * se[..., second]) ** 2)
     lower, upper = rows["lower"].to_numpy(), rows["upper"].to_numpy()
     scale = _LOGISTIC_SCALE * stated.estimate_discrepancy.value * pooled_se
     rounded = _log_between((upper - mean) / scale, (lower - mean) / scale, xp)
@@ -88,10 +86,10 @@ def pooled_row_log_probability(
     return rounded + _log_between((log_z - least) / scale, (log_z - most) / scale, xp)
 
 
-def _log_between(high: Any, low: Any, xp: Any) -> Any:  # noqa: ANN401
+def _log_between(high: Array, low: Array, xp: Library) -> Array:
     """Log probability of a standard logistic between ``low`` and ``high``."""
     return -_softplus(-high, xp) - _softplus(-low, xp) - low + xp.log1p(-xp.exp(low - high))
 
 
-def _softplus(value: Any, xp: Any) -> Any:  # noqa: ANN401
+def _softplus(value: Array, xp: Library) -> Array:
     return xp.maximum(value, 0.0) + xp.log1p(xp.exp(-xp.abs(value)))

@@ -101,13 +101,9 @@ def recovered_se(cells: xr.Dataset, probabilities: Sequence[float]) -> xr.Datase
         ``mean``, ``sd`` {cell, quantity} and ``quantile`` {cell, quantity, probability} of ``se`` and ``estimate``, in
         the outcome's unit, by the midpoint rule on the two positions.
     """
-    across, along = np.meshgrid(_midpoints(ACROSS), _midpoints(ALONG), indexing="ij")
     summaries = []
     for name in cells["cell"].to_numpy():
-        cell = cells.sel(cell=name)
-        estimate = estimate_at(across, cell)
-        se, log_density = se_at(along, estimate, cell, np)
-        weights = np.exp(log_density - log_density.max())
+        estimate, se, weights = _grid(cells.sel(cell=name))
         summaries.append([_summary(values, weights, probabilities) for values in (se, estimate)])
     return _dataset(np.array(summaries), cells, probabilities)
 
@@ -137,40 +133,35 @@ def recovered_with_pooled_rows(
         estimate, se = _draws_of_parts(part, rng)
         prior = spec.pooled_rows.weight
         logit = rng.normal(prior.mean, prior.sd, size=(rows.sizes["pooled_cell"], JOINT_DRAWS))
-        log_weights = np.zeros(JOINT_DRAWS)
-        for i in range(rows.sizes["pooled_cell"]):
-            row = rows.isel(pooled_cell=[i])
-            weight = 1 / (1 + np.exp(-logit[[i]]))
-            log_weights += pooled_row_log_probability(estimate, se, weight, rows=_along_draws(row), spec=spec, xp=np)[0]
+        weight = 1 / (1 + np.exp(-logit.T))
+        log_weights = pooled_row_log_probability(estimate, se, weight, rows=rows, spec=spec, xp=np).sum(axis=-1)
         weights = np.exp(log_weights - log_weights.max())
         worth.append(weights.sum() ** 2 / (weights**2).sum())
         for i, name in enumerate(part["cell"].to_numpy()):
-            summaries[name] = [_summary(values[i], weights, probabilities) for values in (se, estimate)]
+            summaries[name] = [_summary(values[:, i], weights, probabilities) for values in (se, estimate)]
     result = _dataset(np.array([summaries[name] for name in cells["cell"].to_numpy()]), cells, probabilities)
     return result.assign(effective_draws=("outcome_name", np.array(worth))).assign_coords(
         outcome_name=list(spec.outcomes)
     )
 
 
-def _along_draws(row: xr.Dataset) -> xr.Dataset:
-    """Shape the bounds of one pooled row to stand beside draws."""
-    wide = [name for name in row.data_vars if name not in ("first", "second")]
-    return row.assign({name: row[name].expand_dims(draw=[0], axis=1) for name in wide})
-
-
 def _draws_of_parts(cells: xr.Dataset, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw estimate and SE {cell, draw} given each cell's own print."""
+    """Draw estimate and SE {draw, cell} given each cell's own print."""
     estimates, ses = [], []
     for name in cells["cell"].to_numpy():
-        cell = cells.sel(cell=name)
-        across, along = np.meshgrid(_midpoints(ACROSS), _midpoints(ALONG), indexing="ij")
-        estimate = estimate_at(across, cell)
-        se, log_density = se_at(along, estimate, cell, np)
-        weights = np.exp(log_density - log_density.max()).ravel()
-        chosen = rng.choice(weights.size, size=JOINT_DRAWS, p=weights / weights.sum())
+        estimate, se, weights = _grid(cells.sel(cell=name))
+        chosen = rng.choice(weights.size, size=JOINT_DRAWS, p=weights.ravel() / weights.sum())
         estimates.append(estimate.ravel()[chosen])
         ses.append(se.ravel()[chosen])
-    return np.array(estimates), np.array(ses)
+    return np.stack(estimates, axis=-1), np.stack(ses, axis=-1)
+
+
+def _grid(cell: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Estimate, SE and weight of one printed cell at the midpoints of the two positions."""
+    across, along = np.meshgrid(_midpoints(ACROSS), _midpoints(ALONG), indexing="ij")
+    estimate = estimate_at(across, cell)
+    se, log_density = se_at(along, estimate, cell, np)
+    return estimate, se, np.exp(log_density - log_density.max())
 
 
 def _summary(values: np.ndarray, weights: np.ndarray, probabilities: Sequence[float]) -> np.ndarray:

@@ -201,22 +201,17 @@ def test_the_model_with_pooled_rows_is_the_primary_one_weighed_by_them(fitted, e
     cells = reported_results(evidence, with_rows)
     rows = pooled_rows(evidence, with_rows, cells)
     estimate, se = (
-        posterior[name].stack(sample=("chain", "draw")).transpose("cell", "sample").to_numpy()
+        posterior[name].stack(sample=("chain", "draw")).transpose("sample", "cell").to_numpy()
         for name in ("estimate", "se")
     )
     # Each draw weighed at many weights of the first part: the average over their prior.
-    log_weights = np.zeros(estimate.shape[1])
     rng = np.random.default_rng(3)
-    for i in range(rows.sizes["pooled_cell"]):
-        row = rows.isel(pooled_cell=[i])
-        wide = row.assign(
-            {name: row[name].expand_dims(draw=[0], axis=1) for name in row.data_vars if name not in ("first", "second")}
-        )
-        weight = 1 / (1 + np.exp(-rng.normal(0.0, 0.5, size=(200, estimate.shape[1]))))
-        terms = np.stack(
-            [pooled_row_log_probability(estimate, se, w[None], rows=wide, spec=with_rows, xp=np)[0] for w in weight]
-        )
-        log_weights += np.log(np.exp(terms).mean(axis=0))
+    logit = rng.normal(0.0, 0.5, size=(200, len(estimate), rows.sizes["pooled_cell"]))
+    terms = [
+        pooled_row_log_probability(estimate, se, 1 / (1 + np.exp(-one)), rows=rows, spec=with_rows, xp=np)
+        for one in logit
+    ]
+    log_weights = np.log(np.exp(np.stack(terms)).mean(axis=0)).sum(axis=-1)
     weights = np.exp(log_weights - log_weights.max())
     worth = weights.sum() ** 2 / (weights**2).sum()
     ours = (
@@ -226,7 +221,7 @@ def test_the_model_with_pooled_rows_is_the_primary_one_weighed_by_them(fitted, e
         .to_numpy()
     )
     for i, name in enumerate(cells["cell"].to_numpy()):
-        mean = np.average(se[i], weights=weights)
+        mean = np.average(se[:, i], weights=weights)
         # Draws of one chain resemble each other: a third of them is a cautious count.
-        error = se[i].std() * np.sqrt(1 / (worth / 3) + 1 / (ours.shape[1] / 3))
+        error = se[:, i].std() * np.sqrt(1 / (worth / 3) + 1 / (ours.shape[1] / 3))
         assert abs(ours[i].mean() - mean) < 4 * error, name
