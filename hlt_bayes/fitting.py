@@ -75,7 +75,7 @@ def fit(
         {
             "posterior": _plain(sampled["posterior"].dataset),
             "prior": _plain(prior),
-            "sample_stats": _plain(sampled["sample_stats"].dataset.drop_vars("divergence_message")),
+            "sample_stats": _plain(sampled["sample_stats"].dataset),
             "reported": cells,
         }
     )
@@ -103,8 +103,13 @@ def impact_attrs(spec: ImpactSpec, evidence: Evidence, *, seed: int) -> dict[str
         "spec_sha256": spec.fingerprint,
         "evidence_sha256": evidence.sha256,
         "seed": str(seed),
-        "versions": json.dumps({name: version(name) for name in ("hlt-bayes", "pymc", "pytensor", "nutpie", "numba")}),
+        "versions": sampler_versions(),
     }
+
+
+def sampler_versions() -> str:
+    """Versions, as JSON, of what draws depend on."""
+    return json.dumps({name: version(name) for name in ("hlt-bayes", "pymc", "pytensor", "nutpie", "numba")})
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:
@@ -242,6 +247,8 @@ def sample_model(model: pm.Model, settings: Sampling, *, seed: int, progress: Pr
             sampler.cancel()
             raise
     report("Sampling", total, total)
+    # Strings as objects, which no netCDF file takes.
+    sampled["sample_stats"] = sampled["sample_stats"].dataset.drop_vars("divergence_message")
     return sampled
 
 

@@ -10,8 +10,9 @@ import xarray as xr
 from helpers import REFERENCE
 
 from hlt_bayes.analysis import analyse
-from hlt_bayes.evidence import load_evidence
+from hlt_bayes.evidence import load_evidence, load_ips_counts
 from hlt_bayes.evidence.reading import EMBEDDED
+from hlt_bayes.meta import included, load_meta_spec
 from hlt_bayes.specs import load_economic_spec, load_impact_spec
 from hlt_bayes.vocabulary import GROUPS, OUTCOMES
 
@@ -46,6 +47,17 @@ def primary():
 @pytest.fixture(scope="session")
 def published():
     return load_economic_spec("published")
+
+
+@pytest.fixture(scope="session")
+def ips_spec():
+    return load_meta_spec("ips")
+
+
+@pytest.fixture(scope="session")
+def ips_counts(ips_spec):
+    """The trials of IPS that are pooled."""
+    return included(load_ips_counts(), ips_spec.trials.outcome_classes)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from hlt_bayes.evidence.trials import load_ips_counts, load_ips_trials
 from hlt_bayes.meta import (
     compare_methods,
     effect_sizes,
-    included,
     load_meta_spec,
     plot_funnel,
     plot_trials,
@@ -25,44 +24,34 @@ from hlt_bayes.specs import models_folder
 
 
 @pytest.fixture(scope="module")
-def spec():
-    return load_meta_spec("ips")
-
-
-@pytest.fixture(scope="module")
-def counts(spec):
-    return included(load_ips_counts(), spec.trials.outcome_classes)
-
-
-@pytest.fixture(scope="module")
-def fitted(counts):
+def fitted(ips_counts):
     """What a fit looks like, drawn elsewhere."""
     rng = np.random.default_rng(1)
     shape = ("chain", "draw")
     mu, tau = rng.normal(0.4, 0.2, (2, 500)), abs(rng.normal(0, 0.4, (2, 500)))
     posterior = xr.Dataset(
         {"mu": (shape, mu), "tau": (shape, tau), "theta_new": (shape, mu + tau * rng.normal(size=mu.shape))},
-        coords={"trial": list(counts.index)},
+        coords={"trial": list(ips_counts.index)},
         attrs={"source": "trials", "reading": "odds ratio", "adjusted_for_size": "by 1 / n", "contains_hlt": "no"},
     )
     return xr.DataTree.from_dict({"posterior": posterior})
 
 
-def test_the_figures_in_the_reasons_of_the_spec(spec, counts):
-    priors = spec.priors
+def test_the_figures_in_the_reasons_of_the_spec(ips_spec, ips_counts):
+    priors = ips_spec.priors
     assert round(np.exp(2 * priors.mu.sd), 1) == 7.4
     assert round(halfnorm.ppf(0.5, scale=priors.tau.sd), 2) == 0.34
     assert round(np.exp(2 * 1.96)) == 50
     logit = norm(priors.control_logit.mean, priors.control_logit.sd).ppf([0.025, 0.975])
     np.testing.assert_array_equal(np.round(100 / (1 + np.exp(-logit))), [2, 87])
-    arms = counts[["n_t", "n_c"]].to_numpy()
-    assert np.quantile(arms, 0.4) < spec.reference_size.value < np.quantile(arms, 0.6)
+    arms = ips_counts[["n_t", "n_c"]].to_numpy()
+    assert np.quantile(arms, 0.4) < ips_spec.reference_size.value < np.quantile(arms, 0.6)
 
 
-def test_a_health_led_trial_is_as_good_as_infinite(spec):
+def test_a_health_led_trial_is_as_good_as_infinite(ips_spec):
     groups = pd.DataFrame({"n_t": [1260, 1799, 1837], "n_c": [1259, 1792, 1838]})
-    assert size_covariate(groups, spec).max() < 0.05
-    assert size_covariate(pd.DataFrame({"n_t": [50], "n_c": [50]}), spec).item() == pytest.approx(1.0)
+    assert size_covariate(groups, ips_spec).max() < 0.05
+    assert size_covariate(pd.DataFrame({"n_t": [50], "n_c": [50]}), ips_spec).item() == pytest.approx(1.0)
 
 
 def test_an_unknown_spec_and_an_unknown_key_are_named(tmp_path):
@@ -84,19 +73,19 @@ def test_an_unknown_spec_and_an_unknown_key_are_named(tmp_path):
         assert said in str(error.value)
 
 
-def test_the_model_is_the_golden_one(golden, counts, spec):
+def test_the_model_is_the_golden_one(golden, ips_counts, ips_spec):
     texts = []
     for reading in ("odds ratio", "risk ratio"):
-        model = trials_model(counts, spec, reading=reading, adjust_for_size=True)
+        model = trials_model(ips_counts, ips_spec, reading=reading, adjust_for_size=True)
         texts.append(f"{reading}\n{model.str_repr()}\n")
     golden("model_ips.txt", "\n".join(texts))
 
 
 @pytest.mark.parametrize("reading", ["odds ratio", "risk ratio"])
-def test_the_likelihood_is_binomial_in_each_arm(counts, spec, reading):
+def test_the_likelihood_is_binomial_in_each_arm(ips_counts, ips_spec, reading):
     from scipy.stats import binom
 
-    model = trials_model(counts, spec, reading=reading, adjust_for_size=False)
+    model = trials_model(ips_counts, ips_spec, reading=reading, adjust_for_size=False)
     point = model.initial_point()
     point |= {"mu": np.array(0.3), "z": np.linspace(-0.5, 0.5, 12), "control_logit": np.linspace(-2, 0, 12)}
     found = dict(
@@ -107,20 +96,20 @@ def test_the_likelihood_is_binomial_in_each_arm(counts, spec, reading):
     odds = control / (1 - control) * np.exp(theta)
     treated = odds / (1 + odds) if reading == "odds ratio" else control * np.exp(theta)
     for arm, rate in (("c", control), ("t", treated)):
-        expected = binom.logpmf(counts[f"events_{arm}"], counts[f"n_{arm}"], rate)
+        expected = binom.logpmf(ips_counts[f"events_{arm}"], ips_counts[f"n_{arm}"], rate)
         np.testing.assert_allclose(found[arm], expected, rtol=1e-6)
 
 
-def test_an_unknown_reading_and_counts_that_cannot_be_are_refused(counts, spec):
+def test_an_unknown_reading_and_counts_that_cannot_be_are_refused(ips_counts, ips_spec):
     with pytest.raises(EvidenceError, match="reading 'odds' is unknown; allowed: 'odds ratio', 'risk ratio'"):
-        trials_model(counts, spec, reading="odds", adjust_for_size=True)
-    wrong = counts.assign(events_t=counts["n_t"] + 1)
+        trials_model(ips_counts, ips_spec, reading="odds", adjust_for_size=True)
+    wrong = ips_counts.assign(events_t=ips_counts["n_t"] + 1)
     with pytest.raises(EvidenceError, match="trial 'davis2012': 43 of 42 given"):
-        trials_model(wrong, spec, reading="odds ratio", adjust_for_size=True)
+        trials_model(wrong, ips_spec, reading="odds ratio", adjust_for_size=True)
 
 
-def test_methods_stand_beside_what_is_published(counts, fitted):
-    table = compare_methods(counts, {"Bayes": fitted}, known=load_ips_counts(), printed=load_ips_trials())
+def test_methods_stand_beside_what_is_published(ips_counts, fitted):
+    table = compare_methods(ips_counts, {"Bayes": fitted}, known=load_ips_counts(), printed=load_ips_trials())
     rows = table.set_index("method")
     assert table["method"].head(9).tolist() == [
         *("DL", "DL-HK", "REML", "REML-HK", "PET", "PEESE"),
@@ -145,8 +134,8 @@ def segments(axis):
     return [np.array([segment[:, 0] for segment in line.get_segments() if len(segment)]) for line in lines]
 
 
-def test_the_forest_shows_the_largest_trial_at_the_bottom_and_pooled_intervals(counts):
-    effects = effect_sizes(counts)
+def test_the_forest_shows_the_largest_trial_at_the_bottom_and_pooled_intervals(ips_counts):
+    effects = effect_sizes(ips_counts)
     pooled = pooled_effects(effects)
     (axis,) = plot_trials(effects, pooled).axes
     labels = [label.get_text() for label in axis.get_yticklabels()]
@@ -161,8 +150,8 @@ def test_the_forest_shows_the_largest_trial_at_the_bottom_and_pooled_intervals(c
     assert ticks["4"] == pytest.approx(np.log(4))
 
 
-def test_the_funnel_shows_effects_against_their_errors(counts):
-    effects = effect_sizes(counts)
+def test_the_funnel_shows_effects_against_their_errors(ips_counts):
+    effects = effect_sizes(ips_counts)
     (axis,) = plot_funnel(effects, 1.0).axes
     trials = next(line for line in axis.lines if line.get_label() == "trial")
     np.testing.assert_allclose(np.transpose(trials.get_data()), effects[["effect", "se"]])
@@ -171,7 +160,7 @@ def test_the_funnel_shows_effects_against_their_errors(counts):
     assert axis.get_ylim()[0] > axis.get_ylim()[1] == 0
 
 
-def test_a_figure_of_risk_differences_is_refused(counts):
-    effects = effect_sizes(counts, measure="risk difference")
+def test_a_figure_of_risk_differences_is_refused(ips_counts):
+    effects = effect_sizes(ips_counts, measure="risk difference")
     with pytest.raises(EvidenceError, match="'risk difference' given; these figures show log ratios"):
         plot_funnel(effects, 0.1)

@@ -7,7 +7,7 @@ from scipy.stats import norm
 
 from hlt_bayes.errors import EvidenceError
 from hlt_bayes.evidence.trials import load_ips_trials
-from hlt_bayes.meta import briefing_ratio, ips_prior, load_meta_spec, prior_data_conflict
+from hlt_bayes.meta import briefing_ratio, ips_prior, prior_data_conflict
 
 CONTROL_RATES = {"SCR IW": 0.75, "SCR OOW": 0.27, "WMCA": 0.18}
 OBSERVED = {"SCR OOW": -0.02, "WMCA": 0.04}
@@ -15,8 +15,8 @@ SE = {"SCR OOW": 0.016, "WMCA": 0.013}
 
 
 @pytest.fixture(scope="module")
-def wide():
-    return load_meta_spec("ips").wide
+def wide(ips_spec):
+    return ips_spec.wide
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ import pytest
 from helpers import README, edit
 
 from hlt_bayes.errors import EvidenceError
-from hlt_bayes.evidence.trials import FOLDER, load_ips_counts, load_ips_trials
+from hlt_bayes.evidence.reading import EMBEDDED
+from hlt_bayes.evidence.trials import load_ips_counts, load_ips_trials
 from hlt_bayes.meta import effect_sizes, included, pooled_effects
 
 NOT_AS_PRINTED = {
@@ -110,7 +111,7 @@ def test_the_health_led_trials_and_a_trial_twice_are_not_pooled(counts):
 )
 def test_what_departs_from_the_schema_is_said_by_line_and_column(tmp_path, old, new, said):
     path = tmp_path / "counts.csv"
-    path.write_bytes((FOLDER / "ips_counts.csv").read_bytes())
+    path.write_bytes((EMBEDDED / "ips_counts.csv").read_bytes())
     edit(path, old, new)
     with pytest.raises(EvidenceError) as error:
         load_ips_counts(path)

@@ -10,14 +10,13 @@ import pandas as pd
 
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.evidence.printed import MONTH, parse_printed
-from hlt_bayes.evidence.schema import QUANTITY, TRIAL
+from hlt_bayes.evidence.schema import PENCE, QUANTITY, TRIAL
 from hlt_bayes.evidence.structure import CellName, TableStructure
 
 SEVERITIES = ("error", "warning", "note")
 """What cannot be true as printed; what is doubtful or named wrongly; what a reader of the numbers should know."""
 
 UNUSED = "no model uses it; kept as printed"
-_PENCE = "pence per GBP"
 _TINY = 1e-9
 
 
@@ -136,7 +135,7 @@ class Book:
 
     def named(self, name: CellName) -> Cell:
         """Find the cell that a relation names."""
-        return self._by_name[(name.document, name.place, name.line, name.column)]
+        return self._by_name[name.key]
 
     def stated(
         self, measure: str, *, category: str = "", outcome: str = "", group: str = "", arm: str = ""
@@ -207,7 +206,7 @@ def _cell(row: Mapping[Hashable, object], *, is_first: bool) -> Cell:
     printed = parse_printed(str(row["printed"]), str(row["unit"]))
     value = printed.value if printed else float("nan")
     half_unit = printed.half_unit if printed else float("nan")
-    if row["unit"] == _PENCE:
+    if row["unit"] == PENCE:
         value, half_unit = value / 100, half_unit / 100
     if row["correction"]:
         used = f"used as {row['text']!r}, see the corrections"

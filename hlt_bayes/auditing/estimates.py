@@ -9,6 +9,7 @@ import numpy as np
 
 from hlt_bayes.auditing.book import Book, Cell, Finding, plain, weighted_bounds
 from hlt_bayes.reported import STAR_BOUNDS
+from hlt_bayes.reported.bounds import Bounds
 from hlt_bayes.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS
 
 PLAUSIBLE_RATIO = (0.5, 2.0)
@@ -118,15 +119,11 @@ def stars_and_sample_sizes(book: Book) -> Iterator[Finding]:
         if not sizes or group in POOLED_GROUPS or cell.stars == "not used":
             continue
         per_person, known_sd = _per_person(sizes), _known_sd(book, outcome, group)
-        size = (max(min(abs(cell.low), abs(cell.high)), 0.0), max(abs(cell.low), abs(cell.high)))
-        if cell.low * cell.high < 0:
-            size = (0.0, size[1])
-        z_lower, z_upper = STAR_BOUNDS[cell.stars]
-        least, most = size[0] / z_upper, size[1] / z_lower if z_lower else math.inf
+        least, most = _ses_left_by_stars(cell)
         scale = _per_unit(outcome)
         n = " and ".join(plain(one.value) for one in sizes)
         if known_sd is None:
-            if least / per_person > 0 and not cell.stars and size[0] > 0:
+            if least > 0 and not cell.stars:
                 yield Finding(
                     "what the absence of a star implies",
                     "note",
@@ -156,6 +153,12 @@ def stars_and_sample_sizes(book: Book) -> Iterator[Finding]:
                 (cell, *sizes),
                 f"{said}{reach}, at most {most / design:.2f} times as large",
             )
+
+
+def _ses_left_by_stars(cell: Cell) -> tuple[float, float]:
+    """Least and greatest SE, in the printed unit, that the rounding and the stars of an impact leave."""
+    least, most = Bounds(cell.low, cell.high, *STAR_BOUNDS[cell.stars], 0.0, math.inf).log_se()
+    return math.exp(least), math.exp(most)
 
 
 def _per_unit(outcome: str) -> float:
@@ -188,14 +191,9 @@ def pooled_stars(book: Book) -> Iterator[Finding]:
         parts = [cells[(outcome, part)] for part in POOLED_GROUPS.get(group, ()) if (outcome, part) in cells]
         if len(parts) != 2 or not all(cell.stars in ("*", "**") for cell in parts) or not pooled.stars:
             continue
-        least, most = [], []
-        for cell in parts:
-            z_lower, z_upper = STAR_BOUNDS[cell.stars]
-            least.append(max(min(abs(cell.low), abs(cell.high)), 0.0) / z_upper)
-            most.append(max(abs(cell.low), abs(cell.high)) / z_lower)
-        smallest = 1 / math.sqrt(sum(se**-2 for se in least))
-        z_lower = STAR_BOUNDS[pooled.stars][0]
-        allowed = max(abs(pooled.low), abs(pooled.high)) / z_lower
+        least, most = zip(*map(_ses_left_by_stars, parts), strict=True)
+        smallest = math.prod(least) / (math.hypot(*least) or 1.0)
+        _, allowed = _ses_left_by_stars(pooled)
         said = (
             f"{pooled.printed} needs an SE of at most {allowed:.4f}; the stars of the parts leave SEs of "
             f"{least[0]:.4f} to {most[0]:.4f} and {least[1]:.4f} to {most[1]:.4f}"

@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from hlt_bayes.evidence.schema import BASELINE, CELL, DELIVERY, QUANTITY, SURVEY
+from hlt_bayes.evidence.schema import BASELINE, CELL, DELIVERY, PENCE, QUANTITY, SURVEY
 from hlt_bayes.evidence.structure import Document, Relation, TableStructure
 from hlt_bayes.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS, REPORTED_GROUPS
-
-_PENCE = "pence per GBP"
 
 
 @dataclass(frozen=True)
@@ -210,7 +208,7 @@ class Evidence:
             cells = cells[cells["category"] == ""]
         cells = cells.drop_duplicates(QUANTITY).reset_index(drop=True)
         cells = cells.assign(half_unit=0.5 * 10.0 ** -cells["decimals"])
-        pence = cells["unit"] == _PENCE
+        pence = cells["unit"] == PENCE
         cells.loc[pence, ["value", "half_unit"]] /= 100.0
         return cells
 

@@ -16,6 +16,7 @@ from hlt_bayes.evidence.own_trials import COLUMNS, complete_row, own_trials_ledg
 from hlt_bayes.evidence.printed import parse_printed
 from hlt_bayes.evidence.schema import (
     CELL,
+    CELL_KEY,
     CORRECTIONS,
     LEDGER,
     MEASURES,
@@ -225,12 +226,12 @@ def _named(cell: Mapping[str, str] | pd.Series) -> str:
 
 def _unknown_cells(evidence: Evidence) -> list[str]:
     """Cells that a relation names and no table has."""
-    known = set(evidence.ledger[["document", "place", "line", "column"]].itertuples(index=False, name=None))
+    known = set(evidence.ledger[CELL_KEY].itertuples(index=False, name=None))
     return [
         f"relation {relation.what!r}: no cell {name.document}, {name.place}, line {name.line}, column {name.column!r}"
         for relation in evidence.relations
         for name in [*relation.terms, *([relation.result] if relation.result else [])]
-        if (name.document, name.place, name.line, name.column) not in known
+        if name.key not in known
     ]
 
 

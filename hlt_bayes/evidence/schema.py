@@ -11,11 +11,17 @@ from hlt_bayes.errors import unknown_name
 from hlt_bayes.evidence.printed import MONTH, parse_printed
 from hlt_bayes.vocabulary import ARMS, OUTCOMES, REPORTED_GROUPS
 
-CELL = ["document", "place", "line", "row", "column"]
+CELL_KEY = ["document", "place", "line", "column"]
 """Columns that together name one printed cell; ``line`` tells apart rows that are printed with one label."""
+
+CELL = ["document", "place", "line", "row", "column"]
+"""``CELL_KEY`` with the label of the row."""
 
 QUANTITY = ["measure", "category", "outcome", "group", "arm"]
 """Columns that together name one quantity, wherever it is printed."""
+
+PENCE = "pence per GBP"
+"""Unit of a return in pence, which a hundredth turns into £ per £1."""
 
 OF_ITS_OUTCOME = "the printed unit of its outcome"
 
@@ -32,7 +38,7 @@ TRIAL = {
     "outcome sd": (OF_ITS_OUTCOME,),
     "p": ("p",),
     "cost per head": ("GBP",),
-    "financial return": ("GBP per GBP", "pence per GBP"),
+    "financial return": ("GBP per GBP", PENCE),
     "economic return": ("GBP per GBP",),
 }
 """Measures that an analysis uses, with their units; one place may state each quantity once."""
@@ -164,13 +170,13 @@ LEDGER = pa.DataFrameSchema(
         **{name: pa.Column(str, pa.Check.isin(names)) for name, names in _ALLOWED.items()},
     },
     strict=True,
-    unique=["document", "place", "line", "column"],
+    unique=CELL_KEY,
     report_duplicates="exclude_first",
 )
 CORRECTIONS = pa.DataFrameSchema(
     {name: pa.Column(str) for name in [*CELL, "printed", "corrected", "reason"]},
     strict=True,
-    unique=["document", "place", "line", "column"],
+    unique=CELL_KEY,
     report_duplicates="exclude_first",
 )
 
@@ -187,23 +193,33 @@ def column_findings(frame: pd.DataFrame, schema: pa.DataFrameSchema) -> list[str
 
 
 def findings(frame: pd.DataFrame, schema: pa.DataFrameSchema, where: Sequence[str]) -> list[str]:
-    """Everything in which cells as read (all text) depart from ``schema``, a line each; ``where`` names the rows."""
+    """Everything in which the rows of a table depart from ``schema``, a line each; ``where`` names the rows."""
     try:
         schema.validate(frame, lazy=True)
     except pa.errors.SchemaErrors as errors:
-        cases = errors.failure_cases
-        return list(dict.fromkeys(_describe(case, where) for _, case in cases.iterrows()))
+        lines = [_describe(case, schema, where) for _, case in errors.failure_cases.iterrows()]
+        return [line for line in dict.fromkeys(lines) if line]
     return []
 
 
-def _describe(case: pd.Series, where: Sequence[str]) -> str:
+def _describe(case: pd.Series, schema: pa.DataFrameSchema, where: Sequence[str]) -> str:
+    """Say what departs from the schema; nothing where ``column_findings`` or another line of the same cell says it."""
     found, check = case["failure_case"], str(case["check"])
+    if pd.isna(case["index"]) or check.startswith(("column_in_", "dtype")):
+        return ""
     place = where[int(case["index"])]
-    if check.startswith("isin"):
-        return f"{place}, column {case['column']!r}: {unknown_name(found, _ALLOWED[case['column']])}"
-    if "uniqueness" in check:
+    if check == "multiple_fields_uniqueness":
         return f"{place}: this cell stands twice; remove one"
-    return f"{place}, column {case['column']!r}: {found!r} fails {check}"
+    field = f"{place}, column {case['column']!r}"
+    if check.startswith("isin"):
+        return f"{field}: {unknown_name(found, schema.columns[case['column']].checks[0].statistics['allowed_values'])}"
+    if check.startswith("coerce"):
+        return f"{field}: {found!r} is not a number"
+    if check == "field_uniqueness":
+        return f"{field}: {found!r} stands twice; keep one"
+    if check == "not_nullable":
+        return f"{field} is blank; it must be given"
+    return f"{field}: {found!r} fails {check}"
 
 
 def cell_findings(ledger: pd.DataFrame, where_of: Sequence[str]) -> list[str]:

@@ -113,6 +113,11 @@ class CellName(Frozen):
     line: Annotated[int, Field(ge=1)]
     column: Text
 
+    @property
+    def key(self) -> tuple[str, str, int, str]:
+        """What names the cell, by the columns ``hlt_bayes.evidence.schema.CELL_KEY``."""
+        return (self.document, self.place, self.line, self.column)
+
 
 class Relation(Frozen):
     """Arithmetic that running text claims: how ``result`` follows from ``terms``.

@@ -8,15 +8,17 @@ where fewer were analysed than randomised, with how they are known and whether t
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, get_args
 
 import pandas as pd
 import pandera.pandas as pa
 
-from hlt_bayes.errors import EvidenceError, unknown_name
-from hlt_bayes.evidence.schema import column_findings
+from hlt_bayes.errors import EvidenceError
+from hlt_bayes.evidence.reading import EMBEDDED
+from hlt_bayes.evidence.schema import column_findings, findings
 
-FOLDER = Path(__file__).parent
-OUTCOME_CLASSES = ("any employment", "employment or education", "steady employment")
+OutcomeClass = Literal["any employment", "employment or education", "steady employment"]
+OUTCOME_CLASSES: tuple[OutcomeClass, ...] = get_args(OutcomeClass)
 """What counts as an event: any paid job; a job or a course; work held for months."""
 
 _POSITIVE, _PERCENT = pa.Check.gt(0), pa.Check.in_range(0, 100)
@@ -73,7 +75,7 @@ def load_ips_trials(path: str | Path | None = None) -> pd.DataFrame:
     EvidenceError
         The file cannot be read, or departs from the schema: every finding a line.
     """
-    return _read(FOLDER / "ips_trials.csv" if path is None else Path(path), TRIALS)
+    return _read(EMBEDDED / "ips_trials.csv" if path is None else Path(path), TRIALS)
 
 
 def load_ips_counts(path: str | Path | None = None) -> pd.DataFrame:
@@ -98,7 +100,7 @@ def load_ips_counts(path: str | Path | None = None) -> pd.DataFrame:
     EvidenceError
         The file cannot be read, or departs from the schema: every finding a line.
     """
-    return _read(FOLDER / "ips_counts.csv" if path is None else Path(path), COUNTS).set_index("study_id")
+    return _read(EMBEDDED / "ips_counts.csv" if path is None else Path(path), COUNTS).set_index("study_id")
 
 
 def _read(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
@@ -106,36 +108,20 @@ def _read(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
         table = pd.read_csv(path, dtype={name: str for name, column in schema.columns.items() if not column.coerce})
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise EvidenceError(f"{path}: cannot be read as a table of trials ({error})") from error
-    try:
-        valid: pd.DataFrame = schema.validate(table, lazy=True)
-    except pa.errors.SchemaErrors as errors:
-        lines = column_findings(table, schema)
-        lines += [_describe(case, schema) for _, case in errors.failure_cases.iterrows()]
-        raise EvidenceError("\n".join(f"{path}, {line}" for line in dict.fromkeys(lines) if line)) from errors
-    lines = [
-        f"line {position + 2}, column {low!r}: {row[low]:g} is above {high!r}, {row[high]:g}"
+    where = [f"line {i + 2}" for i in range(len(table))]
+    _raise_for([*column_findings(table, schema), *findings(table, schema, where)], path)
+    valid: pd.DataFrame = schema.validate(table)
+    crossed = [
+        f"{line}, column {low!r}: {row[low]:g} is above {high!r}, {row[high]:g}"
         for low, high in _NOT_ABOVE
         if low in valid
-        for position, row in enumerate(valid.to_dict("records"))
+        for line, row in zip(where, valid.to_dict("records"), strict=True)
         if row[low] > row[high]
     ]
-    if lines:
-        raise EvidenceError("\n".join(f"{path}, {line}" for line in lines))
+    _raise_for(crossed, path)
     return valid
 
 
-def _describe(case: pd.Series, schema: pa.DataFrameSchema) -> str:
-    """Say what departs from the schema; nothing where another line of the same cell says it."""
-    found, check = case["failure_case"], str(case["check"])
-    if pd.isna(case["index"]) or check.startswith(("column_in_", "dtype")):
-        return ""
-    where = f"line {int(case['index']) + 2}, column {case['column']!r}"
-    if check.startswith("isin"):
-        return f"{where}: {unknown_name(found, schema.columns[case['column']].checks[0].statistics['allowed_values'])}"
-    if check.startswith("coerce"):
-        return f"{where}: {found!r} is not a number"
-    if "uniqueness" in check:
-        return f"{where}: {found!r} stands twice; keep one"
-    if "nullable" in check:
-        return f"{where} is blank; it must be given"
-    return f"{where}: {found!r} fails {check}"
+def _raise_for(lines: list[str], path: Path) -> None:
+    if lines:
+        raise EvidenceError("\n".join(f"{path}, {line}" for line in lines))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import pandas as pd
 import xarray as xr
 
 from hlt_bayes.errors import EvidenceError, unknown_name
-from hlt_bayes.fitting import Progress, check_convergence, sample_model
+from hlt_bayes.fitting import Progress, check_convergence, sample_model, sampler_versions
 from hlt_bayes.meta.effects import checked_counts, effect_sizes
 from hlt_bayes.meta.spec import MetaSpec
 from hlt_bayes.seeds import stream_seed
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     import pymc as pm
 
 Reading = Literal["odds ratio", "risk ratio"]
-READINGS: tuple[Reading, ...] = ("odds ratio", "risk ratio")
+READINGS: tuple[Reading, ...] = get_args(Reading)
 """Which ratio trials share, whatever their control rate."""
 
 LARGEST_RATE = 1 - 1e-9
@@ -138,8 +136,8 @@ def fit_trials(
         spec=spec.name,
         spec_sha256=spec.fingerprint,
         seed=str(seed),
-        versions=json.dumps({name: version(name) for name in ("hlt-bayes", "pymc", "pytensor", "nutpie", "numba")}),
+        versions=sampler_versions(),
     )
     trials = checked_counts(counts).assign(size=size_covariate(counts, spec)).rename_axis("trial").to_xarray()
-    stats = sampled["sample_stats"].dataset.drop_vars("divergence_message").drop_attrs(deep=False)
+    stats = sampled["sample_stats"].dataset.drop_attrs(deep=False)
     return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats, "trials": trials})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Collection
+from statistics import NormalDist
 from types import ModuleType
 from typing import Literal
 
@@ -15,6 +16,9 @@ from hlt_bayes.errors import EvidenceError, HltBayesError, unknown_name
 
 ZERO_CORRECTION = 0.5
 """Added to all four cells of a trial in which an arm has no event or nothing but events, and to no other."""
+
+Z95 = NormalDist().inv_cdf(0.975)
+"""Standard errors on either side of a 95% normal interval."""
 
 Measure = Literal["log odds ratio", "log risk ratio", "risk difference"]
 _STATISTICS = {"log odds ratio": "odds-ratio", "log risk ratio": "risk-ratio", "risk difference": "diff"}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from hlt_bayes.errors import EvidenceError
+from hlt_bayes.meta.effects import Z95
+from hlt_bayes.reported import STAR_BOUNDS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 
 TRIAL = "black"
 POOLED = "#0072B2"
-_Z95 = NormalDist().inv_cdf(0.975)
-_CONTOURS = ((1.6448536, _Z95, "0.85", "p 0.05 to 0.10"), (_Z95, 2.5758293, "0.7", "p 0.01 to 0.05; below 0.01 beyond"))
+_CONTOURS = (
+    (*STAR_BOUNDS["*"], "0.85", "p 0.05 to 0.10"),
+    (*STAR_BOUNDS["**"], "0.7", "p 0.01 to 0.05; below 0.01 beyond"),
+)
 _TICKS = np.array([0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64])
 
 
@@ -37,7 +40,7 @@ def plot_trials(effects: pd.DataFrame, pooled: pd.DataFrame) -> Figure:
     trials = effects.sort_values("people")
     height = np.arange(len(trials) + len(pooled))[::-1].astype(float)
     of_trials, of_pooled = height[: len(trials)], height[len(trials) :] - 0.5
-    reach = _Z95 * trials["se"]
+    reach = Z95 * trials["se"]
     axis.axvline(0.0, color="0.6", linewidth=0.8)
     axis.hlines(of_trials, trials["effect"] - reach, trials["effect"] + reach, color=TRIAL, linewidth=1.0)
     axis.plot(trials["effect"], of_trials, "s", color=TRIAL, markerfacecolor="white", label="trial, 95% interval")
@@ -74,7 +77,7 @@ def plot_funnel(effects: pd.DataFrame, mean: float) -> Figure:
             corners = [(0.0, 0.0), (sign * low * deepest, deepest), (sign * high * deepest, deepest)]
             axis.fill(*zip(*corners, strict=True), color=shade, linewidth=0.0, label=name)
     axis.plot(
-        [mean - _Z95 * deepest, mean, mean + _Z95 * deepest],
+        [mean - Z95 * deepest, mean, mean + Z95 * deepest],
         [deepest, 0.0, deepest],
         color=POOLED,
         linestyle="--",

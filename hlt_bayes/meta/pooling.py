@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from hlt_bayes.errors import EvidenceError
-from hlt_bayes.meta.effects import library
+from hlt_bayes.meta.effects import Z95, library
 
 Method = Literal["DL", "DL-HK", "REML", "REML-HK"]
-METHODS: tuple[Method, ...] = ("DL", "DL-HK", "REML", "REML-HK")
+METHODS: tuple[Method, ...] = get_args(Method)
 """Estimator of tau^2 (DerSimonian-Laird or restricted likelihood), with HK for Hartung-Knapp errors.
 
 The Hartung-Knapp SE is that of the tau^2 before the hyphen, without a floor: it can be the smaller one.
 """
-
-_Z95 = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def pooled_effects(effects: pd.DataFrame, *, methods: tuple[Method, ...] = METHO
     rows = []
     for method in methods:
         fit = _reml(effects, method) if method.startswith("REML") else _dersimonian_laird(combined, method)
-        reach = (t.ppf(0.975, k - 1) if method.endswith("HK") else _Z95) * fit.se
+        reach = (t.ppf(0.975, k - 1) if method.endswith("HK") else Z95) * fit.se
         predicted = t.ppf(0.975, k - 2) * np.hypot(np.sqrt(fit.tau2), fit.se) if k > 2 else np.nan
         rows.append(
             {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -12,11 +11,11 @@ import xarray as xr
 
 from hlt_bayes.errors import EvidenceError, unknown_name
 from hlt_bayes.meta.binomial import READINGS, Reading
+from hlt_bayes.meta.effects import Z95
 from hlt_bayes.meta.spec import Wide
 
 PROBABILITIES = (0.025, 0.055, 0.25, 0.5, 0.75, 0.945, 0.975)
 GRID = 4001
-_Z95 = NormalDist().inv_cdf(0.975)
 
 _BRIEFING = (
     "the briefing's pooled figure has Newton et al 2023, which is the Health-led Trials, among its trials, and as "
@@ -70,7 +69,7 @@ def briefing_ratio(trials: pd.DataFrame, *, reading: Reading) -> xr.DataArray:
     low, high = np.log([row["second_ci_low"], row["second_ci_high"]])
     quantiles = norm.ppf((np.arange(GRID) + 0.5) / GRID)
     return xr.DataArray(
-        np.log(row["second_estimate"]) + (high - low) / (2 * _Z95) * quantiles,
+        np.log(row["second_estimate"]) + (high - low) / (2 * Z95) * quantiles,
         dims="draw",
         attrs={
             "source": "briefing",

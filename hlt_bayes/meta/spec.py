@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from hlt_bayes.evidence.trials import OutcomeClass
 from hlt_bayes.priors import HalfNormalPrior, NormalPrior, Reasoned, Sourced
 from hlt_bayes.specs import Figure, Sampling, Share, Spec, read_spec
 from hlt_bayes.strict import Finite, Frozen, Positive
-
-OutcomeClass = Literal["any employment", "employment or education", "steady employment"]
 
 
 class Trials(Reasoned):

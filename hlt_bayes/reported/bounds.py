@@ -12,8 +12,8 @@ from hlt_bayes.errors import EvidenceError
 from hlt_bayes.reported.likelihood import STAR_BOUNDS
 
 ASYMMETRY = 0.25
-"""SEs by which an estimate may lie off the middle of its interval, rounding apart, and the interval be taken "
-"as normal."""
+"""SEs by which an estimate may lie off the middle of its interval, rounding apart, and the interval be taken
+as normal."""
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,9 @@ from helpers import README, fill_block, markdown
 from scipy.special import expit
 from scipy.stats import binom, norm
 
-from hlt_bayes.evidence.trials import load_ips_counts
 from hlt_bayes.meta import (
     fit_trials,
-    included,
     ips_prior,
-    load_meta_spec,
     pooled_trials,
     prior_data_conflict,
     ratio_of_new_trial,
@@ -116,26 +113,16 @@ def departures(fitted, expected):
 
 
 @pytest.fixture(scope="module")
-def spec():
-    return load_meta_spec("ips")
-
-
-@pytest.fixture(scope="module")
-def counts(spec):
-    return included(load_ips_counts(), spec.trials.outcome_classes)
-
-
-@pytest.fixture(scope="module")
-def fits(counts, spec):
+def fits(ips_counts, ips_spec):
     return {
-        (reading, adjusted): fit_trials(counts, spec, reading=reading, adjust_for_size=adjusted)
+        (reading, adjusted): fit_trials(ips_counts, ips_spec, reading=reading, adjust_for_size=adjusted)
         for reading, adjusted in (("odds ratio", False), ("odds ratio", True), ("risk ratio", True))
     }
 
 
 @pytest.fixture(scope="module")
-def table(counts):
-    return counts[["events_t", "n_t", "events_c", "n_c"]].to_numpy()
+def table(ips_counts):
+    return ips_counts[["events_t", "n_t", "events_c", "n_c"]].to_numpy()
 
 
 @pytest.mark.parametrize(("reading", "adjusted"), [("odds ratio", False), ("odds ratio", True), ("risk ratio", True)])
@@ -173,30 +160,30 @@ def test_the_exact_model_is_near_the_maximum_likelihood_of_the_same_model(fits):
     assert abs(adjusted["size_slope"].item() - 0.8128319892) < 0.2661410928
 
 
-def test_the_same_seed_gives_the_same_draws(counts, spec, fits):
-    again = fit_trials(counts, spec, reading="odds ratio", adjust_for_size=False)
+def test_the_same_seed_gives_the_same_draws(ips_counts, ips_spec, fits):
+    again = fit_trials(ips_counts, ips_spec, reading="odds ratio", adjust_for_size=False)
     np.testing.assert_array_equal(again["posterior"]["mu"], fits["odds ratio", False]["posterior"]["mu"])
 
 
-def test_the_prior_of_the_health_led_impacts(fits, spec):
+def test_the_prior_of_the_health_led_impacts(fits, ips_spec):
     rates = {"SCR IW": 0.75, "SCR OOW": 0.27, "WMCA": 0.18}
     fitted = fits["odds ratio", True]
     ratio = ratio_of_new_trial(fitted)
-    prior = ips_prior(ratio, rates, spec.wide)
+    prior = ips_prior(ratio, rates, ips_spec.wide)
     assert prior.attrs["contains_hlt"] == "no"
-    assert (prior.attrs["unit"], prior.attrs["spec_sha256"]) == ("proportion", spec.fingerprint)
+    assert (prior.attrs["unit"], prior.attrs["spec_sha256"]) == ("proportion", ips_spec.fingerprint)
     draws = ratio.to_numpy().ravel()
     for group, rate in rates.items():
         odds = rate / (1 - rate) * np.exp(draws)
         np.testing.assert_allclose(prior["mean"].sel(group=group, component="ips"), (odds / (1 + odds)).mean() - rate)
     conflict = prior_data_conflict(prior, {"SCR OOW": -0.02, "WMCA": 0.04}, {"SCR OOW": 0.016, "WMCA": 0.013})
     assert (conflict["p_box"] > 0.1).all()
-    assert (conflict["wide_weight_posterior"] < spec.wide.weight + 0.05).all()
+    assert (conflict["wide_weight_posterior"] < ips_spec.wide.weight + 0.05).all()
 
 
 @pytest.fixture(scope="module")
-def tables():
-    trials = pooled_trials(load_meta_spec("ips"))
+def tables(ips_spec):
+    trials = pooled_trials(ips_spec)
     return {"ips": methods_table(trials.methods), "ips-prior": priors_table(trials.priors)}
 
 
@@ -235,19 +222,18 @@ def test_the_readme_shows_what_the_trials_say(tables, name, request):
 
 
 @pytest.mark.slow
-def test_how_far_the_size_adjustment_hangs_on_its_prior(counts):
+def test_how_far_the_size_adjustment_hangs_on_its_prior(ips_counts, ips_spec):
     """The limit that the spec states: a slope held more tightly leaves more of the small trials' effect."""
-    spec = load_meta_spec("ips")
-    tight = spec.model_copy(
+    tight = ips_spec.model_copy(
         update={
-            "priors": spec.priors.model_copy(
-                update={"size_slope": spec.priors.size_slope.model_copy(update={"sd": 0.5})}
+            "priors": ips_spec.priors.model_copy(
+                update={"size_slope": ips_spec.priors.size_slope.model_copy(update={"sd": 0.5})}
             )
         }
     )
-    medians = [np.exp(fit_trials(counts, one)["posterior"]["mu"].median().item()) for one in (spec, tight)]
+    medians = [np.exp(fit_trials(ips_counts, one)["posterior"]["mu"].median().item()) for one in (ips_spec, tight)]
     found = [
         float(number)
-        for number in re.findall(r"gives (\d\.\d\d) in place of (\d\.\d\d)", spec.priors.size_slope.why)[0]
+        for number in re.findall(r"gives (\d\.\d\d) in place of (\d\.\d\d)", ips_spec.priors.size_slope.why)[0]
     ]
     assert np.allclose(medians[::-1], found, atol=0.06)
