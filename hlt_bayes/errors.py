@@ -28,6 +28,10 @@ class ResultFolderError(HltBayesError):
     """A result folder that may not be written or is not one of ours."""
 
 
+class TaskError(HltBayesError):
+    """Tasks that could not be run."""
+
+
 class ConvergenceError(HltBayesError):
     """Draws that may not be used because the sampler did not converge."""
 
