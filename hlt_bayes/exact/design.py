@@ -1,0 +1,157 @@
+"""From a spec to what makes its impacts normal: columns and priors of coefficients, some of them drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from hlt_bayes.errors import SpecError
+from hlt_bayes.priors import Family, HalfNormalPrior, NormalMixturePrior, NormalPrior, StudentTPrior
+from hlt_bayes.specs import ImpactSpec, Interval, Known, OutcomeName
+from hlt_bayes.structures import place_of_groups, standardised, values_by_place
+
+Array = np.ndarray
+
+EXACT_STRUCTURES = ("pooled", "no-pooling", "complete-pooling", "sites", "moderators")
+"""Structures that are normal given the SD between groups and what is drawn from its prior here."""
+
+
+class Part(NamedTuple):
+    """One part of the prior of the coefficients: log weight, means, variances, and whether the last is cut at 0."""
+
+    log_weight: float
+    means: Sequence[Array]
+    variances: Sequence[Array]
+    positive: bool
+
+
+class Terms(NamedTuple):
+    """The coefficients of one outcome.
+
+    ``names`` and ``columns`` of each; ``parts`` of their prior; ``drawn``: SDs {draw} that were drawn from their
+    prior, by name. Arrays have the dims {draw, 1, group} or {draw, 1}, or broadcast to them.
+    """
+
+    names: Sequence[str]
+    columns: Sequence[Array]
+    parts: Sequence[Part]
+    drawn: dict[str, Array]
+
+
+def refuse_what_is_not_exact(spec: ImpactSpec) -> None:
+    """Refuse a spec that the exact engine cannot draw from.
+
+    Raises
+    ------
+    SpecError
+        Its structure is not normal given tau, or it uses pooled rows.
+    """
+    if spec.structure not in EXACT_STRUCTURES:
+        raise SpecError(
+            f"spec {spec.name!r}, key 'structure': {spec.structure!r} has no exact engine, only "
+            f"{', '.join(EXACT_STRUCTURES)} have; use engine 'nuts'"
+        )
+    if spec.pooled_rows is not None:
+        raise SpecError(f"spec {spec.name!r}, key 'pooled_rows': the exact engine takes none; use engine 'nuts'")
+
+
+def draw_delivery(groups: xr.Dataset, spec: ImpactSpec, *, draws: int, rng: np.random.Generator) -> Array | None:
+    """Draw ``delivery`` {draw, moderator, group} in natural units from its prior; ``None`` without moderators.
+
+    Groups of one site share what is the site's.
+    """
+    if spec.moderators is None:
+        return None
+    drawn = {}
+    for key, value in values_by_place(spec.moderators).items():
+        if isinstance(value, Known):
+            drawn[key] = np.full(draws, value.value)
+        elif isinstance(value, Interval):
+            drawn[key] = rng.uniform(value.lower, value.upper, size=draws)
+        else:
+            drawn[key] = rng.normal(value.mean, value.sd, size=draws)
+    rows = [
+        np.stack([drawn[name, place] for place in place_of_groups(groups, one)], axis=1)
+        for name, one in spec.moderators.items()
+    ]
+    return np.stack(rows, axis=1)
+
+
+def terms_of(
+    groups: xr.Dataset,
+    spec: ImpactSpec,
+    outcome: OutcomeName,
+    delivery: Array | None,
+    *,
+    draws: int,
+    rng: np.random.Generator,
+) -> Terms:
+    """Collect the coefficients of one outcome; the last one is ``mu``, where there is one.
+
+    Parameters
+    ----------
+    groups
+        ``group`` and ``site`` {cell}: a cell a group.
+    spec, outcome
+        The model.
+    delivery
+        Of ``draw_delivery``.
+    draws, rng
+        For the SDs that are drawn from their priors.
+    """
+    zero, one = np.zeros(()), np.ones(groups.sizes["cell"])
+    if spec.structure == "no-pooling":
+        names = [str(name) for name in groups["group"].to_numpy()]
+        (part,) = _parts_of_mu(spec, outcome, draws=draws, rng=rng)
+        several = Part(0.0, [part.means[0]] * len(names), [part.variances[0]] * len(names), positive=False)
+        return Terms(names, list(np.eye(len(names))), [several], {})
+    names, columns, means, variances = [], [], [], []
+    drawn = {}
+    if spec.moderators is not None and spec.priors.slope is not None and delivery is not None:
+        drawn["slope_sd"] = spec.priors.slope[outcome].quantile(rng.random(draws))
+        names = list(spec.moderators)
+        steps = standardised(delivery, spec.moderators)
+        columns = [steps[:, None, position, :] for position in range(len(names))]
+        means, variances = [zero] * len(names), [drawn["slope_sd"][:, None] ** 2] * len(names)
+    if spec.priors.site is not None and spec.priors.in_work is not None:
+        drawn["site_sd"] = spec.priors.site[outcome].quantile(rng.random(draws))
+        sites, prior = groups["site"].to_numpy(), spec.priors.in_work[outcome]
+        names = [*dict.fromkeys(sites), "in_work"]
+        columns = [(sites == site).astype(float) for site in names[:-1]]
+        columns.append(np.array([float(group in (spec.in_work or [])) for group in groups["group"].to_numpy()]))
+        means = [zero] * (len(names) - 1) + [np.array(prior.mean)]
+        variances = [drawn["site_sd"][:, None] ** 2] * (len(names) - 1) + [np.array(prior.sd**2)]
+    parts = [
+        part._replace(means=[*means, *part.means], variances=[*variances, *part.variances])
+        for part in _parts_of_mu(spec, outcome, draws=draws, rng=rng)
+    ]
+    return Terms([*names, "mu"], [*columns, one], parts, drawn)
+
+
+def _parts_of_mu(spec: ImpactSpec, outcome: OutcomeName, *, draws: int, rng: np.random.Generator) -> list[Part]:
+    prior = spec.priors.mu[outcome]
+    if spec.structure == "no-pooling" and not isinstance(prior, NormalPrior | StudentTPrior):
+        raise SpecError(
+            f"spec {spec.name!r}, key 'priors.mu.{outcome}': without pooling the exact engine takes a normal or "
+            "student-t prior; use engine 'nuts'"
+        )
+    return parts_of(prior, draws=draws, rng=rng)
+
+
+def parts_of(prior: Family, *, draws: int, rng: np.random.Generator) -> list[Part]:
+    """Write a prior of ``mu`` as a mixture of normals; of Student's t the variance {draw, 1} is drawn."""
+    if isinstance(prior, HalfNormalPrior):
+        return [Part(0.0, [np.zeros(())], [np.array(prior.sd**2)], positive=True)]
+    if isinstance(prior, NormalMixturePrior):
+        each = zip(prior.shares, prior.means, prior.sds, strict=True)
+        return [Part(float(np.log(w)), [np.array(mean)], [np.array(sd**2)], positive=False) for w, mean, sd in each]
+    if isinstance(prior, StudentTPrior):
+        shape = prior.degrees_of_freedom / 2
+        variance = prior.scale**2 / rng.gamma(shape, 1 / shape, size=(draws, 1))
+        return [Part(0.0, [np.array(prior.mean)], [variance], positive=False)]
+    if isinstance(prior, NormalPrior):
+        return [Part(0.0, [np.array(prior.mean)], [np.array(prior.sd**2)], positive=False)]
+    raise SpecError(f"{prior}: not a prior of a mean impact; normal, half-normal, student-t and normal-mixture are")
