@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from hlt_bayes.analysis import analyse
     from hlt_bayes.auditing import audit
     from hlt_bayes.comparison import compare
+    from hlt_bayes.convergence import check_convergence
     from hlt_bayes.counts import interval_can_be_symmetric, recover_counts, recovery_verdict
     from hlt_bayes.economics import appraise, return_summary
     from hlt_bayes.evidence import load_evidence, load_ips_counts, load_ips_trials
-    from hlt_bayes.fitting import check_convergence, fit
+    from hlt_bayes.fitting import fit
     from hlt_bayes.impacts import impact_draws, impact_summary
     from hlt_bayes.meta import (
         briefing_ratio,
@@ -47,7 +48,7 @@ _HOMES = {
     "audit": "auditing",
     "briefing_ratio": "meta",
     "build_model": "structures",
-    "check_convergence": "fitting",
+    "check_convergence": "convergence",
     "compare": "comparison",
     "compare_methods": "meta",
     "compare_priors": "meta",

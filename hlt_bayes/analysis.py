@@ -8,9 +8,9 @@ import pandas as pd
 import xarray as xr
 
 from hlt_bayes.comparison import compare
+from hlt_bayes.convergence import check_convergence
 from hlt_bayes.economics import RETURN_COLUMNS, appraise, return_summary
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.fitting import check_convergence
 from hlt_bayes.impacts import impact_draws, impact_summary, with_pooled_groups
 from hlt_bayes.reported import reported_results
 from hlt_bayes.specs import EconomicSpec, ImpactSpec

@@ -1,49 +1,81 @@
-"""Fits an impact model by NUTS and refuses draws that did not converge."""
+"""Draws from the posterior of an impact model, by NUTS or exactly, and refuses draws that did not converge."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
-from hlt_bayes.errors import ConvergenceError
+from hlt_bayes.convergence import check_convergence
+from hlt_bayes.errors import SpecError, unknown_name
 from hlt_bayes.evidence import Evidence
+from hlt_bayes.exact import exact_posterior
 from hlt_bayes.reported import reported_results
 from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import ImpactSpec, Sampling
-from hlt_bayes.structures import build_model
+from hlt_bayes.structures import build_model, response_rates
 from hlt_bayes.vocabulary import OUTCOMES
 
 if TYPE_CHECKING:
     import pymc as pm
 
-RHAT_MAX = 1.01
-ESS_MIN = 400
-BFMI_MIN = 0.3
 PRIOR_DRAWS = 4000
 ESTIMAND = "per person randomised; health and wellbeing as seen in those who answered the survey"
-GATED = ("impact", "mu", "tau", "estimate", "se")
-"""Variables of the posterior that are reported, and so must have converged."""
+QUANTITIES = (
+    "mu",
+    "tau",
+    "impact",
+    "impact_new",
+    "impact_seen",
+    "site_effect",
+    "site_sd",
+    "in_work",
+    "slope",
+    "slope_sd",
+    "delivery",
+    "impact_correlation",
+    "error_correlation",
+    "share",
+    "difference",
+)
+"""Variables above the likelihood that have a meaning of their own, whichever of them a model has."""
+
+BY_THEIR_PARTS = {
+    "delivery": ("moderator_within", "moderator_measured"),
+    "impact_correlation": ("impact_partial",),
+    "error_correlation": ("error_partial",),
+}
+"""Variables with elements that never vary, and those that vary in their place."""
+
+Engine = Literal["nuts", "pymc", "exact"]
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, the steps done and the steps in all (0 where not known)."""
 
 
 def fit(
-    spec: ImpactSpec, evidence: Evidence, *, seed: int | None = None, progress: Progress | None = None
+    spec: ImpactSpec,
+    evidence: Evidence,
+    *,
+    engine: Engine | None = None,
+    seed: int | None = None,
+    progress: Progress | None = None,
 ) -> xr.DataTree:
-    """Draw from the posterior of an impact model, and check that the chains converged.
+    """Draw from the posterior of an impact model, and check that the draws may be used.
 
     Parameters
     ----------
     spec, evidence
         The model, and what is printed.
+    engine
+        In place of the spec's: ``"nuts"`` (NUTS by nutpie), ``"pymc"`` (NUTS by PyMC itself), or ``"exact"``
+        (independent draws without MCMC, for structures that are normal given tau).
     seed
         In place of the spec's. The same seed gives the same draws bit for bit on the same machine with
         the same versions, whether or not the compiled code was cached.
@@ -54,57 +86,84 @@ def fit(
     -------
     DataTree
         ``posterior`` with ``impact`` {chain, draw, outcome, group} (treatment minus control per person
-        randomised, positive is better, units in its attrs), ``mu`` and ``tau`` {outcome}, ``estimate``
-        and ``se`` {cell}; ``prior`` likewise; ``sample_stats``; ``reported`` {cell}, what was fitted to.
+        randomised, positive is better, units in its attrs), ``estimate`` and ``se`` {cell} and the other variables of
+        ``hlt_bayes.structures.build_model``; ``prior`` likewise; ``reported`` {cell}, what was fitted to;
+        ``sample_stats``, or of the exact engine ``importance`` {outcome}: effective draws and log marginal likelihood.
 
     Raises
     ------
+    SpecError
+        The spec does not suit the evidence or the engine.
     ConvergenceError
         R-hat, effective sample size, divergences or energy fail the gate; its message lists them.
     """
     seed = spec.sampling.seed if seed is None else seed
+    engine = engine or spec.sampling.engine
+    if engine not in get_args(Engine):
+        raise SpecError(f"engine {unknown_name(engine, get_args(Engine))}")
     report = progress or _silent
+    cells = reported_results(evidence, spec)
     model = build_model(spec, evidence)
-    sampled = sample_model(model, spec.sampling, seed=stream_seed(seed, "posterior"), progress=report)
+    if engine == "exact":
+        posterior, statistics = _drawn_exactly(cells, spec, evidence, seed=seed, report=report)
+        groups = {"posterior": posterior, "importance": statistics}
+    else:
+        sampled = sample_model(
+            model, spec.sampling, seed=stream_seed(seed, "posterior"), progress=report, engine=engine
+        )
+        groups = {name: _plain(sampled[name].dataset) for name in ("posterior", "sample_stats")}
     report("Drawing from the prior", 0, 0)
     with exact_arithmetic():
-        prior = _draw_prior(model, seed=stream_seed(seed, "prior"))
-    cells = reported_results(evidence, spec)
-    check_convergence(gated(sampled["posterior"].dataset, cells), sample_stats=sampled["sample_stats"].dataset)
-    tree = xr.DataTree.from_dict(
-        {
-            "posterior": _plain(sampled["posterior"].dataset),
-            "prior": _plain(prior),
-            "sample_stats": _plain(sampled["sample_stats"].dataset),
-            "reported": cells,
-        }
-    )
+        groups["prior"] = _plain(_draw_prior(model, seed=stream_seed(seed, "prior")))
+    check_convergence(gated(groups["posterior"], cells), sample_stats=groups.get("sample_stats"))
+    tree = xr.DataTree.from_dict({**groups, "reported": cells})
     for group in ("posterior", "prior"):
-        tree[group]["impact"].attrs.update(impact_attrs(spec, evidence, seed=seed))
+        tree[group]["impact"].attrs.update(impact_attrs(spec, evidence, engine=engine, seed=seed))
     return tree
 
 
+def _drawn_exactly(
+    cells: xr.Dataset, spec: ImpactSpec, evidence: Evidence, *, seed: int, report: Progress
+) -> tuple[xr.Dataset, xr.Dataset]:
+    report("Drawing", 0, 0)
+    rates = None if spec.nonresponse is None else response_rates(evidence, spec, cells)
+    settings = spec.sampling
+    return exact_posterior(
+        cells, spec, chains=settings.chains, draws=settings.draws, seed=stream_seed(seed, "posterior"), rates=rates
+    )
+
+
 def gated(posterior: xr.Dataset, cells: xr.Dataset) -> xr.Dataset:
-    """Choose what must have converged: all that is reported, but estimates that counts of events give exactly."""
-    names = [name for name in (*GATED, "weight") if name in posterior and name != "estimate"]
-    chosen, rounded = posterior[names], (cells["upper"] > cells["lower"]).to_numpy()
+    """Choose what must have converged: all that is reported, but what never varies."""
+    names = [part for name in (*QUANTITIES, "se", "weight") for part in BY_THEIR_PARTS.get(name, (name,))]
+    chosen, rounded = (
+        posterior[[name for name in names if name in posterior]],
+        (cells["upper"] > cells["lower"]).to_numpy(),
+    )
     if not rounded.any():
         return chosen
     return chosen.assign(estimate=posterior["estimate"].isel(cell=rounded).rename(cell="rounded_cell"))
 
 
-def impact_attrs(spec: ImpactSpec, evidence: Evidence, *, seed: int) -> dict[str, str]:
+def impact_attrs(spec: ImpactSpec, evidence: Evidence, *, engine: Engine, seed: int) -> dict[str, str]:
     """Say of an array of impact draws what it is and how it was made."""
     return {
         "unit": json.dumps({name: OUTCOMES[name].unit for name in spec.outcomes}),
         "sign": "treatment minus control; positive is better; zero is no effect",
-        "estimand": "as printed, trial by trial" if evidence.of_own_trials else ESTIMAND,
+        "estimand": _estimand(spec, evidence),
         "spec": spec.name,
         "spec_sha256": spec.fingerprint,
         "evidence_sha256": evidence.sha256,
+        "engine": engine,
         "seed": str(seed),
         "versions": sampler_versions(),
     }
+
+
+def _estimand(spec: ImpactSpec, evidence: Evidence) -> str:
+    if spec.nonresponse is not None:
+        return "per person randomised; those who did not answer the survey gain a share of what the others gained"
+    return "as printed, trial by trial" if evidence.of_own_trials else ESTIMAND
 
 
 def sampler_versions() -> str:
@@ -114,80 +173,6 @@ def sampler_versions() -> str:
 
 def _silent(_stage: str, _done: int, _total: int) -> None:
     """Report nothing."""
-
-
-def check_convergence(quantities: xr.Dataset, *, sample_stats: xr.Dataset | None = None) -> pd.DataFrame:
-    """Let draws pass only if they converged.
-
-    That is: R-hat <= 1.01, bulk and tail ESS >= 400, and, where ``sample_stats`` is given, no divergence and
-    E-BFMI >= 0.3 in every chain.
-
-    Parameters
-    ----------
-    quantities
-        Dataset {chain, draw, ...} of every quantity that is reported.
-    sample_stats
-        ``diverging`` and ``energy`` {chain, draw} of the sampler.
-
-    Returns
-    -------
-    DataFrame
-        ``rhat``, ``ess_bulk``, ``ess_tail`` of each quantity.
-
-    Raises
-    ------
-    ConvergenceError
-        Something failed, or cannot be computed; the message is a table of what, and of what to try.
-    """
-    import arviz_stats as azs
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        diagnostics = {
-            "rhat": azs.rhat(quantities),
-            "ess_bulk": azs.ess(quantities, method="bulk"),
-            "ess_tail": azs.ess(quantities, method="tail"),
-        }
-    table = pd.DataFrame({name: _flat(values) for name, values in diagnostics.items()})
-    # Not "above the bound": a diagnostic that is not a number must fail as well.
-    passed = (table["rhat"] <= RHAT_MAX) & (table["ess_bulk"] >= ESS_MIN) & (table["ess_tail"] >= ESS_MIN)
-    failed = [
-        f"{name}: R-hat {row.rhat:.3f}, bulk ESS {row.ess_bulk:.0f}, tail ESS {row.ess_tail:.0f}"
-        for name, row in table[~passed].iterrows()
-    ]
-    if sample_stats is not None:
-        divergences = int(sample_stats["diverging"].sum())
-        if divergences:
-            failed.append(f"{divergences} divergent transitions of {sample_stats['diverging'].size}; none is allowed")
-        for chain, energy in zip(sample_stats["chain"].to_numpy(), sample_stats["energy"].to_numpy(), strict=True):
-            bfmi = np.square(np.diff(energy)).mean() / np.var(energy)
-            if not bfmi >= BFMI_MIN:
-                failed.append(f"chain {chain}: E-BFMI {bfmi:.2f}")
-    if failed:
-        raise ConvergenceError(
-            "\n".join(
-                [
-                    f"the sampler did not converge, so no result is given. What failed (allowed: R-hat <= {RHAT_MAX}, "
-                    f"ESS >= {ESS_MIN}, no divergence, E-BFMI >= {BFMI_MIN}):",
-                    *(f"  {line}" for line in failed),
-                    "What to try, in the [sampling] of a spec of ours: more draws and tune where only ESS is low; "
-                    "target_accept nearer 1 (0.99) where transitions diverge; another --seed to see whether it "
-                    "recurs. If it does, the priors leave something that the evidence does not settle. Draws made "
-                    "elsewhere need more draws there, or chains that agree.",
-                ]
-            )
-        )
-    return table
-
-
-def _flat(dataset: xr.Dataset) -> dict[str, float]:
-    """Value of each element of each variable, by a name such as ``impact[health, WMCA]``."""
-    values = {}
-    for name, array in dataset.data_vars.items():
-        labels = [array[dim].to_numpy() for dim in array.dims]
-        for index in np.ndindex(array.shape):
-            where = ", ".join(str(label[i]) for label, i in zip(labels, index, strict=True))
-            values[f"{name}[{where}]" if where else str(name)] = float(array.to_numpy()[index])
-    return values
 
 
 @contextlib.contextmanager
@@ -204,7 +189,14 @@ def exact_arithmetic() -> Iterator[None]:
         yield
 
 
-def sample_model(model: pm.Model, settings: Sampling, *, seed: int, progress: Progress | None = None) -> xr.DataTree:
+def sample_model(
+    model: pm.Model,
+    settings: Sampling,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+    engine: Literal["nuts", "pymc"] = "nuts",
+) -> xr.DataTree:
     """Draw from the posterior of any PyMC model by NUTS; the caller lets the draws through ``check_convergence``.
 
     Parameters
@@ -215,37 +207,70 @@ def sample_model(model: pm.Model, settings: Sampling, *, seed: int, progress: Pr
         Of this call alone.
     progress
         As in ``fit``.
+    engine
+        ``"nuts"`` is that of nutpie; its compiled code is cached. ``"pymc"`` is PyMC's own.
     """
-    import nutpie
-
     report = progress or _silent
     report("Compiling the model", 0, 0)
+    with exact_arithmetic():
+        return (
+            _by_pymc(model, settings, seed, report) if engine == "pymc" else _by_nutpie(model, settings, seed, report)
+        )
+
+
+def _by_pymc(model: pm.Model, settings: Sampling, seed: int, report: Progress) -> xr.DataTree:
+    import pymc as pm
+
+    total = settings.chains * (settings.tune + settings.draws)
+    done = itertools.count(1)
+
+    def show(**_: object) -> None:
+        report("Sampling", next(done), total)
+
+    with model:
+        sampled: xr.DataTree = pm.sample(
+            draws=settings.draws,
+            tune=settings.tune,
+            chains=settings.chains,
+            cores=1,
+            target_accept=settings.target_accept,
+            random_seed=seed,
+            nuts_sampler="pymc",
+            progressbar=False,
+            compute_convergence_checks=False,
+            callback=show,
+        )
+    return sampled
+
+
+def _by_nutpie(model: pm.Model, settings: Sampling, seed: int, report: Progress) -> xr.DataTree:
+    import nutpie
+
     total = settings.chains * (settings.tune + settings.draws)
 
     def show(chains: list[Any]) -> None:
         report("Sampling", sum(chain.finished_draws for chain in chains), total)
 
-    with exact_arithmetic():
-        compiled = nutpie.compile_pymc_model(model, backend="numba")
-        report("Sampling", 0, total)
-        # Not blocking: the blocking call answers Ctrl-C with the draws made so far, as if they were all.
-        sampler = nutpie.sample(
-            compiled,
-            draws=settings.draws,
-            tune=settings.tune,
-            chains=settings.chains,
-            target_accept=settings.target_accept,
-            seed=seed,
-            save_warmup=False,
-            progress_bar=False,
-            progress_callback=show,
-            blocking=False,
-        )
-        try:
-            sampled: xr.DataTree = sampler.wait()
-        except BaseException:
-            sampler.cancel()
-            raise
+    compiled = nutpie.compile_pymc_model(model, backend="numba")
+    report("Sampling", 0, total)
+    # Not blocking: the blocking call answers Ctrl-C with the draws made so far, as if they were all.
+    sampler = nutpie.sample(
+        compiled,
+        draws=settings.draws,
+        tune=settings.tune,
+        chains=settings.chains,
+        target_accept=settings.target_accept,
+        seed=seed,
+        save_warmup=False,
+        progress_bar=False,
+        progress_callback=show,
+        blocking=False,
+    )
+    try:
+        sampled: xr.DataTree = sampler.wait()
+    except BaseException:
+        sampler.cancel()
+        raise
     report("Sampling", total, total)
     # Strings as objects, which no netCDF file takes.
     sampled["sample_stats"] = sampled["sample_stats"].dataset.drop_vars("divergence_message")
@@ -256,12 +281,12 @@ def _draw_prior(model: pm.Model, *, seed: int) -> xr.Dataset:
     """Draw what the printed results do not enter: everything above the likelihood."""
     import pymc as pm
 
-    names = ["mu", "tau", "impact"]
+    names = [name for name in QUANTITIES if name in model.named_vars]
     drawn = pm.draw([model[name] for name in names], draws=PRIOR_DRAWS, random_seed=seed)
     dims = {name: ("chain", "draw", *model.named_vars_to_dims[name]) for name in names}
     arrays = {name: (dims[name], np.asarray(values)[None]) for name, values in zip(names, drawn, strict=True)}
-    coords = {"chain": [0], "draw": np.arange(PRIOR_DRAWS)}
-    coords |= {dim: list(model.coords[dim]) for dim in ("outcome", "group")}
+    used = dict.fromkeys(dim for name in names for dim in dims[name][2:])
+    coords = {"chain": [0], "draw": np.arange(PRIOR_DRAWS), **{dim: list(model.coords[dim]) for dim in used}}
     return xr.Dataset(arrays, coords=coords)
 
 

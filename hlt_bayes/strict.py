@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tomllib
 import typing
 from collections.abc import Callable
@@ -31,19 +32,19 @@ def read_strict[T: Frozen](
     """Read a TOML file as ``table``; every departure from it is a line of one ``error``, with file and key.
 
     Where ``base`` is given, a file may say ``based_on = "name"``: it then holds only what differs from the file
-    that ``base`` finds by that name, key by key.
+    that ``base`` finds by that name, key by key, and ``without = ["key", "table.key"]`` leaves out keys of that file.
     """
     content = _toml(_bytes(path, error), path, error)
     seen = [path]
     while base is not None and "based_on" in content:
-        name = content.pop("based_on")
+        name, without = content.pop("based_on"), content.pop("without", [])
         if not isinstance(name, str):
             raise error(f"{path}: key 'based_on': {name!r} given; it must be the name of a spec, or a path")
         other = base(name)
         if other.resolve() in [one.resolve() for one in seen]:
             raise error(f"{path}: key 'based_on': {' is based on '.join(map(str, [*seen, other]))}, in a circle")
         seen.append(other)
-        content = _overlaid(_toml(_bytes(other, error), other, error), content)
+        content = _overlaid(_without(_toml(_bytes(other, error), other, error), without, path, error), content)
     return _validated(content, path, table, error)
 
 
@@ -79,6 +80,22 @@ def _overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         # A figure that moves needs a reason and a source of its own.
         merged = {key: value for key, value in merged.items() if key in above or key not in ("why", "source")}
     return merged
+
+
+def _without(content: dict[str, Any], keys: object, path: Path, error: type[HltBayesError]) -> dict[str, Any]:
+    """Leave ``keys`` out of the file below; a key that is not there is an error."""
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise error(f"{path}: key 'without': {keys!r} given; it must be a list of keys such as 'priors.tau'")
+    content = copy.deepcopy(content)
+    for key in keys:
+        *tables, last = key.split(".")
+        table: Any = content
+        for name in tables:
+            table = table.get(name, {}) if isinstance(table, dict) else {}
+        if not isinstance(table, dict) or last not in table:
+            raise error(f"{path}: key 'without': {key!r} is not in the spec that this one is based on")
+        del table[last]
+    return content
 
 
 def _validated[T: Frozen](content: dict[str, Any], path: Path, table: type[T], error: type[HltBayesError]) -> T:

@@ -12,13 +12,14 @@ import hlt_bayes
 PACKAGE = Path(hlt_bayes.__file__).parent
 ORDER = [
     ["errors", "seeds", "vocabulary"],
-    ["strict"],
+    ["strict", "tasks"],
     ["evidence"],
     ["counts"],
     ["priors"],
     ["specs"],
     ["reported"],
-    ["auditing", "structures"],
+    ["auditing", "structures", "convergence"],
+    ["exact"],
     ["fitting"],
     ["meta"],
     ["impacts"],

@@ -44,7 +44,7 @@ def foreign(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (lambda _: ["--spec", "primry"], "impact spec 'primry' is unknown; allowed: 'pooled-rows', 'primary'"),
+        (lambda _: ["--spec", "primry"], "impact spec 'primry' is unknown; allowed: 'complete-pooling', "),
         (lambda _: ["--economics", "publishd"], "economic spec 'publishd' is unknown"),
         (lambda tmp: ["--spec", misspelt(tmp)], "key 'priors.mu.earning': 'earning' is unknown"),
         (lambda tmp: ["--evidence", tmp / "nowhere"], "sources.toml: evidence file cannot be read"),

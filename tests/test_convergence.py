@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from hlt_bayes.convergence import check_convergence
 from hlt_bayes.errors import ConvergenceError
-from hlt_bayes.fitting import check_convergence
 
 
 def dataset(values):

@@ -12,6 +12,7 @@ from hlt_bayes.errors import SpecError
 from hlt_bayes.evidence import load_evidence
 from hlt_bayes.reported import (
     STAR_BOUNDS,
+    bounds_of,
     estimate_at,
     log_normal_density,
     log_se_bounds,
@@ -120,10 +121,11 @@ def test_recovery_that_ignores_the_stars_is_found_out(cells):
 def integral(cell, impact, *, jacobian=True):
     """The model's density of one cell summed over both positions: the probability of what is printed."""
     across, along = np.meshgrid((np.arange(400) + 0.5) / 400, (np.arange(4000) + 0.5) / 4000, indexing="ij")
-    estimate = estimate_at(across, cell)
-    se, log_prior = se_at(along, estimate, cell, np)
+    bounds = bounds_of(cell)
+    estimate = estimate_at(across, bounds)
+    se, log_prior = se_at(along, estimate, bounds, np)
     if not jacobian:
-        lower, upper = log_se_bounds(estimate, cell, np)
+        lower, upper = log_se_bounds(estimate, bounds, np)
         log_prior = log_prior - np.log(upper - lower)
     log_density = log_prior + log_normal_density(estimate, impact, se, np)
     return np.exp(log_density).mean() * 2 * cell["half_unit"].item()
@@ -152,12 +154,14 @@ def test_a_density_without_its_jacobian_is_found_out(cells):
 def test_numpy_and_pytensor_say_the_same(cells):
     rng = np.random.default_rng(3)
     u, w = rng.uniform(size=(2, cells.sizes["cell"]))
+    bounds = bounds_of(cells)
     position, se_position = pt.vector("position"), pt.vector("se_position")
-    estimate = estimate_at(position, cells)
-    outputs = [estimate, *se_at(se_position, estimate, cells, pt), *log_se_bounds(estimate, cells, pt)]
+    shared = {name: pytensor.shared(values) for name, values in bounds.items()}
+    estimate = estimate_at(position, shared)
+    outputs = [estimate, *se_at(se_position, estimate, shared, pt), *log_se_bounds(estimate, shared, pt)]
     compiled = pytensor.function([position, se_position], outputs, mode="FAST_COMPILE")
-    estimate = estimate_at(u, cells)
-    expected = [estimate, *se_at(w, estimate, cells, np), *log_se_bounds(estimate, cells, np)]
+    estimate = estimate_at(u, bounds)
+    expected = [estimate, *se_at(w, estimate, bounds, np), *log_se_bounds(estimate, bounds, np)]
     for ours, theirs in zip(compiled(u, w), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
 

@@ -9,11 +9,14 @@ import pydantic
 import pytest
 from helpers import edit
 
-import hlt_bayes.specs
+import hlt_bayes.specs.economic
+import hlt_bayes.specs.impact
+import hlt_bayes.specs.reading
 from hlt_bayes.errors import SpecError
 from hlt_bayes.meta import load_meta_spec
 from hlt_bayes.priors import Sourced
 from hlt_bayes.specs import load_economic_spec, load_impact_spec, spec_path, stated_figures
+from hlt_bayes.specs.impact import STRUCTURES as KEYS_OF_STRUCTURES
 from hlt_bayes.structures import STRUCTURES
 from hlt_bayes.vocabulary import OUTCOMES, POOLED_GROUPS, REPORTED_GROUPS
 
@@ -103,7 +106,7 @@ def test_all_errors_of_a_file_come_at_once(tmp_path):
 
 def test_unknown_and_missing_specs_are_named(tmp_path):
     with pytest.raises(
-        SpecError, match=r"impact spec 'primry' is unknown; allowed: 'pooled-rows', 'primary'; did you mean 'primary'\?"
+        SpecError, match=r"impact spec 'primry' is unknown; allowed: .*'primary', 'sites'; did you mean 'primary'\?"
     ):
         load_impact_spec("primry")
     with pytest.raises(SpecError, match=r"none\.toml: cannot be read \(No such file"):
@@ -116,7 +119,7 @@ def test_unknown_and_missing_specs_are_named(tmp_path):
 def test_shipped_specs_are_found_in_a_wheel_before_a_checkout(tmp_path, monkeypatch):
     package = tmp_path / "hlt_bayes"
     shutil.copytree(spec_path("primary", "impact").parents[1], package / "_models")
-    monkeypatch.setattr(hlt_bayes.specs, "__file__", str(package / "specs.py"))
+    monkeypatch.setattr(hlt_bayes.specs.reading, "__file__", str(package / "specs/reading.py"))
     assert spec_path("primary", "impact").is_relative_to(package / "_models")
     (package / "_models").rename(tmp_path / "models")
     assert spec_path("primary", "impact") == tmp_path / "models/impact/primary.toml"
@@ -179,13 +182,13 @@ def test_every_stated_figure_has_unit_reason_and_source(primary, published):
 
 
 def test_specs_name_the_outcomes_and_groups_of_the_vocabulary():
-    assert typing.get_args(hlt_bayes.specs.OutcomeName) == tuple(OUTCOMES)
-    assert typing.get_args(hlt_bayes.specs.ReportedGroupName) == REPORTED_GROUPS
+    assert typing.get_args(hlt_bayes.specs.impact.OutcomeName) == tuple(OUTCOMES)
+    assert typing.get_args(hlt_bayes.specs.economic.ReportedGroupName) == REPORTED_GROUPS
 
 
 def test_every_structure_that_a_spec_may_name_is_registered():
-    allowed = typing.get_args(hlt_bayes.specs.ImpactSpec.model_fields["structure"].annotation)
-    assert set(STRUCTURES) == set(allowed)
+    allowed = typing.get_args(hlt_bayes.specs.impact.ImpactSpec.model_fields["structure"].annotation)
+    assert set(STRUCTURES) == set(allowed) == set(KEYS_OF_STRUCTURES)
 
 
 def test_a_spec_may_say_only_how_it_differs_from_another(tmp_path, primary):

@@ -6,17 +6,17 @@ from scipy.stats import halfnorm, norm
 
 from hlt_bayes.errors import SpecError
 from hlt_bayes.evidence import evidence_of_rows
-from hlt_bayes.reported import log_se_bounds, reported_results
-from hlt_bayes.specs import load_impact_spec
+from hlt_bayes.reported import bounds_of, log_se_bounds, reported_results
+from hlt_bayes.specs import load_impact_spec, shipped_specs
 from hlt_bayes.structures import build_model
 
 
-@pytest.mark.parametrize("name", ["primary", "pooled-rows"])
+@pytest.mark.parametrize("name", shipped_specs("impact"))
 def test_the_model_reads_as_its_golden_text(evidence, name, golden):
     spec = load_impact_spec(name)
     priors = [
-        f"{parameter}[{outcome}] ~ {prior}"
-        for parameter, table in (("mu", spec.priors.mu), ("tau", spec.priors.tau))
+        f"{key.removeprefix('priors.')}[{outcome}] ~ {prior}"
+        for key, table in spec.priors.tables()
         for outcome, prior in table.items()
     ]
     golden(f"model_{name}.txt", "\n".join([build_model(spec, evidence).str_repr(), *priors, ""]))
@@ -44,12 +44,13 @@ def test_the_log_density_is_that_of_the_formulas(evidence, primary):
     position = 1 / (1 + np.exp(-point["estimate_position_interval__"]))
     se_position = 1 / (1 + np.exp(-point["se_position_interval__"]))
     estimate = cells["estimate"].to_numpy() + cells["half_unit"].to_numpy() * (2 * position - 1)
-    lower, upper = log_se_bounds(estimate, cells, np)
+    lower, upper = log_se_bounds(estimate, bounds_of(cells), np)
     log_se = lower + se_position * (upper - lower)
     expected = (
         norm.logpdf(mu, 0, mu_sd).sum()
         + halfnorm.logpdf(tau, scale=tau_sd).sum()
         + norm.logpdf(z).sum()
+        + norm.logpdf(point["z_new"]).sum()
         + (norm.logpdf(log_se, np.log(cells["design_se"].to_numpy()) + 0.05, 0.2) + np.log(upper - lower)).sum()
         + norm.logpdf(estimate, theta, np.exp(log_se)).sum()
     )

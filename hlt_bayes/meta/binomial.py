@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 import pandas as pd
 import xarray as xr
 
+from hlt_bayes.convergence import check_convergence
 from hlt_bayes.errors import EvidenceError, unknown_name
-from hlt_bayes.fitting import Progress, check_convergence, sample_model, sampler_versions
+from hlt_bayes.fitting import Progress, sample_model, sampler_versions
 from hlt_bayes.meta.effects import checked_counts, effect_sizes
 from hlt_bayes.meta.spec import MetaSpec
 from hlt_bayes.seeds import stream_seed

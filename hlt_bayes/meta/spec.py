@@ -37,6 +37,12 @@ class Wide(Sourced):
     unit: Literal["proportion"]
 
 
+class TrialsSampling(Sampling):
+    """Settings of the sampler; counts have no exact engine."""
+
+    engine: Literal["nuts"]
+
+
 class MetaSpec(Spec):
     """What the pooling of the trials is made of."""
 
@@ -44,7 +50,7 @@ class MetaSpec(Spec):
     reference_size: Figure
     priors: MetaPriors
     wide: Wide
-    sampling: Sampling
+    sampling: TrialsSampling
 
 
 def load_meta_spec(name: str | Path) -> MetaSpec:

@@ -1,12 +1,22 @@
 """What a rounded, starred result says about estimate and standard error: for models, and for recovery."""
 
 from hlt_bayes.reported.cells import reported_results
-from hlt_bayes.reported.likelihood import STAR_BOUNDS, estimate_at, log_normal_density, log_se_bounds, se_at
+from hlt_bayes.reported.likelihood import (
+    STAR_BOUNDS,
+    Array,
+    bounds_of,
+    estimate_at,
+    log_normal_density,
+    log_se_bounds,
+    se_at,
+)
 from hlt_bayes.reported.pooled_rows import pooled_row_log_probability, pooled_rows
 from hlt_bayes.reported.recovery import recover_se, recovered_se, recovered_with_pooled_rows
 
 __all__ = [
     "STAR_BOUNDS",
+    "Array",
+    "bounds_of",
     "estimate_at",
     "log_normal_density",
     "log_se_bounds",

@@ -39,7 +39,7 @@ def reported_results(evidence: Evidence, spec: ImpactSpec) -> xr.Dataset:
         unrounded estimate lies; ``z_lower`` and ``z_upper`` (bounds of |estimate| / SE); ``se_lower`` and
         ``se_upper`` (bounds of the SE: 0 and infinity where it is not printed); ``design_se`` (missing where
         no sample size is known); ``log_se_mean`` and ``log_se_sd`` (prior of the log of the SE);
-        ``outcome`` and ``group`` as coordinates beside ``cell``, which names both.
+        ``outcome``, ``group`` and ``site`` as coordinates beside ``cell``, which names outcome and group.
 
     Raises
     ------
@@ -67,6 +67,7 @@ def reported_results(evidence: Evidence, spec: ImpactSpec) -> xr.Dataset:
             "cell": [f"{row['outcome']}, {row['group']}" for _, row in printed.iterrows()],
             "outcome": ("cell", printed["outcome"].to_numpy(dtype=object)),
             "group": ("cell", printed["group"].to_numpy(dtype=object)),
+            "site": ("cell", printed["site"].to_numpy(dtype=object)),
         },
     )
 

@@ -16,6 +16,7 @@ take ``xp``, NumPy or PyTensor, and are the one definition for every engine and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from statistics import NormalDist
 from typing import Any
 
@@ -39,24 +40,31 @@ STAR_BOUNDS = {
 }
 """Bounds of |estimate| / SE for each mark of Table 2.1: 90, 95 and 99 %, two-sided normal."""
 
+BOUNDS = ("lower", "upper", "z_lower", "z_upper", "se_lower", "se_upper", "log_se_mean", "log_se_sd")
+"""Variables {cell} of ``reported_results`` that the likelihood takes."""
+
 SMALLEST = 1e-300
 
 TAIL_SDS = 10.0
 """Where nothing bounds ``log s``, its prior is cut this many SDs out: a mass below 1e-22."""
 
 
-def estimate_at(position: Array, cells: xr.Dataset) -> Array:
+def bounds_of(cells: xr.Dataset) -> dict[str, np.ndarray]:
+    """Take ``BOUNDS`` {cell} out of ``reported_results``; the functions below take them, or PyTensor's of the same."""
+    return {name: cells[name].to_numpy() for name in BOUNDS}
+
+
+def estimate_at(position: Array, bounds: Mapping[str, Array]) -> Array:
     """Unrounded estimate {cell} at ``position`` in (0, 1) of its interval."""
-    lower, upper = cells["lower"].to_numpy(), cells["upper"].to_numpy()
-    return lower + (upper - lower) * position
+    return bounds["lower"] + (bounds["upper"] - bounds["lower"]) * position
 
 
-def log_se_bounds(estimate: Array, cells: xr.Dataset, xp: Library) -> tuple[Array, Array]:
+def log_se_bounds(estimate: Array, bounds: Mapping[str, Array], xp: Library) -> tuple[Array, Array]:
     """Bounds of the log SE {cell} that an unrounded ``estimate``, its marks and what is printed of the SE leave."""
-    mean, reach = cells["log_se_mean"].to_numpy(), TAIL_SDS * cells["log_se_sd"].to_numpy()
+    mean, reach = bounds["log_se_mean"], TAIL_SDS * bounds["log_se_sd"]
     with np.errstate(divide="ignore"):
         log_z_lower, log_z_upper, log_se_lower, log_se_upper = (
-            np.log(cells[name].to_numpy()) for name in ("z_lower", "z_upper", "se_lower", "se_upper")
+            xp.log(bounds[name]) for name in ("z_lower", "z_upper", "se_lower", "se_upper")
         )
     # An estimate of exactly 0, which counts of events can give, has a size too.
     log_estimate = xp.log(xp.maximum(xp.abs(estimate), SMALLEST))
@@ -67,15 +75,15 @@ def log_se_bounds(estimate: Array, cells: xr.Dataset, xp: Library) -> tuple[Arra
     return lower, upper
 
 
-def se_at(position: Array, estimate: Array, cells: xr.Dataset, xp: Library) -> tuple[Array, Array]:
+def se_at(position: Array, estimate: Array, bounds: Mapping[str, Array], xp: Library) -> tuple[Array, Array]:
     """SE {cell} at ``position`` in (0, 1) of the interval of its log, and its log prior density there.
 
     The density is that of the position: the normal density of the log SE times the width of the interval.
     """
-    lower, upper = log_se_bounds(estimate, cells, xp)
+    lower, upper = log_se_bounds(estimate, bounds, xp)
     log_se = lower + position * (upper - lower)
-    mean, sd = cells["log_se_mean"].to_numpy(), cells["log_se_sd"].to_numpy()
-    return xp.exp(log_se), log_normal_density(log_se, mean, sd, xp) + xp.log(upper - lower)
+    log_prior = log_normal_density(log_se, bounds["log_se_mean"], bounds["log_se_sd"], xp)
+    return xp.exp(log_se), log_prior + xp.log(upper - lower)
 
 
 def log_normal_density(value: Array, mean: Array, sd: Array, xp: Library) -> Array:

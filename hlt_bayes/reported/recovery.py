@@ -10,7 +10,7 @@ import xarray as xr
 from hlt_bayes.errors import EvidenceError
 from hlt_bayes.evidence import Evidence, evidence_of_rows
 from hlt_bayes.reported.cells import reported_results
-from hlt_bayes.reported.likelihood import estimate_at, se_at
+from hlt_bayes.reported.likelihood import bounds_of, estimate_at, se_at
 from hlt_bayes.reported.pooled_rows import pooled_row_log_probability, pooled_rows
 from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import ImpactSpec, load_impact_spec
@@ -159,8 +159,9 @@ def _draws_of_parts(cells: xr.Dataset, rng: np.random.Generator) -> tuple[np.nda
 def _grid(cell: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Estimate, SE and weight of one printed cell at the midpoints of the two positions."""
     across, along = np.meshgrid(_midpoints(ACROSS), _midpoints(ALONG), indexing="ij")
-    estimate = estimate_at(across, cell)
-    se, log_density = se_at(along, estimate, cell, np)
+    bounds = bounds_of(cell)
+    estimate = estimate_at(across, bounds)
+    se, log_density = se_at(along, estimate, bounds, np)
     return estimate, se, np.exp(log_density - log_density.max())
 
 

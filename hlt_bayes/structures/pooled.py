@@ -1,54 +1,57 @@
-"""Impacts pooled across trial groups, each outcome apart."""
+"""Impacts pooled across trial groups, each outcome apart: partly, not at all, or wholly."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
 import xarray as xr
 
-from hlt_bayes.priors import prior_variable
-from hlt_bayes.reported import estimate_at, log_normal_density, pooled_row_log_probability, se_at
-from hlt_bayes.specs import ImpactSpec
+from hlt_bayes.priors import Family, prior_variable
+from hlt_bayes.specs import ImpactSpec, OutcomeName
 
 if TYPE_CHECKING:
+    from pytensor.tensor import TensorVariable
+
+    Impacts = tuple[TensorVariable, TensorVariable | None]
+
+
+def pooled(cells: xr.Dataset, spec: ImpactSpec) -> Impacts:
+    """``mu`` {outcome} + ``tau`` {outcome} * ``z`` {outcome, group}: how far groups differ is learnt."""
     import pymc as pm
 
+    mu, tau = centre_and_spread(cells, spec)
+    z = pm.Normal("z", 0.0, 1.0, dims=("outcome", "group"))
+    z_new = pm.Normal("z_new", 0.0, 1.0, dims="outcome")
+    return mu[:, None] + tau[:, None] * z, mu + tau * z_new
 
-def pooled(cells: xr.Dataset, spec: ImpactSpec, *, rows: xr.Dataset | None = None) -> pm.Model:
-    """Build the model; see ``models/README.md`` for its mathematics.
 
-    ``impact`` {outcome, group} = ``mu`` {outcome} + ``tau`` {outcome} * ``z`` {outcome, group} is seen
-    through ``cells`` {cell} of ``reported_results``: ``estimate`` and ``se`` {cell} are latent. Where ``rows``
-    {pooled_cell} of ``pooled_rows`` is given they bear on both, each with an unknown ``weight`` {pooled_cell} of
-    its first part.
-    """
+def no_pooling(cells: xr.Dataset, spec: ImpactSpec) -> Impacts:
+    """Each group by itself, ``impact_{group}`` {outcome} with the prior of ``mu``; none predicts a new one."""
     import pymc as pm
+
+    priors = of_outcomes(cells, spec.priors.mu)
+    groups = dict.fromkeys(cells["group"].to_numpy())
+    each = [prior_variable(f"impact_{group}", priors, dim="outcome") for group in groups]
+    return pm.math.stack(each, axis=1), None
+
+
+def complete_pooling(cells: xr.Dataset, spec: ImpactSpec) -> Impacts:
+    """One impact, ``mu`` {outcome}, for all groups and for a new one."""
     import pytensor.tensor as pt
 
-    outcomes, groups = (list(dict.fromkeys(cells[name].to_numpy())) for name in ("outcome", "group"))
-    coords = {"outcome": outcomes, "group": groups, "cell": cells["cell"].to_numpy()}
-    outcome_of_cell = np.array([outcomes.index(name) for name in cells["outcome"].to_numpy()])
-    group_of_cell = np.array([groups.index(name) for name in cells["group"].to_numpy()])
-    with pm.Model(coords=coords) as model:
-        mu = prior_variable("mu", {name: spec.priors.mu[name] for name in outcomes}, dim="outcome")
-        tau = prior_variable("tau", {name: spec.priors.tau[name] for name in outcomes}, dim="outcome")
-        z = pm.Normal("z", 0.0, 1.0, dims=("outcome", "group"))
-        impact = pm.Deterministic("impact", mu[:, None] + tau[:, None] * z, dims=("outcome", "group"))
+    mu = prior_variable("mu", of_outcomes(cells, spec.priors.mu), dim="outcome")
+    return pt.repeat(mu[:, None], len(set(cells["group"].to_numpy())), axis=1), mu
 
-        estimate_position = pm.Uniform("estimate_position", 0.0, 1.0, dims="cell")
-        se_position = pm.Uniform("se_position", 0.0, 1.0, dims="cell")
-        estimate = pm.Deterministic("estimate", estimate_at(estimate_position, cells), dims="cell")
-        se, log_se_prior = se_at(se_position, estimate, cells, pt)
-        se = pm.Deterministic("se", se, dims="cell")
-        pm.Potential("se_prior", log_se_prior, dims="cell")
-        expected = impact[outcome_of_cell, group_of_cell]
-        pm.Potential("likelihood", log_normal_density(estimate, expected, se, pt), dims="cell")
-        if rows is not None and spec.pooled_rows is not None:
-            model.add_coord("pooled_cell", rows["pooled_cell"].to_numpy())
-            prior = spec.pooled_rows.weight
-            logit = pm.Normal("weight_logit", prior.mean, prior.sd, dims="pooled_cell")
-            weight = pm.Deterministic("weight", pm.math.sigmoid(logit), dims="pooled_cell")
-            printed = pooled_row_log_probability(estimate, se, weight, rows=rows, spec=spec, xp=pt)
-            pm.Potential("pooled_rows", printed, dims="pooled_cell")
-    return model
+
+def centre_and_spread(cells: xr.Dataset, spec: ImpactSpec) -> tuple[TensorVariable, TensorVariable]:
+    """``mu`` and ``tau`` {outcome} with the priors of the spec."""
+    mu = prior_variable("mu", of_outcomes(cells, spec.priors.mu), dim="outcome")
+    return mu, prior_variable("tau", of_outcomes(cells, spec.priors.tau), dim="outcome")
+
+
+def of_outcomes(cells: xr.Dataset, table: Mapping[OutcomeName, Family] | None) -> dict[str, Family]:
+    """Choose from a table of priors, in order, the outcomes that are printed."""
+    if table is None:
+        raise ValueError("the spec lacks a table of priors that its structure needs")
+    return {name: table[name] for name in dict.fromkeys(cells["outcome"].to_numpy())}
