@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 from scipy.special import logsumexp, ndtri
 
+from hlt_bayes.errors import SpecError
 from hlt_bayes.strict import Finite, Frozen, Positive, Words
 
 if TYPE_CHECKING:
@@ -268,6 +269,38 @@ ScalePrior = Annotated[
     HalfNormalPrior | HalfStudentTPrior | ExponentialPrior | LogNormalPrior, Field(discriminator="family")
 ]
 """Families whose support is that of a standard deviation."""
+
+
+def prior(table: Mapping[str, object]) -> Family:
+    """Make a prior from a table as in a spec: ``{"family": "normal", "mean": 0.0, "sd": 1.0}``.
+
+    ``unit``, ``why`` and ``source`` may be left out where no spec is made.
+
+    Raises
+    ------
+    SpecError
+        The family, or one of its parameters, is not allowed.
+    """
+    stated = {"unit": "as the data", "why": "stated in a call", "source": "assumption", **table}
+    try:
+        return _Any.model_validate({"prior": stated}).prior
+    except ValidationError as error:
+        found = error.errors()[0]
+        where = ".".join(str(step) for step in found["loc"][2:])
+        raise SpecError(f"prior {dict(table)!r}: {where + ': ' if where else ''}{found['msg']}") from error
+
+
+class _Any(Frozen):
+    prior: Annotated[
+        NormalPrior
+        | HalfNormalPrior
+        | StudentTPrior
+        | NormalMixturePrior
+        | HalfStudentTPrior
+        | ExponentialPrior
+        | LogNormalPrior,
+        Field(discriminator="family"),
+    ]
 
 
 def prior_variable(name: str, priors: Mapping[str, Family], *, dim: str) -> TensorVariable:

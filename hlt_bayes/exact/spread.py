@@ -37,16 +37,18 @@ def gauss_legendre(edges: Array) -> tuple[Array, Array]:
     return (middle[:, None] + half[:, None] * x).ravel(), (half[:, None] * w).ravel()
 
 
-def tau_nodes(prior: Family | None, smallest_se: float) -> tuple[Array, Array]:
-    """Nodes {node} of tau, and the log of weight times prior density; a single 0 where groups do not differ."""
+def tau_nodes(prior: Family | None, smallest_se: float) -> tuple[Array, Array, Array]:
+    """Give ends of panels, nodes {node} of tau in them, and the log of weight times prior density.
+
+    Without a prior groups do not differ: a single node at 0.
+    """
     if prior is None:
-        return np.zeros(1), np.zeros(1)
+        return np.zeros(1), np.zeros(1), np.zeros(1)
     low = min(LEAST_SHARE * smallest_se, float(prior.quantile(1e-4)))
-    edges = panels(
-        max(low, float(prior.quantile(OUTERMOST)), 1e-12 * smallest_se), float(prior.quantile(1 - OUTERMOST))
-    )
+    low = max(low, float(prior.quantile(OUTERMOST)), 1e-12 * smallest_se)
+    edges = panels(low, float(prior.quantile(1 - OUTERMOST)))
     nodes, weights = gauss_legendre(edges)
-    return nodes, np.log(weights) + prior.log_density(nodes)
+    return edges, nodes, np.log(weights) + prior.log_density(nodes)
 
 
 class Proposal(NamedTuple):
@@ -57,7 +59,9 @@ class Proposal(NamedTuple):
     log_density: Array
 
 
-def proposal(prior: Family, log_likelihood: Callable[[Array], Array]) -> Proposal:
+def proposal(
+    prior: Family, log_likelihood: Callable[[Array], Array], *, share_of_prior: float = SHARE_OF_PRIOR
+) -> Proposal:
     """Tabulate what the data say of tau, ``log_likelihood`` {node} at each tau {node}, with a share of the prior.
 
     The share keeps weights bounded where the data of one draw say something else.
@@ -65,13 +69,23 @@ def proposal(prior: Family, log_likelihood: Callable[[Array], Array]) -> Proposa
     inner = np.linspace(0, 1, 1001)[1:-1]
     tails = np.geomspace(1e-9, inner[0], 20)[:-1]
     edges = np.concatenate([[0.0], prior.quantile(np.concatenate([tails, inner, 1 - tails[::-1]]))])
+    # Once more, finer where the data put tau.
+    table = _tabulated(prior, log_likelihood, edges, share_of_prior)
+    edges = np.union1d(edges, np.interp(inner, table.cumulative, table.edges))
+    return _tabulated(prior, log_likelihood, edges, share_of_prior)
+
+
+def _tabulated(
+    prior: Family, log_likelihood: Callable[[Array], Array], edges: Array, share_of_prior: float
+) -> Proposal:
     width = np.diff(edges)
     middles = edges[:-1] + width / 2
     log_prior = prior.log_density(middles) + np.log(width)
     log_posterior = log_prior + log_likelihood(middles)
     mass = [np.exp(one - one.max()) for one in (log_prior, log_posterior)]
-    mixed = SHARE_OF_PRIOR * mass[0] / mass[0].sum() + (1 - SHARE_OF_PRIOR) * mass[1] / mass[1].sum()
-    return Proposal(edges, np.concatenate([[0.0], np.cumsum(mixed)]), np.log(mixed / width))
+    mixed = share_of_prior * mass[0] / mass[0].sum() + (1 - share_of_prior) * mass[1] / mass[1].sum()
+    with np.errstate(divide="ignore"):
+        return Proposal(edges, np.concatenate([[0.0], np.cumsum(mixed)]), np.log(mixed / width))
 
 
 def draw_tau(

@@ -1,0 +1,354 @@
+"""Normal rows with known standard errors: a random-effects meta-analysis, or meta-regression, in closed form.
+
+Given tau and a part of the prior of ``mu`` everything is normal, so that every marginal is a mixture of normals over
+nodes of tau: its moments and quantiles are exact to the error of the quadrature, without any draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.optimize import brentq
+from scipy.special import gammaln, logsumexp, ndtr
+
+from hlt_bayes.errors import EvidenceError, SpecError
+from hlt_bayes.exact.linear import Coefficients, draw_coefficients, impact_given, integrate, moments_of
+from hlt_bayes.exact.spread import gauss_legendre, proposal, tau_nodes
+from hlt_bayes.priors import Family, HalfNormalPrior, NormalMixturePrior, NormalPrior, StudentTPrior
+from hlt_bayes.seeds import stream_seed
+
+Array = np.ndarray
+
+PROBABILITIES = (0.025, 0.055, 0.25, 0.5, 0.75, 0.945, 0.975)
+
+T_NODES = 160
+"""Variances over which a Student's t is a mixture of normals."""
+
+MU_NODES = 64
+"""Nodes of a mean that is cut at 0, given tau."""
+
+REACH_SDS = 9.0
+"""SDs within which a mean that is cut at 0 is summed."""
+
+NEGLIGIBLE = 1e-16
+"""Weight of a part of a mixture that no digit shows."""
+
+
+class Rows(NamedTuple):
+    """Checked input: ``x`` and ``se`` {group}; names and columns {group} of the slopes, with their priors."""
+
+    groups: list[str]
+    x: Array
+    se: Array
+    slopes: list[str]
+    columns: list[Array]
+    priors: list[NormalPrior]
+
+
+class Parts(NamedTuple):
+    """A prior of ``mu`` as a mixture of normals {part}: log weights, means and variances."""
+
+    log_weight: Array
+    mean: Array
+    variance: Array
+    positive: bool
+
+
+def exact_posterior_of_rows(
+    estimate: Mapping[str, float],
+    se: Mapping[str, float],
+    *,
+    mu: Family,
+    tau: Family | None,
+    slopes: Mapping[str, Family] | None = None,
+    moderators: pd.DataFrame | None = None,
+    probabilities: Sequence[float] = PROBABILITIES,
+) -> xr.Dataset:
+    """Give the exact posterior of normal rows with known standard errors.
+
+    Parameters
+    ----------
+    estimate, se
+        By group, in one unit.
+    mu
+        Prior of the mean impact, of any family of a mean.
+    tau
+        Prior of the SD between groups, of any family of a scale; ``None`` where groups do not differ.
+    slopes, moderators
+        Normal prior of the slope on each moderator, and its values: a row a group, a column a moderator. ``mu`` is
+        then the impact where all moderators are 0.
+    probabilities
+        Which quantiles to give.
+
+    Returns
+    -------
+    Dataset
+        ``mean``, ``sd`` {quantity} and ``quantile`` {quantity, probability} of ``mu``, ``tau``, each ``impact[group]``
+        and ``slope[moderator]``, and ``impact_new``, a new group with all moderators at 0;
+        ``log_marginal_likelihood`` of the rows.
+
+    Raises
+    ------
+    EvidenceError
+        Groups that do not agree, a standard error that is not above 0, numbers that are not finite.
+    SpecError
+        A prior of a family that does not fit its place.
+    """
+    rows, parts = checked_rows(estimate, se, slopes, moderators), parts_of_mu(mu)
+    edges, nodes, log_node = tau_nodes(tau, float(rows.se.min()))
+    found = _integrated(rows, nodes, parts)
+    log_terms = log_node[:, None] + parts.log_weight + found.log_density
+    log_total = float(logsumexp(log_terms))
+    weight = np.exp(log_terms - log_total)
+    marginals = {"mu": Marginal(weight, *found.mean_and_sd_of_last(), cut=parts.positive)}
+    if parts.positive:
+        weight, known = _over_mu(weight, found)
+        found = _integrated(rows._replace(x=rows.x - known[..., None]), nodes, None)
+        marginals |= _others(rows, nodes, weight, found, known)
+    else:
+        marginals |= _others(rows, nodes, weight, found, None)
+    summaries = {name: one.summary(probabilities) for name, one in marginals.items()}
+    if tau is not None:
+
+        def density(at: Array) -> Array:
+            log_density = logsumexp(parts.log_weight + _integrated(rows, at, parts).log_density, axis=1)
+            return np.asarray(np.exp(tau.log_density(at) + log_density - log_total))
+
+        summaries["tau"] = _summary_of_tau(edges, density, probabilities)
+    table = np.array(list(summaries.values()))
+    return xr.Dataset(
+        {
+            "mean": ("quantity", table[:, 0]),
+            "sd": ("quantity", table[:, 1]),
+            "quantile": (("quantity", "probability"), table[:, 2:]),
+            "log_marginal_likelihood": log_total,
+        },
+        coords={"quantity": list(summaries), "probability": list(probabilities)},
+    )
+
+
+def exact_draws_of_rows(
+    estimate: Mapping[str, float],
+    se: Mapping[str, float],
+    *,
+    mu: Family,
+    tau: Family | None,
+    slopes: Mapping[str, Family] | None = None,
+    moderators: pd.DataFrame | None = None,
+    draws: int,
+    seed: int,
+) -> xr.Dataset:
+    """Draw jointly and independently from the posterior of ``exact_posterior_of_rows``.
+
+    Returns
+    -------
+    Dataset {draw}
+        ``mu``, ``tau``, ``impact`` {group}, ``impact_new``, and ``slope`` {moderator} where there are moderators; tau
+        is drawn from a table of some two thousand cells, within which it is even.
+    """
+    rows, parts = checked_rows(estimate, se, slopes, moderators), parts_of_mu(mu)
+    rng = np.random.default_rng(stream_seed(seed, "rows"))
+    spread, part = np.zeros(draws), np.zeros(draws, dtype=int)
+    if tau is not None:
+
+        def log_likelihood(at: Array) -> Array:
+            return np.asarray(logsumexp(parts.log_weight + _integrated(rows, at, parts).log_density, axis=1))
+
+        table = proposal(tau, log_likelihood, share_of_prior=0.0)
+        spread = np.interp(rng.random(draws), table.cumulative, table.edges)
+    if len(parts.mean) > 1:
+        shares = parts.log_weight + _integrated(rows, spread, parts).log_density
+        shares = np.cumsum(np.exp(shares - shares.max(axis=1, keepdims=True)), axis=1)
+        part = (shares[:, :-1] < rng.random((draws, 1)) * shares[:, -1:]).sum(axis=1)
+    chosen = Parts(parts.log_weight[part], parts.mean[part], parts.variance[part], parts.positive)
+    variance = rows.se**2 + spread[:, None] ** 2
+    found = integrate(
+        rows.x, variance, _columns(rows), *_priors(rows, chosen.mean, chosen.variance), positive=parts.positive
+    )
+    coefficients = [np.broadcast_to(one, draws) for one in draw_coefficients(found, rng)]
+    mean, sd = impact_given(rows.x, rows.se, spread, _columns(rows), coefficients)
+    variables = {
+        "mu": ("draw", coefficients[-1]),
+        "tau": ("draw", spread),
+        "impact": (("draw", "group"), mean + sd * rng.standard_normal((draws, len(rows.groups)))),
+        "impact_new": ("draw", coefficients[-1] + spread * rng.standard_normal(draws)),
+    }
+    coords: dict[str, list[str]] = {"group": rows.groups}
+    if rows.slopes:
+        variables["slope"] = (("draw", "moderator"), np.stack(coefficients[:-1], axis=1))
+        coords["moderator"] = rows.slopes
+    return xr.Dataset(variables, coords=coords)
+
+
+def checked_rows(
+    estimate: Mapping[str, float],
+    se: Mapping[str, float],
+    slopes: Mapping[str, Family] | None,
+    moderators: pd.DataFrame | None,
+) -> Rows:
+    """Check normal rows, and put them in the order of ``estimate``."""
+    groups = [str(name) for name in estimate]
+    if not groups:
+        raise EvidenceError("estimate: no groups given")
+    for what, names in (
+        ("se", list(se)),
+        *((("moderators", list(moderators.index)),) if moderators is not None else ()),
+    ):
+        if sorted(map(str, names)) != sorted(groups):
+            raise EvidenceError(f"{what} has the groups {', '.join(map(str, names))}; estimate has {', '.join(groups)}")
+    x, s = (np.array([float(table[name]) for name in groups]) for table in (estimate, se))
+    wrong = [
+        f"{name}: {one:g} (se {two:g})"
+        for name, one, two in zip(groups, x, s, strict=True)
+        if not (np.isfinite(one) and 0 < two < np.inf)
+    ]
+    if wrong:
+        raise EvidenceError(f"{'; '.join(wrong)}: finite estimates and standard errors above 0 are allowed")
+    stated, columns = dict(slopes or {}), []
+    if set(stated) != set([] if moderators is None else moderators.columns):
+        raise SpecError("slopes and the columns of moderators must have the same names")
+    for name, prior in stated.items():
+        if not isinstance(prior, NormalPrior):
+            raise SpecError(f"slopes, {name!r}: {prior} given; a normal prior is allowed")
+        if moderators is not None:
+            columns.append(moderators.loc[groups, name].to_numpy(float))
+        if not np.isfinite(columns[-1]).all():
+            raise EvidenceError(f"moderators, column {name!r}: a value is missing or not finite")
+    return Rows(
+        groups, x, s, list(stated), columns, [prior for prior in stated.values() if isinstance(prior, NormalPrior)]
+    )
+
+
+def parts_of_mu(prior: Family) -> Parts:
+    """Write a prior of a mean as a mixture of normals; a Student's t as one over its variance, on the log scale."""
+    if isinstance(prior, HalfNormalPrior):
+        return Parts(np.zeros(1), np.zeros(1), np.array([prior.sd**2]), positive=True)
+    if isinstance(prior, NormalPrior):
+        return Parts(np.zeros(1), np.array([prior.mean]), np.array([prior.sd**2]), positive=False)
+    if isinstance(prior, NormalMixturePrior):
+        return Parts(np.log(prior.shares), np.array(prior.means), np.array(prior.sds) ** 2, positive=False)
+    if isinstance(prior, StudentTPrior):
+        shape = prior.degrees_of_freedom / 2
+        # A log gamma variate falls off like exp(shape y) below and exp(-shape exp(y)) above.
+        y = np.linspace(-40 / shape, np.log(1 + 40 / shape) + 1, T_NODES)
+        log_weight = shape * (np.log(shape) + y - np.exp(y)) - gammaln(shape) + np.log(y[1] - y[0])
+        return Parts(log_weight, np.full(T_NODES, prior.mean), prior.scale**2 * np.exp(-y), positive=False)
+    raise SpecError(f"{prior}: not a prior of a mean; normal, half-normal, student-t and normal-mixture are")
+
+
+def _columns(rows: Rows) -> list[Array]:
+    return [*rows.columns, np.ones(len(rows.groups))]
+
+
+def _priors(rows: Rows, mean: Array, variance: Array) -> tuple[list[Array], list[Array]]:
+    """Means and variances of all coefficients, those of mu last."""
+    return (
+        [*(np.array(prior.mean) for prior in rows.priors), mean],
+        [*(np.array(prior.sd**2) for prior in rows.priors), variance],
+    )
+
+
+def _integrated(rows: Rows, tau: Array, parts: Parts | None) -> Coefficients:
+    """Coefficients {node, part}, of slopes alone where ``mu`` is known and taken off the data."""
+    variance = rows.se**2 + tau[:, None, None] ** 2
+    if parts is None:
+        means, variances = _priors(rows, np.zeros(()), np.ones(()))
+        return integrate(rows.x, variance, rows.columns, means[:-1], variances[:-1])
+    return integrate(
+        rows.x, variance, _columns(rows), *_priors(rows, parts.mean, parts.variance), positive=parts.positive
+    )
+
+
+def _over_mu(weight: Array, found: Coefficients) -> tuple[Array, Array]:
+    """Nodes {node, mu node} of a mean that is cut at 0, with their weights."""
+    mean, sd = found.mean_and_sd_of_last()
+    x, w = np.polynomial.legendre.leggauss(MU_NODES)
+    low = np.maximum(mean - REACH_SDS * sd, 0.0)
+    high = np.maximum(mean, 0.0) + REACH_SDS * sd
+    at = (low + high) / 2 + (high - low) / 2 * x
+    # Of what is cut: the density relative to its highest point, which is at 0 where the mean lies below.
+    log_density = -0.5 * ((at - mean) / sd) ** 2 + 0.5 * np.minimum(mean / sd, 0.0) ** 2
+    shares = np.exp(log_density) * w
+    return weight * shares / shares.sum(axis=1, keepdims=True), at
+
+
+def _others(rows: Rows, nodes: Array, weight: Array, found: Coefficients, known: Array | None) -> dict[str, Marginal]:
+    """Marginals of impacts, a new group and slopes; ``mu`` is a coefficient, or ``known`` {node, mu node}."""
+    tau = nodes[:, None]
+    offset, of_mu = (np.zeros(()), 1) if known is None else (known, 0)
+    marginals = {}
+    for g, group in enumerate(rows.groups):
+        towards = tau**2 / (tau**2 + rows.se[g] ** 2)
+        direction = [(1 - towards) * column[g] for column in rows.columns] + [1 - towards] * of_mu
+        mean, variance = moments_of(found, direction)
+        mean = mean + towards * rows.x[g] + (1 - towards) * offset
+        marginals[f"impact[{group}]"] = Marginal(weight, mean, np.sqrt(variance + towards * rows.se[g] ** 2))
+    none = np.zeros(())
+    mean, variance = moments_of(found, [none] * len(rows.columns) + [np.ones(())] * of_mu)
+    marginals["impact_new"] = Marginal(weight, mean + offset, np.sqrt(variance + tau**2))
+    for i, name in enumerate(rows.slopes):
+        only = [np.array(float(i == j)) for j in range(len(rows.slopes))] + [none] * of_mu
+        mean, variance = moments_of(found, only)
+        marginals[f"slope[{name}]"] = Marginal(weight, mean, np.sqrt(variance))
+    return marginals
+
+
+def _summary_of_tau(edges: Array, density: Callable[[Array], Array], probabilities: Sequence[float]) -> list[float]:
+    """Mean, SD and quantiles of tau, panel by panel."""
+
+    def integral(low: float, high: float) -> float:
+        nodes, weights = gauss_legendre(np.array([low, high]))
+        return float(weights @ density(nodes))
+
+    nodes, weights = gauss_legendre(edges)
+    mass = weights * density(nodes)
+    total = mass.sum()
+    mean = float(mass @ nodes / total)
+    sd = float(np.sqrt(mass @ (nodes - mean) ** 2 / total))
+    by_panel = np.concatenate([[0.0], np.cumsum(mass.reshape(len(edges) - 1, -1).sum(axis=1))]) / total
+    quantiles = []
+    for asked in probabilities:
+        panel = min(int(np.searchsorted(by_panel, asked)), len(edges) - 1) - 1
+        start, rest = edges[panel], (asked - by_panel[panel]) * total
+        quantiles.append(
+            float(
+                brentq(
+                    lambda at, a=start, r=rest: integral(a, at) - r, start, edges[panel + 1], xtol=1e-300, rtol=1e-14
+                )
+            )
+        )
+    return [mean, sd, *quantiles]
+
+
+class Marginal(NamedTuple):
+    """A mixture of normals {...}: weights, means, SDs; ``cut`` to values above 0, each, or not."""
+
+    weight: Array
+    mean: Array
+    sd: Array
+    cut: bool = False
+
+    def summary(self, probabilities: Sequence[float]) -> list[float]:
+        """Mean, SD and quantiles."""
+        weight, mean, sd = (np.ravel(one) for one in np.broadcast_arrays(*self[:3]))
+        keep = weight > NEGLIGIBLE
+        weight, mean, sd = weight[keep] / weight[keep].sum(), mean[keep], sd[keep]
+        below = ndtr(-mean / sd) if self.cut else np.zeros_like(mean)
+        first, second = mean, mean**2 + sd**2
+        if self.cut:
+            hazard = np.exp(-0.5 * (mean / sd) ** 2) / np.sqrt(2 * np.pi) / ndtr(mean / sd)
+            first, second = mean + sd * hazard, mean**2 + sd**2 + mean * sd * hazard
+        centre = float(weight @ first)
+        spread = float(np.sqrt(weight @ (second - 2 * centre * first + centre**2)))
+        asked = np.asarray(probabilities, dtype=float)
+        low = np.full(asked.shape, 0.0 if self.cut else (mean - 40 * sd).min())
+        high = np.full(asked.shape, (mean + 40 * sd).max())
+        for _ in range(100):
+            middle = (low + high) / 2
+            cumulative = ((ndtr((middle[:, None] - mean) / sd) - below) / (1 - below)) @ weight
+            low, high = np.where(cumulative < asked, middle, low), np.where(cumulative < asked, high, middle)
+        return [centre, spread, *((low + high) / 2)]
