@@ -114,7 +114,7 @@ def fit(
         groups = {name: _plain(sampled[name].dataset) for name in ("posterior", "sample_stats")}
     report("Drawing from the prior", 0, 0)
     with exact_arithmetic():
-        groups["prior"] = _plain(_draw_prior(model, seed=stream_seed(seed, "prior")))
+        groups["prior"] = _plain(draw_prior(model, draws=PRIOR_DRAWS, seed=stream_seed(seed, "prior")))
     check_convergence(gated(groups["posterior"], cells), sample_stats=groups.get("sample_stats"))
     tree = xr.DataTree.from_dict({**groups, "reported": cells})
     for group in ("posterior", "prior"):
@@ -277,16 +277,16 @@ def _by_nutpie(model: pm.Model, settings: Sampling, seed: int, report: Progress)
     return sampled
 
 
-def _draw_prior(model: pm.Model, *, seed: int) -> xr.Dataset:
-    """Draw what the printed results do not enter: everything above the likelihood."""
+def draw_prior(model: pm.Model, *, draws: int, seed: int) -> xr.Dataset:
+    """Draw from the prior {chain, draw, ...} of a model of ``build_model`` everything above the likelihood."""
     import pymc as pm
 
     names = [name for name in QUANTITIES if name in model.named_vars]
-    drawn = pm.draw([model[name] for name in names], draws=PRIOR_DRAWS, random_seed=seed)
+    drawn = pm.draw([model[name] for name in names], draws=draws, random_seed=seed)
     dims = {name: ("chain", "draw", *model.named_vars_to_dims[name]) for name in names}
     arrays = {name: (dims[name], np.asarray(values)[None]) for name, values in zip(names, drawn, strict=True)}
     used = dict.fromkeys(dim for name in names for dim in dims[name][2:])
-    coords = {"chain": [0], "draw": np.arange(PRIOR_DRAWS), **{dim: list(model.coords[dim]) for dim in used}}
+    coords = {"chain": [0], "draw": np.arange(draws), **{dim: list(model.coords[dim]) for dim in used}}
     return xr.Dataset(arrays, coords=coords)
 
 

@@ -1,6 +1,7 @@
 """Independent draws, and exact numbers, of the models that are normal given tau: no MCMC."""
 
+from hlt_bayes.exact.design import refuse_what_is_not_exact
 from hlt_bayes.exact.engine import exact_posterior
 from hlt_bayes.exact.rows import exact_draws_of_rows, exact_posterior_of_rows
 
-__all__ = ["exact_draws_of_rows", "exact_posterior", "exact_posterior_of_rows"]
+__all__ = ["exact_draws_of_rows", "exact_posterior", "exact_posterior_of_rows", "refuse_what_is_not_exact"]

@@ -32,7 +32,7 @@ GOOD_ENOUGH = 0.9
 UNSEEN_SE = 1e80
 """SE of an outcome that nobody printed of a group: it says nothing."""
 
-PILOT = 2048
+PILOT = 1024
 """Draws that show which estimates and SEs to draw more often."""
 
 
@@ -45,7 +45,14 @@ class Outcome(NamedTuple):
 
 
 def exact_posterior(
-    cells: xr.Dataset, spec: ImpactSpec, *, chains: int, draws: int, seed: int, rates: xr.Dataset | None = None
+    cells: xr.Dataset,
+    spec: ImpactSpec,
+    *,
+    chains: int,
+    draws: int,
+    seed: int,
+    rates: xr.Dataset | None = None,
+    least_effective: int = LEAST_EFFECTIVE,
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Draw independently from the posterior of a spec that is normal given tau.
 
@@ -61,6 +68,8 @@ def exact_posterior(
         Of this call alone. The same seed gives the same draws bit for bit on the same machine.
     rates
         Of ``response_rates``, for a spec with ``nonresponse``.
+    least_effective
+        Effective draws below which no result is given, or half of the draws if those are fewer.
 
     Returns
     -------
@@ -90,7 +99,7 @@ def exact_posterior(
         log_weight, log_mass = log_weight.sum(axis=0, keepdims=True), log_mass.sum(keepdims=True)
     rng = np.random.default_rng(stream_seed(seed, "resampling"))
     worth = _worth(log_weight)
-    _refuse_few(worth, total, spec)
+    _refuse_few(worth, min(least_effective, total / 2), total, spec)
     chosen = [_resampled(one, rng) for one in log_weight]
     statistics = {
         "effective_draws": worth,
@@ -170,8 +179,7 @@ def _worth(log_weight: Array) -> Array:
     return np.asarray(np.exp(2 * logsumexp(log_weight, axis=-1) - logsumexp(2 * log_weight, axis=-1)))
 
 
-def _refuse_few(worth: Array, total: int, spec: ImpactSpec) -> None:
-    least = min(LEAST_EFFECTIVE, total / 2)
+def _refuse_few(worth: Array, least: float, total: int, spec: ImpactSpec) -> None:
     if worth.min() < least:
         raise ConvergenceError(
             f"spec {spec.name!r}: the {total:,} draws of the exact engine are worth {worth.min():.0f} equally weighted "

@@ -96,6 +96,6 @@ def draw_tau(
     Also gives the log of prior density over proposal density {draw, node}.
     """
     at = (np.arange(nodes) + rng.random((count, 1))) / nodes
-    tau = np.interp(at, proposed.cumulative, proposed.edges)
-    cell = np.clip(np.searchsorted(proposed.edges, tau, side="left") - 1, 0, len(proposed.log_density) - 1)
+    cell = np.searchsorted(proposed.cumulative[1:-1], at)
+    tau = proposed.edges[cell] + (at - proposed.cumulative[cell]) * np.exp(-proposed.log_density)[cell]
     return tau, prior.log_density(tau) - proposed.log_density[cell]

@@ -15,7 +15,7 @@ from hlt_bayes.priors import Family
 
 Array = np.ndarray
 
-TAU_NODES = 24
+TAU_NODES = 16
 """Values of tau that each draw of estimates and SEs is weighed over."""
 
 BLOCK = 4096

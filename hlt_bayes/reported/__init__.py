@@ -10,10 +10,21 @@ from hlt_bayes.reported.likelihood import (
     log_se_bounds,
     se_at,
 )
-from hlt_bayes.reported.pooled_rows import pooled_row_log_probability, pooled_rows
+from hlt_bayes.reported.pooled_rows import (
+    LEAST_Z,
+    LOGISTIC_SCALE,
+    MOST_Z,
+    pooled_row_log_probability,
+    pooled_rows,
+    row_arrays,
+)
+from hlt_bayes.reported.probability import print_log_probability
 from hlt_bayes.reported.recovery import recover_se, recovered_se, recovered_with_pooled_rows
 
 __all__ = [
+    "LEAST_Z",
+    "LOGISTIC_SCALE",
+    "MOST_Z",
     "STAR_BOUNDS",
     "Array",
     "bounds_of",
@@ -22,9 +33,11 @@ __all__ = [
     "log_se_bounds",
     "pooled_row_log_probability",
     "pooled_rows",
+    "print_log_probability",
     "recover_se",
     "recovered_se",
     "recovered_with_pooled_rows",
     "reported_results",
+    "row_arrays",
     "se_at",
 ]

@@ -9,6 +9,8 @@ the row's rounding and stars.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -18,8 +20,8 @@ from hlt_bayes.reported.likelihood import STAR_BOUNDS, Array, Library
 from hlt_bayes.specs import ImpactSpec
 from hlt_bayes.vocabulary import POOLED_GROUPS
 
-_LOGISTIC_SCALE = np.sqrt(3.0) / np.pi
-_LEAST_Z, _MOST_Z = 1e-6, 1e6
+LOGISTIC_SCALE = np.sqrt(3.0) / np.pi
+LEAST_Z, MOST_Z = 1e-6, 1e6
 
 
 def pooled_rows(evidence: Evidence, spec: ImpactSpec, cells: xr.Dataset) -> xr.Dataset:
@@ -54,35 +56,38 @@ def pooled_rows(evidence: Evidence, spec: ImpactSpec, cells: xr.Dataset) -> xr.D
     )
 
 
+def row_arrays(rows: xr.Dataset) -> dict[str, np.ndarray]:
+    """Take the arrays {pooled_cell} out of ``pooled_rows`` that its probability takes."""
+    return {str(name): array.to_numpy() for name, array in rows.data_vars.items()}
+
+
 def pooled_row_log_probability(
     estimate: Array,
     se: Array,
     weight: Array,
     *,
-    rows: xr.Dataset,
+    rows: Mapping[str, Array],
     spec: ImpactSpec,
     xp: Library,
 ) -> Array:
     """Log probability {..., pooled_cell} that the rows print what they print, given estimates and SEs {..., cell}.
 
-    ``weight`` {..., pooled_cell} is that of the first part. The discrepancies have logistic distributions, whose
-    probabilities stay exact far out in the tail.
+    ``weight`` {..., pooled_cell} is that of the first part, ``rows`` the arrays {pooled_cell} of ``row_arrays``. The
+    discrepancies have logistic distributions, whose probabilities stay exact far out in the tail.
     """
     stated = spec.pooled_rows
     if stated is None:
         raise ValueError("the spec does not use pooled rows")
-    first, second = rows["first"].to_numpy(), rows["second"].to_numpy()
+    first, second, lower, upper = (rows[name] for name in ("first", "second", "lower", "upper"))
     mean = weight * estimate[..., first] + (1 - weight) * estimate[..., second]
     pooled_se = xp.sqrt((weight * se[..., first]) ** 2 + ((1 - weight) * se[..., second]) ** 2)
-    lower, upper = rows["lower"].to_numpy(), rows["upper"].to_numpy()
-    scale = _LOGISTIC_SCALE * stated.estimate_discrepancy.value * pooled_se
+    scale = LOGISTIC_SCALE * stated.estimate_discrepancy.value * pooled_se
     rounded = _log_between((upper - mean) / scale, (lower - mean) / scale, xp)
 
-    size = xp.maximum(xp.abs(xp.minimum(xp.maximum(mean, lower), upper)), _LEAST_Z * (upper - lower))
+    size = xp.maximum(xp.abs(xp.minimum(xp.maximum(mean, lower), upper)), LEAST_Z * (upper - lower))
     log_z = xp.log(size) - xp.log(pooled_se)
-    scale = _LOGISTIC_SCALE * stated.se_discrepancy.value
-    least = np.log(np.maximum(rows["z_lower"].to_numpy(), _LEAST_Z))
-    most = np.log(np.minimum(rows["z_upper"].to_numpy(), _MOST_Z))
+    scale = LOGISTIC_SCALE * stated.se_discrepancy.value
+    least, most = xp.log(xp.maximum(rows["z_lower"], LEAST_Z)), xp.log(xp.minimum(rows["z_upper"], MOST_Z))
     return rounded + _log_between((log_z - least) / scale, (log_z - most) / scale, xp)
 
 

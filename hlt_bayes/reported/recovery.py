@@ -11,7 +11,7 @@ from hlt_bayes.errors import EvidenceError
 from hlt_bayes.evidence import Evidence, evidence_of_rows
 from hlt_bayes.reported.cells import reported_results
 from hlt_bayes.reported.likelihood import bounds_of, estimate_at, se_at
-from hlt_bayes.reported.pooled_rows import pooled_row_log_probability, pooled_rows
+from hlt_bayes.reported.pooled_rows import pooled_row_log_probability, pooled_rows, row_arrays
 from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import ImpactSpec, load_impact_spec
 from hlt_bayes.vocabulary import OUTCOMES
@@ -134,7 +134,9 @@ def recovered_with_pooled_rows(
         prior = spec.pooled_rows.weight
         logit = rng.normal(prior.mean, prior.sd, size=(rows.sizes["pooled_cell"], JOINT_DRAWS))
         weight = 1 / (1 + np.exp(-logit.T))
-        log_weights = pooled_row_log_probability(estimate, se, weight, rows=rows, spec=spec, xp=np).sum(axis=-1)
+        log_weights = pooled_row_log_probability(estimate, se, weight, rows=row_arrays(rows), spec=spec, xp=np).sum(
+            axis=-1
+        )
         weights = np.exp(log_weights - log_weights.max())
         worth.append(weights.sum() ** 2 / (weights**2).sum())
         for i, name in enumerate(part["cell"].to_numpy()):

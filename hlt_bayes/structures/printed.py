@@ -12,6 +12,7 @@ from hlt_bayes.reported import (
     estimate_at,
     log_normal_density,
     pooled_row_log_probability,
+    row_arrays,
     se_at,
 )
 from hlt_bayes.specs import ImpactSpec
@@ -56,7 +57,10 @@ def printed_likelihood(
         prior = spec.pooled_rows.weight
         logit = pm.Normal("weight_logit", prior.mean, prior.sd, dims="pooled_cell")
         weight = pm.Deterministic("weight", pm.math.sigmoid(logit), dims="pooled_cell")
-        printed = pooled_row_log_probability(estimate, se, weight, rows=rows, spec=spec, xp=pt)
+        arrays = row_arrays(rows)
+        for name in ("lower", "upper", "z_lower", "z_upper"):
+            arrays[name] = pm.Data(f"row_{name}", arrays[name], dims="pooled_cell")
+        printed = pooled_row_log_probability(estimate, se, weight, rows=arrays, spec=spec, xp=pt)
         pm.Potential("pooled_rows", printed, dims="pooled_cell")
 
 

@@ -8,7 +8,13 @@ from helpers import fill_block
 import hlt_bayes.reported.recovery as recovery
 from hlt_bayes.evidence import evidence_of_rows
 from hlt_bayes.fitting import fit
-from hlt_bayes.reported import pooled_row_log_probability, pooled_rows, recovered_se, recovered_with_pooled_rows
+from hlt_bayes.reported import (
+    pooled_row_log_probability,
+    pooled_rows,
+    recovered_se,
+    recovered_with_pooled_rows,
+    row_arrays,
+)
 from hlt_bayes.reported.cells import reported_results
 from hlt_bayes.reported.likelihood import STAR_BOUNDS
 from hlt_bayes.specs import load_impact_spec
@@ -208,7 +214,7 @@ def test_the_model_with_pooled_rows_is_the_primary_one_weighed_by_them(fitted, e
     rng = np.random.default_rng(3)
     logit = rng.normal(0.0, 0.5, size=(200, len(estimate), rows.sizes["pooled_cell"]))
     terms = [
-        pooled_row_log_probability(estimate, se, 1 / (1 + np.exp(-one)), rows=rows, spec=with_rows, xp=np)
+        pooled_row_log_probability(estimate, se, 1 / (1 + np.exp(-one)), rows=row_arrays(rows), spec=with_rows, xp=np)
         for one in logit
     ]
     log_weights = np.log(np.exp(np.stack(terms)).mean(axis=0)).sum(axis=-1)

@@ -1,0 +1,104 @@
+"""Calibrations of whole specs: run over workers, and kept as a table that says which model they were of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from hlt_bayes.calibration.ranks import (
+    LEVEL,
+    calibration_summary,
+    calibration_tasks,
+    is_calibrated,
+    model_sha256,
+    ranks_of_block,
+)
+from hlt_bayes.evidence import Evidence
+from hlt_bayes.fitting import Progress
+from hlt_bayes.specs import ImpactSpec, models_folder
+from hlt_bayes.tasks import run_tasks
+
+REPLICATES = {"exact": 2000, "nuts": 200}
+"""Replicates of a calibration, by engine."""
+
+SEED = 20181001
+
+COLUMNS = (
+    "spec",
+    "engine",
+    "model_sha256",
+    "replicates",
+    "quantities",
+    "least_p",
+    "of_quantity",
+    "threshold",
+    "calibrated",
+    "seed",
+)
+"""Columns of the table of calibrations."""
+
+
+def calibrate(
+    spec: ImpactSpec,
+    evidence: Evidence,
+    *,
+    engine: Literal["exact", "nuts"],
+    replicates: int | None = None,
+    seed: int = SEED,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    journal: Path | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Simulate printed results from the prior of a spec, fit each, and test whether the truths' ranks are uniform.
+
+    Parameters
+    ----------
+    spec, evidence
+        The model; how many people there were, and how their results were rounded.
+    engine
+        Whose draws are ranked.
+    replicates
+        How many; ``REPLICATES`` without it.
+    seed
+        Of everything drawn here.
+    workers, scheduler, journal, progress
+        As in ``hlt_bayes.tasks.run_tasks``.
+
+    Returns
+    -------
+    DataFrame
+        Of ``calibration_summary``.
+    """
+    tasks = calibration_tasks(spec, evidence, engine=engine, replicates=replicates or REPLICATES[engine], seed=seed)
+    stage = f"Calibrating {spec.name} ({engine})"
+    ranks = run_tasks(
+        ranks_of_block, tasks, workers=workers, scheduler=scheduler, journal=journal, progress=progress, stage=stage
+    )
+    return calibration_summary(ranks)
+
+
+def calibration_record(
+    spec: ImpactSpec, evidence: Evidence, summary: pd.DataFrame, *, engine: str, seed: int = SEED
+) -> dict[str, object]:
+    """Write a calibration as one row of the table, ``COLUMNS``."""
+    worst = summary.loc[summary["p"].idxmin()]
+    return {
+        "spec": spec.name,
+        "engine": engine,
+        "model_sha256": model_sha256(spec, evidence),
+        "replicates": int(worst["replicates"]),
+        "quantities": len(summary),
+        "least_p": round(float(worst["p"]), 6),
+        "of_quantity": worst["quantity"],
+        "threshold": round(LEVEL / len(summary), 6),
+        "calibrated": is_calibrated(summary),
+        "seed": seed,
+    }
+
+
+def calibrations_file() -> Path:
+    """Table of the calibrations of the shipped specs, beside them."""
+    return models_folder() / "calibration.csv"
