@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,15 +11,17 @@ import xarray as xr
 from hlt_bayes.comparison import compare
 from hlt_bayes.convergence import check_convergence
 from hlt_bayes.economics import RETURN_COLUMNS, appraise, return_summary
+from hlt_bayes.estimands import estimand_draws, estimand_summary
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.impacts import impact_draws, impact_summary, with_pooled_groups
+from hlt_bayes.moderation import Moderation
 from hlt_bayes.reported import reported_results
 from hlt_bayes.specs import EconomicSpec, ImpactSpec
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """A record of one analysis: the draws, what they were made from, and the three tables.
+    """A record of one analysis: the draws, what they were made from, and the tables.
 
     Without an economic spec nothing is valued: ``returns`` has no rows, ``draws`` no group ``economics``. ``impacts``
     holds what was measured; ``draws`` predicts the impact of each group on each outcome of the file.
@@ -30,24 +33,37 @@ class Analysis:
     economic_spec: EconomicSpec | None
     seed: int
     impacts: pd.DataFrame
+    estimands: pd.DataFrame
     returns: pd.DataFrame
     comparison: pd.DataFrame
     diagnostics: pd.DataFrame
+    moderation: Moderation | None
 
 
 def analyse(
-    tree: xr.DataTree, evidence: Evidence, impact_spec: ImpactSpec, economic_spec: EconomicSpec | None, *, seed: int
+    tree: xr.DataTree,
+    evidence: Evidence,
+    impact_spec: ImpactSpec,
+    economic_spec: EconomicSpec | None,
+    *,
+    seed: int,
+    smallest: Mapping[str, float] | None = None,
+    moderation: Moderation | None = None,
 ) -> Analysis:
     """Value, summarise and compare impact draws, and check that what is reported of them converged.
 
     Parameters
     ----------
     tree
-        A DataTree with ``posterior["impact"]`` {chain, draw, outcome, group}; nothing else of it is used.
+        A DataTree with ``posterior["impact"]`` {chain, draw, outcome, group}; of the rest only ``impact_new`` is used.
     evidence, impact_spec, economic_spec
         What is printed; what is assumed of its standard errors; prices, or ``None`` where nothing is to be valued.
     seed
         Of everything drawn here.
+    smallest
+        The smallest effect of interest by outcome, as in ``hlt_bayes.estimands.estimand_summary``.
+    moderation
+        What a fit with moderators says, to stand beside it.
 
     Returns
     -------
@@ -62,7 +78,11 @@ def analyse(
         Impacts of pooled rows or returns fail the gate.
     """
     impact = with_pooled_groups(impact_draws(tree), evidence.treated)
-    reported, draws, returns = {"impact": impact}, tree.copy(), pd.DataFrame(columns=list(RETURN_COLUMNS))
+    reported, draws, returns = (
+        {"impact": estimand_draws(tree, evidence.treated)},
+        tree.copy(),
+        pd.DataFrame(columns=list(RETURN_COLUMNS)),
+    )
     if economic_spec is not None:
         economics = appraise(tree, economic_spec, evidence, seed=seed)
         reported["benefit_cost_ratio"] = economics["benefit_cost_ratio"]
@@ -76,15 +96,19 @@ def analyse(
         economic_spec=economic_spec,
         seed=seed,
         impacts=_measured(impact_summary(impact), evidence),
+        estimands=_measured(estimand_summary(tree, evidence.treated, smallest=smallest), evidence),
         returns=returns,
         comparison=compare(tree, evidence, reported_results(evidence, impact_spec)),
         diagnostics=diagnostics,
+        moderation=moderation,
     )
 
 
-def _measured(impacts: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
+def _measured(table: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
     """Leave out what nobody measured: of somebody's own groups, outcomes that the file does not state of them."""
     if not evidence.of_own_trials:
-        return impacts
+        return table
     stated = pd.MultiIndex.from_frame(evidence.impacts[["outcome", "group"]])
-    return impacts[pd.MultiIndex.from_frame(impacts[["outcome", "group"]]).isin(stated)].reset_index(drop=True)
+    names = table["group"] if "group" in table else table["estimand"].where(table["kind"] == "group")
+    measured = pd.MultiIndex.from_arrays([table["outcome"], names]).isin(stated) | names.isna()
+    return table[measured].reset_index(drop=True)

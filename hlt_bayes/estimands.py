@@ -62,7 +62,7 @@ def estimand_draws(source: xr.DataTree | xr.DataArray, weights: pd.Series) -> xr
     return draws.transpose("chain", "draw", "outcome", "estimand").assign_attrs(impact.attrs)
 
 
-def estimands(
+def estimand_summary(
     source: xr.DataTree | xr.DataArray, weights: pd.Series, *, smallest: Mapping[str, float] | None = None
 ) -> pd.DataFrame:
     """Summarise every estimand of ``estimand_draws``.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,9 @@ from hlt_bayes.errors import ImpactError, unknown_name
 from hlt_bayes.impacts import summary
 from hlt_bayes.specs import ImpactSpec, Moderator
 from hlt_bayes.vocabulary import OUTCOMES
+
+ASKED = ("caseload", "short_meetings")
+"""Moderators whose exchange between sites is asked for: caseload and meeting mix."""
 
 LEARNT = ("slope", "slope_sd", "site_effect", "site_sd", "in_work", "mu", "tau", "impact", "impact_new")
 """Parameters whose contraction is asked for, whichever of them a model has."""
@@ -118,31 +123,108 @@ def counterfactual(
 
 
 def counterfactuals(tree: xr.DataTree, spec: ImpactSpec) -> pd.DataFrame:
-    """Summarise the counterfactuals that the reports' explanation suggests: each group with another's delivery.
+    """Summarise what the reports' explanation suggests: each group with another site's delivery.
 
     Returns
     -------
     DataFrame
-        ``group``, whose ``delivery``, ``outcome`` and ``unit``; ``as_it_was``, the posterior mean of the impact itself;
-        and mean, SD, intervals and ``prob_positive`` of the counterfactual with every moderator of another site.
+        ``group``, whose ``delivery`` and which moderators are ``moved`` (``ASKED``, where the spec has them, and all);
+        ``outcome`` and ``unit``; ``as_it_was``, the posterior mean of the impact itself; mean, SD, intervals and
+        ``prob_positive`` of the counterfactual.
     """
     posterior = _posterior(tree)
     values = posterior["delivery"].mean(("chain", "draw"))
+    stated = tuple(_moderators(spec))
+    sets: dict[str, tuple[str, ...]] = {"all moderators": stated}
+    if set(ASKED) < set(stated):
+        sets = {"caseload and meeting mix": ASKED, **sets}
     tables = []
-    groups = [str(name) for name in posterior["group"].to_numpy()]
-    for group in groups:
-        for other in groups:
-            if other == group or bool((values.sel(group=group) == values.sel(group=other)).all()):
-                continue
-            draws = counterfactual(tree, spec, group, delivery=dict.fromkeys(_moderators(spec), other))
+    for group, other in permutations([str(name) for name in posterior["group"].to_numpy()], 2):
+        if bool((values.sel(group=group) == values.sel(group=other)).all()):
+            continue
+        as_it_was = posterior["impact"].sel(group=group).mean(("chain", "draw"))
+        for moved, names in sets.items():
+            draws = counterfactual(tree, spec, group, delivery=dict.fromkeys(names, other))
             table = summary(draws, above=0.0).rename(columns={"prob_above": "prob_positive"})
             table.insert(0, "group", group)
             table.insert(1, "delivery", other)
-            table.insert(3, "unit", [OUTCOMES[outcome].unit for outcome in table["outcome"]])
-            as_it_was = posterior["impact"].sel(group=group).mean(("chain", "draw"))
-            table.insert(4, "as_it_was", [as_it_was.sel(outcome=name).item() for name in table["outcome"]])
+            table.insert(2, "moved", moved)
+            table.insert(4, "unit", [OUTCOMES[outcome].unit for outcome in table["outcome"]])
+            table.insert(5, "as_it_was", [as_it_was.sel(outcome=name).item() for name in table["outcome"]])
             tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def slopes(tree: xr.DataTree, spec: ImpactSpec) -> pd.DataFrame:
+    """Summarise the slope of each moderator on each outcome.
+
+    Returns
+    -------
+    DataFrame
+        ``moderator``, ``label``, ``outcome``, ``unit`` (of the outcome, for ``per`` more of the moderator in
+        ``moderator_unit``); mean, SD, intervals and ``prob_positive``; ``prior_sd`` and ``contraction`` as in
+        ``contraction``. Slopes share one SD, so that they contract together where the sites differ by less than the
+        prior allows: that says nothing of one slope against another.
+    """
+    stated = _moderators(spec)
+    table = summary(_posterior(tree)["slope"], above=0.0).rename(columns={"prob_above": "prob_positive"})
+    learnt = contraction(tree).set_index("parameter")
+    keys = [f"slope[{row.moderator}, {row.outcome}]" for row in table.itertuples()]
+    table.insert(1, "label", [stated[name].label for name in table["moderator"]])
+    table.insert(2, "per", [stated[name].per for name in table["moderator"]])
+    table.insert(3, "moderator_unit", [stated[name].unit for name in table["moderator"]])
+    table.insert(5, "unit", [OUTCOMES[outcome].unit for outcome in table["outcome"]])
+    return table.assign(**{name: learnt.loc[keys, name].to_numpy() for name in ("prior_sd", "contraction")})
+
+
+@dataclass(frozen=True)
+class Moderation:
+    """A record of what a fit with moderators says: ``slopes`` and ``counterfactuals`` as the functions of that name.
+
+    ``effective_contrasts`` is the posterior mean; ``greatest_correlation`` the greatest posterior correlation, in size,
+    of two slopes of one outcome.
+    """
+
+    draws: xr.DataTree
+    spec: ImpactSpec
+    slopes: pd.DataFrame
+    counterfactuals: pd.DataFrame
+    effective_contrasts: float
+    greatest_correlation: float
+
+
+def moderation_summary(tree: xr.DataTree, spec: ImpactSpec) -> Moderation:
+    """Summarise a fit with moderators.
+
+    Raises
+    ------
+    ImpactError
+        The fit has none.
+    """
+    correlation = slope_correlation(tree).to_numpy()
+    apart = correlation[:, ~np.eye(correlation.shape[-1], dtype=bool)]
+    return Moderation(
+        draws=tree,
+        spec=spec,
+        slopes=slopes(tree, spec),
+        counterfactuals=counterfactuals(tree, spec),
+        effective_contrasts=float(effective_contrasts(tree, spec)["effective_contrasts"].mean()),
+        greatest_correlation=float(np.abs(apart).max()) if apart.size else 0.0,
+    )
+
+
+def with_one_moderator(spec: ImpactSpec, name: str) -> ImpactSpec:
+    """Leave one moderator in a spec.
+
+    Raises
+    ------
+    ImpactError
+        The spec has no moderator of that name.
+    """
+    stated = _moderators(spec)
+    if name not in stated:
+        raise ImpactError(f"moderator {unknown_name(name, stated)}")
+    return spec.model_copy(update={"name": f"{spec.name}, {name} alone", "moderators": {name: stated[name]}})
 
 
 def _steps(delivery: xr.DataArray, spec: ImpactSpec) -> xr.DataArray:

@@ -22,6 +22,7 @@ def simulated_results(
     rng: np.random.Generator,
     *,
     error_correlation: xr.DataArray | None = None,
+    se: xr.DataArray | None = None,
 ) -> xr.Dataset:
     """Draw estimates and SEs of each cell, given impacts, and what a report would print of them.
 
@@ -35,6 +36,8 @@ def simulated_results(
         Source of randomness.
     error_correlation
         {..., outcome, other_outcome} of the errors of one group; without it they are independent.
+    se
+        {..., cell}; without them they are drawn from their prior.
 
     Returns
     -------
@@ -48,15 +51,20 @@ def simulated_results(
     noise = rng.standard_normal(expected.shape)
     if error_correlation is not None:
         noise = _correlated(noise, cells, error_correlation)
-    se = np.exp(cells["log_se_mean"].to_numpy() + cells["log_se_sd"].to_numpy() * rng.standard_normal(expected.shape))
-    estimate = expected + se * noise
+    if se is None:
+        log_se = cells["log_se_mean"].to_numpy() + cells["log_se_sd"].to_numpy() * rng.standard_normal(expected.shape)
+        ses = np.exp(log_se)
+    else:
+        ses = se.transpose(*dims, "cell").to_numpy()
+    estimate = expected + ses * noise
     unit = 2 * cells["half_unit"].to_numpy()
-    printed = np.round(estimate / unit) * unit
-    mark = marks_of(np.abs(estimate) / se)
+    # Counts of events give an estimate without rounding.
+    printed = np.where(unit > 0, np.round(estimate / np.where(unit > 0, unit, 1.0)) * unit, estimate)
+    mark = marks_of(np.abs(estimate) / ses)
     bounds = np.array(MARKS)[mark]
     values = {
         "estimate": estimate,
-        "se": se,
+        "se": ses,
         "lower": printed - unit / 2,
         "upper": printed + unit / 2,
         "z_lower": bounds[..., 0],

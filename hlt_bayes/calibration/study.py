@@ -84,7 +84,7 @@ def calibration_record(
     spec: ImpactSpec, evidence: Evidence, summary: pd.DataFrame, *, engine: str, seed: int = SEED
 ) -> dict[str, object]:
     """Write a calibration as one row of the table, ``COLUMNS``."""
-    worst = summary.loc[summary["p"].idxmin()]
+    worst = summary.sort_values("p").iloc[0]
     return {
         "spec": spec.name,
         "engine": engine,

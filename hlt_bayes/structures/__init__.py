@@ -30,6 +30,7 @@ __all__ = [
     "impact_of_all",
     "new_of_all",
     "place_of_groups",
+    "refuse_what_does_not_suit",
     "response_rates",
     "standardised",
     "values_by_place",
