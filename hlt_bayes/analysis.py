@@ -78,11 +78,8 @@ def analyse(
         Impacts of pooled rows or returns fail the gate.
     """
     impact = with_pooled_groups(impact_draws(tree), evidence.treated)
-    reported, draws, returns = (
-        {"impact": estimand_draws(tree, evidence.treated)},
-        tree.copy(),
-        pd.DataFrame(columns=list(RETURN_COLUMNS)),
-    )
+    reported = {"impact": estimand_draws(tree, evidence.treated).drop_vars("kind")}
+    draws, returns = tree.copy(), pd.DataFrame(columns=list(RETURN_COLUMNS))
     if economic_spec is not None:
         economics = appraise(tree, economic_spec, evidence, seed=seed)
         reported["benefit_cost_ratio"] = economics["benefit_cost_ratio"]

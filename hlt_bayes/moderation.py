@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -128,7 +127,7 @@ def counterfactuals(tree: xr.DataTree, spec: ImpactSpec) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``group``, whose ``delivery`` and which moderators are ``moved`` (``ASKED``, where the spec has them, and all);
+        ``group``; whose ``delivery``, all names of groups that share it; which moderators are ``moved`` (``ASKED``, where the spec has them, and all);
         ``outcome`` and ``unit``; ``as_it_was``, the posterior mean of the impact itself; mean, SD, intervals and
         ``prob_positive`` of the counterfactual.
     """
@@ -139,20 +138,29 @@ def counterfactuals(tree: xr.DataTree, spec: ImpactSpec) -> pd.DataFrame:
     if set(ASKED) < set(stated):
         sets = {"caseload and meeting mix": ASKED, **sets}
     tables = []
-    for group, other in permutations([str(name) for name in posterior["group"].to_numpy()], 2):
-        if bool((values.sel(group=group) == values.sel(group=other)).all()):
-            continue
-        as_it_was = posterior["impact"].sel(group=group).mean(("chain", "draw"))
-        for moved, names in sets.items():
-            draws = counterfactual(tree, spec, group, delivery=dict.fromkeys(names, other))
-            table = summary(draws, above=0.0).rename(columns={"prob_above": "prob_positive"})
-            table.insert(0, "group", group)
-            table.insert(1, "delivery", other)
-            table.insert(2, "moved", moved)
-            table.insert(4, "unit", [OUTCOMES[outcome].unit for outcome in table["outcome"]])
-            table.insert(5, "as_it_was", [as_it_was.sel(outcome=name).item() for name in table["outcome"]])
-            tables.append(table)
+    for group in [str(name) for name in posterior["group"].to_numpy()]:
+        for others in _groups_by_delivery(values):
+            if group in others:
+                continue
+            as_it_was = posterior["impact"].sel(group=group).mean(("chain", "draw"))
+            for moved, names in sets.items():
+                draws = counterfactual(tree, spec, group, delivery=dict.fromkeys(names, others[0]))
+                table = summary(draws, above=0.0).rename(columns={"prob_above": "prob_positive"})
+                table.insert(0, "group", group)
+                table.insert(1, "delivery", ", ".join(others))
+                table.insert(2, "moved", moved)
+                table.insert(4, "unit", [OUTCOMES[outcome].unit for outcome in table["outcome"]])
+                table.insert(5, "as_it_was", [as_it_was.sel(outcome=name).item() for name in table["outcome"]])
+                tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def _groups_by_delivery(values: xr.DataArray) -> list[list[str]]:
+    """Put together groups with the same delivery, such as those of one site."""
+    found: dict[tuple[float, ...], list[str]] = {}
+    for group in values["group"].to_numpy():
+        found.setdefault(tuple(values.sel(group=group).to_numpy()), []).append(str(group))
+    return list(found.values())
 
 
 def slopes(tree: xr.DataTree, spec: ImpactSpec) -> pd.DataFrame:

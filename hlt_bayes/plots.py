@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle, product
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 OURS = "#0072B2"
 PUBLISHED = "black"
 UNFILTERED = "#D55E00"
+SPECTRUM = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 _Z89 = NormalDist().inv_cdf(INTERVALS[89][1])
 
 
@@ -111,6 +114,74 @@ def _return_panel(axis: Axes, economics: xr.Dataset, perspective: str) -> None:
     axis.set_ylim(-0.3, len(groups) - 0.05)
     axis.set_title(f"{perspective.capitalize()} ({economics['outcome'].item()} valued)", loc="left", fontsize=11)
     axis.set_xlabel("£ of benefit per £1 of cost")
+
+
+def plot_specs(impacts: pd.DataFrame) -> Figure:
+    """Draw the impacts of every group by spec, a panel per outcome.
+
+    Parameters
+    ----------
+    impacts
+        Table of ``hlt_bayes.checks.impacts_by_spec``; trial groups are drawn, and the average.
+    """
+    shown = impacts[impacts["kind"].isin(["group", "average"])]
+    outcomes, specs = (list(dict.fromkeys(shown[name])) for name in ("outcome", "spec"))
+    names = list(dict.fromkeys(shown["estimand"]))
+    figure = _figure(9.0, max(3.0, 0.16 * len(names) * (len(specs) + 1)) * ((len(outcomes) + 1) // 2) + 0.8)
+    axes = figure.subplots((len(outcomes) + 1) // 2, min(2, len(outcomes)), squeeze=False)
+    for axis, outcome in zip(axes.flat, outcomes, strict=False):
+        scale = OUTCOMES[outcome].display_scale
+        axis.axvline(0.0, color="0.6", linewidth=0.8)
+        for number, spec in enumerate(specs):
+            rows = shown[(shown["spec"] == spec) & (shown["outcome"] == outcome)].set_index("estimand").reindex(names)
+            height = np.arange(len(names))[::-1] + 0.8 * (0.5 - (number + 0.5) / len(specs))
+            colour = SPECTRUM[number % len(SPECTRUM)]
+            axis.hlines(height, scale * rows["lower_89"], scale * rows["upper_89"], color=colour, linewidth=1.5)
+            axis.plot(
+                scale * rows["mean"], height, MARKERS[number % len(MARKERS)], color=colour, markersize=4, label=spec
+            )
+        axis.set_yticks(np.arange(len(names))[::-1], names)
+        axis.set_title(OUTCOMES[outcome].label, loc="left", fontsize=11)
+        axis.set_xlabel(f"impact, {OUTCOMES[outcome].display_unit}: mean and 89% interval")
+    for axis in axes.flat[len(outcomes) :]:
+        axis.remove()
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(specs)), frameon=False)
+    return figure
+
+
+def plot_prior_grid(grid: pd.DataFrame, *, perspective: str = "economic") -> Figure:
+    """Draw how the probability that £1 returns more than £1 moves with the scales of the priors, a panel per group.
+
+    Parameters
+    ----------
+    grid
+        Table of ``hlt_bayes.checks.prior_grid``.
+    perspective
+        Whose returns.
+    """
+    grid = grid[grid["perspective"] == perspective]
+    groups, mu, se = (list(dict.fromkeys(grid[name])) for name in ("group", "mu_factor", "se_factor"))
+    figure = _figure(2.3 * len(groups) + 0.6, 3.6)
+    axes = figure.subplots(1, len(groups), squeeze=False, sharey=True)
+    for axis, group in zip(axes.flat, groups, strict=True):
+        for (number, factor), (style, ratio) in product(enumerate(mu), zip(cycle(("-", "--", ":")), se, strict=False)):
+            rows = grid[(grid["group"] == group) & (grid["mu_factor"] == factor) & (grid["se_factor"] == ratio)]
+            label = f"mu x {factor:g}, SE ratio x {ratio:g}"
+            colour = SPECTRUM[number % len(SPECTRUM)]
+            axis.plot(
+                rows["tau_factor"], rows["prob_above_one"], style, color=colour, marker="o", markersize=3, label=label
+            )
+        axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.set_ylim(0, 1)
+        axis.axhline(0.5, color="0.6", linewidth=0.8)
+        axis.set_title(str(group), loc="left", fontsize=11)
+        axis.set_xlabel("prior scale of tau, times")
+    axes.flat[0].set_ylabel("P(£1 returns more than £1)")
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    return figure
 
 
 def _figure(width: float, height: float) -> Figure:

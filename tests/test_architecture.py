@@ -21,9 +21,10 @@ ORDER = [
     ["auditing", "structures", "convergence"],
     ["exact"],
     ["fitting"],
-    ["meta"],
+    ["meta", "calibration"],
     ["impacts"],
-    ["economics", "comparison"],
+    ["economics", "comparison", "estimands", "moderation", "elsewhere"],
+    ["checks"],
     ["analysis"],
     ["plots"],
     ["report"],
@@ -62,9 +63,9 @@ def test_every_room_has_its_place_in_the_order():
 @pytest.mark.parametrize(
     ("calls", "rooms"),
     [
-        ({"read_bytes", "read_text", "read_csv"}, {"strict", "evidence", "report"}),
+        ({"read_bytes", "read_text", "read_csv"}, {"strict", "evidence", "report", "elsewhere", "calibration"}),
         ({"write_bytes", "write_text", "to_csv", "to_netcdf", "savefig", "mkdir", "mkdtemp", "rmtree"}, {"report"}),
-        ({"sample", "draw", "sample_prior_predictive"}, {"fitting"}),
+        ({"sample", "draw", "sample_prior_predictive"}, {"fitting", "calibration"}),
     ],
     ids=["read", "write", "sample"],
 )

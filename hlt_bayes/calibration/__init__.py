@@ -2,7 +2,15 @@
 
 from hlt_bayes.calibration.ranks import calibration_summary, is_calibrated, model_sha256
 from hlt_bayes.calibration.simulation import marks_of, simulated_results
-from hlt_bayes.calibration.study import COLUMNS, REPLICATES, calibrate, calibration_record, calibrations_file
+from hlt_bayes.calibration.study import (
+    COLUMNS,
+    REPLICATES,
+    calibrate,
+    calibration_record,
+    calibrations_file,
+    read_calibrations,
+    stale,
+)
 
 __all__ = [
     "COLUMNS",
@@ -14,5 +22,7 @@ __all__ = [
     "is_calibrated",
     "marks_of",
     "model_sha256",
+    "read_calibrations",
     "simulated_results",
+    "stale",
 ]

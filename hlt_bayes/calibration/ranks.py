@@ -242,5 +242,5 @@ def model_sha256(spec: ImpactSpec, evidence: Evidence) -> str:
 def _without(node: object) -> object:
     """Leave out of a spec what changes no number of it."""
     if isinstance(node, dict):
-        return {key: _without(value) for key, value in node.items() if key not in ("why", "source", "label")}
+        return {key: _without(value) for key, value in node.items() if key not in ("why", "source", "label", "unit")}
     return [_without(value) for value in node] if isinstance(node, list) else node

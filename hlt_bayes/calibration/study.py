@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -97,6 +98,23 @@ def calibration_record(
         "calibrated": is_calibrated(summary),
         "seed": seed,
     }
+
+
+def read_calibrations() -> pd.DataFrame:
+    """Read the table of the calibrations of the shipped specs; empty where there is none."""
+    file = calibrations_file()
+    return pd.read_csv(file) if file.exists() else pd.DataFrame(columns=list(COLUMNS))
+
+
+def stale(records: pd.DataFrame, specs: Sequence[ImpactSpec], evidence: Evidence) -> list[tuple[str, str]]:
+    """Name spec and engine of each calibration whose model is no longer what it was, or that was never made."""
+    found = records.set_index(["spec", "engine"])["model_sha256"]
+    old = []
+    for spec in specs:
+        engines = [str(engine) for name, engine in found.index if name == spec.name] or ["nuts"]
+        today = model_sha256(spec, evidence)
+        old += [(spec.name, engine) for engine in engines if found.get((spec.name, engine)) != today]
+    return old
 
 
 def calibrations_file() -> Path:

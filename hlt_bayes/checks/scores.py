@@ -62,10 +62,10 @@ def is_exact(spec: ImpactSpec) -> bool:
 def impacts_by_spec(
     trees: Mapping[str, xr.DataTree], evidence: Evidence, *, smallest: Mapping[str, float] | None = None
 ) -> pd.DataFrame:
-    """Summarise all estimands of each spec: the table of ``hlt_bayes.estimands.estimand_summary`` with ``spec`` before it."""
-    tables = [
-        estimand_summary(tree, evidence.treated, smallest=smallest).assign(spec=name) for name, tree in trees.items()
-    ]
+    """Summarise all estimands of each spec: ``hlt_bayes.estimands.estimand_summary`` with ``spec`` before it."""
+    tables = []
+    for name, tree in trees.items():
+        tables.append(estimand_summary(tree, evidence.treated, smallest=smallest).assign(spec=name))
     table = pd.concat(tables, ignore_index=True)
     return table[["spec", *[name for name in table.columns if name != "spec"]]]
 

@@ -30,12 +30,14 @@ def console() -> Console:
 def show(table: Table, out: Console, *, wrapped: Collection[str] = ("What changed",), grouped: bool = True) -> None:
     """Print a table; the first column and those ``wrapped`` may break their lines.
 
-    Where ``grouped``, a first cell is not repeated below itself, and its rows stand apart from the others. A table
+    Where ``grouped``, a first cell that is repeated is shown once, and its rows stand apart from the others. A table
     that is too wide is printed in blocks of columns, each with the first one.
     """
     from rich import box
     from rich.table import Table as RichTable
 
+    heads = [row[0] for row in table.rows]
+    grouped = grouped and len(set(heads)) < len(heads)
     loose = {position for position, name in enumerate(table.columns) if position == 0 or name in wrapped}
     for number, columns in enumerate(_blocks(table, out.width, loose)):
         shown = RichTable(

@@ -20,6 +20,10 @@ FILES = frozenset(
         MANIFEST,
         "posterior.nc",
         "impacts.csv",
+        "estimands.csv",
+        "moderators.csv",
+        "counterfactuals.csv",
+        "moderators.nc",
         "returns.csv",
         "comparison.csv",
         "impacts.png",
@@ -45,6 +49,21 @@ TRIAL_FILES = frozenset(
     }
 )
 """All that a result of the other trials holds."""
+
+
+CHECK_FILES = frozenset(
+    {
+        MANIFEST,
+        "specs.csv",
+        "specs.png",
+        "specs.svg",
+        "returns.csv",
+        "grid.csv",
+        "grid.png",
+        "grid.svg",
+    }
+)
+"""All that a written check may hold."""
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
@@ -82,7 +101,12 @@ def foreign_content(folder: Path) -> str:
     except (OSError, ValueError, TypeError, KeyError):
         return f"no {MANIFEST} of ours"
     return next(
-        (path.name for path in sorted(folder.iterdir()) if path.name not in FILES | TRIAL_FILES or path.is_dir()), ""
+        (
+            path.name
+            for path in sorted(folder.iterdir())
+            if path.name not in FILES | TRIAL_FILES | CHECK_FILES or path.is_dir()
+        ),
+        "",
     )
 
 

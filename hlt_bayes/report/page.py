@@ -11,6 +11,12 @@ import jinja2
 from hlt_bayes.analysis import Analysis
 from hlt_bayes.economics import implied_price_bounds, implied_price_interval
 from hlt_bayes.evidence.structure import Document
+from hlt_bayes.report.delivery import (
+    counterfactuals_table,
+    estimands_table,
+    slopes_table,
+    what_delivery_explains,
+)
 from hlt_bayes.report.findings import conflicts, headline, limits, significance_filter
 from hlt_bayes.report.tables import Table, comparison_table, impacts_table, price_range, returns_table
 from hlt_bayes.specs import stated_figures
@@ -48,10 +54,16 @@ def page(analysis: Analysis, pictures: Mapping[str, str]) -> str:
         title=title,
         question=question,
         version=version("hlt-bayes"),
-        message=[*significance_filter(analysis.returns, analysis.comparison), *conflicts(analysis.comparison)],
+        message=[
+            *significance_filter(analysis.returns, analysis.comparison),
+            *what_delivery_explains(analysis.moderation),
+            *conflicts(analysis.comparison),
+        ],
         headline=headline(analysis.returns, analysis.impacts, list(analysis.evidence.groups)),
         limits=limits(analysis.evidence, analysis.impact_spec),
         impacts=impacts_table(analysis.impacts),
+        estimands=estimands_table(analysis.estimands),
+        delivery=_delivery_tables(analysis),
         returns=returns_table(analysis.returns),
         comparison=comparison_table(analysis.comparison),
         prices=_prices_table(analysis),
@@ -101,8 +113,12 @@ def _prices_table(analysis: Analysis) -> Table:
 
 def _assumptions_table(analysis: Analysis) -> Table:
     rows = []
-    for spec in filter(None, (analysis.impact_spec, analysis.economic_spec)):
+    base = dict(stated_figures(analysis.impact_spec))
+    moderation_spec = analysis.moderation.spec if analysis.moderation else None
+    for spec in filter(None, (analysis.impact_spec, moderation_spec, analysis.economic_spec)):
         for key, figure in stated_figures(spec):
+            if spec is moderation_spec and base.get(key) == figure:
+                continue
             rows.append((f"{spec.name}: {key}", str(figure), getattr(figure, "unit", ""), figure.why, figure.source))
     return Table(
         title="Priors, prices and other stated figures and choices",
@@ -110,6 +126,12 @@ def _assumptions_table(analysis: Analysis) -> Table:
         rows=tuple(rows),
         notes=("Source “assumption”: no document states it.",),
     )
+
+
+def _delivery_tables(analysis: Analysis) -> list[Table]:
+    if analysis.moderation is None:
+        return []
+    return [slopes_table(analysis.moderation), counterfactuals_table(analysis.moderation)]
 
 
 def _corrections_table(analysis: Analysis) -> Table:

@@ -6,11 +6,14 @@ import io
 import json
 import os
 import platform
+import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from hlt_bayes.analysis import Analysis
 from hlt_bayes.meta import PooledTrials, plot_funnel, plot_trials
@@ -55,8 +58,13 @@ def write_result(
     with replacing(target, overwrite=overwrite) as staging:
         # Made in memory first: HDF5 itself dies, and not by an exception, where a disk is full.
         (staging / "posterior.nc").write_bytes(bytes(analysis.draws.to_netcdf(engine="h5netcdf")))
-        for name in ("impacts", "comparison", *(["returns"] if analysis.economic_spec else [])):
+        for name in ("impacts", "estimands", "comparison", *(["returns"] if analysis.economic_spec else [])):
             getattr(analysis, name).to_csv(staging / f"{name}.csv", index=False)
+        if analysis.moderation is not None:
+            draws = analysis.moderation.draws
+            (staging / "moderators.nc").write_bytes(bytes(draws.to_netcdf(engine="h5netcdf")))
+            analysis.moderation.slopes.to_csv(staging / "moderators.csv", index=False)
+            analysis.moderation.counterfactuals.to_csv(staging / "counterfactuals.csv", index=False)
         figures = {"impacts": plot_impacts(analysis.comparison)}
         if analysis.economic_spec is not None:
             figures["returns"] = plot_returns(analysis.draws["economics"].dataset)
@@ -93,9 +101,52 @@ def write_trials(trials: PooledTrials, folder: str | Path, *, spec_file: Path, o
     return target
 
 
+def write_check(
+    tables: Mapping[str, pd.DataFrame],
+    figures: Mapping[str, Figure],
+    folder: str | Path,
+    *,
+    specs: Mapping[str, ImpactSpec],
+    seed: int,
+    overwrite: bool = False,
+) -> Path:
+    """Write the tables and figures of a check, by name, and a manifest; the folder appears whole or not at all.
+
+    Raises
+    ------
+    ResultFolderError
+        As ``write_result``.
+    """
+    target = Path(folder)
+    with replacing(target, overwrite=overwrite) as staging:
+        for name, table in tables.items():
+            table.to_csv(staging / f"{name}.csv", index=False)
+        origin = f"hlt-bayes, {', '.join(f'{name} {spec.fingerprint}' for name, spec in specs.items())}"
+        for name, figure in figures.items():
+            _save(figure, staging / name, origin)
+        inputs = {name: {"sha256": spec.fingerprint} for name, spec in specs.items()}
+        manifest = {**_made(seed), "inputs": inputs, "outputs": _outputs(staging)}
+        (staging / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    return target
+
+
+def write_calibrations(records: pd.DataFrame, file: Path) -> None:
+    """Write the table of calibrations, rows of other specs and engines kept."""
+    kept = records
+    if file.exists():
+        old = pd.read_csv(file)
+        again = old.set_index(["spec", "engine"]).index.isin(records.set_index(["spec", "engine"]).index)
+        kept = pd.concat([old[~again], records], ignore_index=True)
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, suffix=".csv", delete=False, encoding="utf-8") as draft:
+        kept.sort_values(["spec", "engine"]).to_csv(draft, index=False)
+    Path(draft.name).replace(file)
+
+
 def _specs(analysis: Analysis) -> dict[str, ImpactSpec | EconomicSpec]:
-    impact: dict[str, ImpactSpec | EconomicSpec] = {"impact": analysis.impact_spec}
-    return impact if analysis.economic_spec is None else impact | {"economic": analysis.economic_spec}
+    specs: dict[str, ImpactSpec | EconomicSpec] = {"impact": analysis.impact_spec}
+    if analysis.moderation is not None:
+        specs["moderators"] = analysis.moderation.spec
+    return specs if analysis.economic_spec is None else specs | {"economic": analysis.economic_spec}
 
 
 def _save(figure: Figure, stem: Path, origin: str) -> str:

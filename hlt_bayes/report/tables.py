@@ -32,10 +32,10 @@ def impacts_table(impacts: pd.DataFrame) -> Table:
             (
                 f"{OUTCOMES[outcome].label} {OUTCOMES[outcome].display_unit}",
                 row["group"],
-                _number(row["mean"], outcome),
-                _number(row["sd"], outcome),
-                _interval(row["lower_89"], row["upper_89"], outcome),
-                _interval(row["lower_95"], row["upper_95"], outcome),
+                number(row["mean"], outcome),
+                number(row["sd"], outcome),
+                interval(row["lower_89"], row["upper_89"], outcome),
+                interval(row["lower_95"], row["upper_95"], outcome),
                 percent(row["prob_positive"]),
             )
         )
@@ -124,8 +124,8 @@ def comparison_table(comparison: pd.DataFrame) -> Table:
                 OUTCOMES[outcome].label,
                 row["group"],
                 printed,
-                _number(row["se"], outcome),
-                _number(row["mean"], outcome),
+                number(row["se"], outcome),
+                number(row["mean"], outcome),
                 "" if math.isnan(row["shrinkage"]) else f"{row['shrinkage']:.0%}",
                 row["what_changed"],
             )
@@ -203,11 +203,13 @@ def _word_scale() -> str:
     return f"Words of the IPCC scale: {', '.join(likely)}."
 
 
-def _number(value: float, outcome: str) -> str:
+def number(value: float, outcome: str) -> str:
+    """Write an impact in the display unit of its outcome; empty where it is missing."""
     if math.isnan(value):
         return ""
     return _fixed(value * OUTCOMES[outcome].display_scale, OUTCOMES[outcome].decimals)
 
 
-def _interval(lower: float, upper: float, outcome: str) -> str:
-    return f"{_number(lower, outcome)} to {_number(upper, outcome)}"
+def interval(lower: float, upper: float, outcome: str) -> str:
+    """Write an interval of impacts in the display unit of their outcome."""
+    return f"{number(lower, outcome)} to {number(upper, outcome)}"

@@ -1,0 +1,83 @@
+"""The main job: impacts, what moderators can tell, returns, tables and a result folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hlt_bayes.cli.display import console, show
+from hlt_bayes.cli.options import EngineChoice, engine_of
+from hlt_bayes.cli.stages import Stages
+
+
+def run_analysis(
+    spec: str,
+    moderators: str,
+    economics: str | None,
+    path: Path | None,
+    out: Path,
+    *,
+    engine: EngineChoice | None,
+    smallest: dict[str, float],
+    seed: int | None,
+    overwrite: bool,
+) -> None:
+    """Run it; see ``hlt-bayes run --help``."""
+    # The libraries behind these take seconds to import: --help must not wait for them.
+    from hlt_bayes.analysis import analyse
+    from hlt_bayes.economics import price_intervals
+    from hlt_bayes.evidence import load_evidence
+    from hlt_bayes.fitting import fit
+    from hlt_bayes.moderation import moderation_summary
+    from hlt_bayes.report import check_target, write_result
+    from hlt_bayes.report.delivery import (
+        counterfactuals_table,
+        estimands_table,
+        slopes_table,
+        what_delivery_explains,
+    )
+    from hlt_bayes.report.findings import conflicts, significance_filter
+    from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
+    from hlt_bayes.specs import load_economic_spec, load_impact_spec, spec_path
+
+    check_target(out, overwrite=overwrite)
+    with Stages() as stages:
+        stages.enter("Reading evidence and specs")
+        impact_spec, loaded = load_impact_spec(spec), load_evidence(path)
+        moderators = moderators or ("none" if loaded.of_own_trials else "moderators")
+        moderated_spec = None if moderators == "none" else load_impact_spec(moderators)
+        economic_spec = None
+        if economics is not None or not loaded.costs.empty:
+            economic_spec = load_economic_spec(economics or "published")
+            price_intervals(impact_spec.outcomes, economic_spec, loaded)  # refuses now what would fail after the fit
+        seed = impact_spec.sampling.seed if seed is None else seed
+        tree = fit(impact_spec, loaded, engine=engine_of(engine), seed=seed, progress=stages.enter)
+        moderated = None
+        if moderated_spec is not None:
+            moderated_tree = fit(moderated_spec, loaded, seed=seed, progress=stages.enter)
+            moderated = moderation_summary(moderated_tree, moderated_spec)
+        stages.enter("Valuing and comparing")
+        analysis = analyse(tree, loaded, impact_spec, economic_spec, seed=seed, smallest=smallest, moderation=moderated)
+        stages.enter("Writing the result")
+        files = {"impact": spec_path(spec, "impact")}
+        if moderated is not None:
+            files["moderators"] = spec_path(moderators, "impact")
+        if economic_spec is not None:
+            files["economic"] = spec_path(economics or "published", "economic")
+        write_result(analysis, out, spec_files=files, overwrite=overwrite, seconds=stages.seconds)
+    screen = console()
+    tables = [impacts_table(analysis.impacts), estimands_table(analysis.estimands)]
+    if economic_spec is not None:
+        tables.append(returns_table(analysis.returns))
+    tables.append(comparison_table(analysis.comparison))
+    if analysis.moderation is not None:
+        tables += [slopes_table(analysis.moderation), counterfactuals_table(analysis.moderation)]
+    for table in tables:
+        show(table, screen)
+    sentences = [
+        *significance_filter(analysis.returns, analysis.comparison),
+        *what_delivery_explains(analysis.moderation),
+        *conflicts(analysis.comparison),
+    ]
+    for sentence in sentences:
+        screen.print(sentence, style="bold")
+    screen.print(f"\nWritten: {out} (open {out / 'report.html'})", soft_wrap=True)
