@@ -127,9 +127,9 @@ def counterfactuals(tree: xr.DataTree, spec: ImpactSpec) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``group``; whose ``delivery``, all names of groups that share it; which moderators are ``moved`` (``ASKED``, where the spec has them, and all);
-        ``outcome`` and ``unit``; ``as_it_was``, the posterior mean of the impact itself; mean, SD, intervals and
-        ``prob_positive`` of the counterfactual.
+        ``group``; whose ``delivery``, all names of groups that share it; which moderators are ``moved`` (``ASKED``,
+        where the spec has them, and all); ``outcome`` and ``unit``; ``as_it_was``, the posterior mean of the impact
+        itself; mean, SD, intervals and ``prob_positive`` of the counterfactual.
     """
     posterior = _posterior(tree)
     values = posterior["delivery"].mean(("chain", "draw"))

@@ -84,15 +84,19 @@ def integrate(
     return found._replace(log_density=log_density + log_ndtr(mean / sd) + np.log(2.0))
 
 
-def moments_of(found: Coefficients, direction: Sequence[Array]) -> tuple[Array, Array]:
-    """Mean and variance {...} of a sum of the coefficients given the data, each times its ``direction`` {...}."""
+def moments_of(found: Coefficients, direction: Sequence[Array]) -> tuple[Array, Array, Array]:
+    """Mean and variance {...} of a sum of the coefficients given the data, each times its ``direction`` {...}.
+
+    And its covariance with the last coefficient, over the SD of that. Where the last one is cut, all three are those
+    before it is.
+    """
     mean, variance, whitened = np.zeros(()), np.zeros(()), list[Array]()
     for i, step in enumerate(direction):
         known = sum((found.factor[i][k] * whitened[k] for k in range(i)), start=np.zeros(()))
         whitened.append((step - known) / found.factor[i][i])
         mean = mean + step * found.means[i] + whitened[i] * found.solved[i]
         variance = variance + whitened[i] ** 2
-    return mean, variance
+    return mean, variance, whitened[-1]
 
 
 def draw_coefficients(found: Coefficients, rng: np.random.Generator) -> list[Array]:

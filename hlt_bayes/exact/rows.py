@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy.optimize import brentq
-from scipy.special import gammaln, logsumexp, ndtr
+from scipy.special import gammaln, log_ndtr, logsumexp, ndtr, owens_t
 
 from hlt_bayes.errors import EvidenceError, SpecError
 from hlt_bayes.exact.linear import Coefficients, draw_coefficients, impact_given, integrate, moments_of
@@ -28,14 +28,11 @@ PROBABILITIES = (0.025, 0.055, 0.25, 0.5, 0.75, 0.945, 0.975)
 T_NODES = 160
 """Variances over which a Student's t is a mixture of normals."""
 
-MU_NODES = 64
-"""Nodes of a mean that is cut at 0, given tau."""
-
-REACH_SDS = 9.0
-"""SDs within which a mean that is cut at 0 is summed."""
-
 NEGLIGIBLE = 1e-16
 """Weight of a part of a mixture that no digit shows."""
+
+TINY = 1e-30
+"""In place of zeros that are divided by."""
 
 
 class Rows(NamedTuple):
@@ -104,13 +101,7 @@ def exact_posterior_of_rows(
     log_terms = log_node[:, None] + parts.log_weight + found.log_density
     log_total = float(logsumexp(log_terms))
     weight = np.exp(log_terms - log_total)
-    marginals = {"mu": Marginal(weight, *found.mean_and_sd_of_last(), cut=parts.positive)}
-    if parts.positive:
-        weight, known = _over_mu(weight, found)
-        found = _integrated(rows._replace(x=rows.x - known[..., None]), nodes, None)
-        marginals |= _others(rows, nodes, weight, found, known)
-    else:
-        marginals |= _others(rows, nodes, weight, found, None)
+    marginals = _marginals(rows, nodes, weight, found)
     summaries = {name: one.summary(probabilities) for name, one in marginals.items()}
     if tau is not None:
 
@@ -252,48 +243,33 @@ def _priors(rows: Rows, mean: Array, variance: Array) -> tuple[list[Array], list
     )
 
 
-def _integrated(rows: Rows, tau: Array, parts: Parts | None) -> Coefficients:
-    """Coefficients {node, part}, of slopes alone where ``mu`` is known and taken off the data."""
+def _integrated(rows: Rows, tau: Array, parts: Parts) -> Coefficients:
+    """Coefficients {node, part}."""
     variance = rows.se**2 + tau[:, None, None] ** 2
-    if parts is None:
-        means, variances = _priors(rows, np.zeros(()), np.ones(()))
-        return integrate(rows.x, variance, rows.columns, means[:-1], variances[:-1])
     return integrate(
         rows.x, variance, _columns(rows), *_priors(rows, parts.mean, parts.variance), positive=parts.positive
     )
 
 
-def _over_mu(weight: Array, found: Coefficients) -> tuple[Array, Array]:
-    """Nodes {node, mu node} of a mean that is cut at 0, with their weights."""
-    mean, sd = found.mean_and_sd_of_last()
-    x, w = np.polynomial.legendre.leggauss(MU_NODES)
-    low = np.maximum(mean - REACH_SDS * sd, 0.0)
-    high = np.maximum(mean, 0.0) + REACH_SDS * sd
-    at = (low + high) / 2 + (high - low) / 2 * x
-    # Of what is cut: the density relative to its highest point, which is at 0 where the mean lies below.
-    log_density = -0.5 * ((at - mean) / sd) ** 2 + 0.5 * np.minimum(mean / sd, 0.0) ** 2
-    shares = np.exp(log_density) * w
-    return weight * shares / shares.sum(axis=1, keepdims=True), at
+def _marginals(rows: Rows, nodes: Array, weight: Array, found: Coefficients) -> dict[str, Marginal]:
+    """Marginals of mu, impacts, a new group and slopes, as mixtures over nodes of tau and parts of the prior of mu."""
+    tau, none, one = nodes[:, None], np.zeros(()), np.ones(())
+    mean_of_mu, sd_of_mu = found.mean_and_sd_of_last()
+    above = mean_of_mu / sd_of_mu if found.positive else None
 
+    def marginal(direction: Sequence[Array], *, shift: Array = none, noise: Array = none) -> Marginal:
+        mean, variance, with_mu = moments_of(found, direction)
+        sd = np.sqrt(variance + noise)
+        return Marginal(weight, mean + shift, sd, above, with_mu / sd)
 
-def _others(rows: Rows, nodes: Array, weight: Array, found: Coefficients, known: Array | None) -> dict[str, Marginal]:
-    """Marginals of impacts, a new group and slopes; ``mu`` is a coefficient, or ``known`` {node, mu node}."""
-    tau = nodes[:, None]
-    offset, of_mu = (np.zeros(()), 1) if known is None else (known, 0)
-    marginals = {}
+    marginals = {"mu": marginal([*[none] * len(rows.columns), one])}
     for g, group in enumerate(rows.groups):
         towards = tau**2 / (tau**2 + rows.se[g] ** 2)
-        direction = [(1 - towards) * column[g] for column in rows.columns] + [1 - towards] * of_mu
-        mean, variance = moments_of(found, direction)
-        mean = mean + towards * rows.x[g] + (1 - towards) * offset
-        marginals[f"impact[{group}]"] = Marginal(weight, mean, np.sqrt(variance + towards * rows.se[g] ** 2))
-    none = np.zeros(())
-    mean, variance = moments_of(found, [none] * len(rows.columns) + [np.ones(())] * of_mu)
-    marginals["impact_new"] = Marginal(weight, mean + offset, np.sqrt(variance + tau**2))
+        direction = [*((1 - towards) * column[g] for column in rows.columns), 1 - towards]
+        marginals[f"impact[{group}]"] = marginal(direction, shift=towards * rows.x[g], noise=towards * rows.se[g] ** 2)
+    marginals["impact_new"] = marginal([*[none] * len(rows.columns), one], noise=tau**2)
     for i, name in enumerate(rows.slopes):
-        only = [np.array(float(i == j)) for j in range(len(rows.slopes))] + [none] * of_mu
-        mean, variance = moments_of(found, only)
-        marginals[f"slope[{name}]"] = Marginal(weight, mean, np.sqrt(variance))
+        marginals[f"slope[{name}]"] = marginal([*(one if i == j else none for j in range(len(rows.slopes))), none])
     return marginals
 
 
@@ -325,30 +301,49 @@ def _summary_of_tau(edges: Array, density: Callable[[Array], Array], probabiliti
 
 
 class Marginal(NamedTuple):
-    """A mixture of normals {...}: weights, means, SDs; ``cut`` to values above 0, each, or not."""
+    """A mixture of normals {node, part}: ``weight``, ``mean``, ``sd``.
+
+    Where ``above`` is given, each is cut to what goes with a standard normal above ``-above``, with which it has the
+    ``correlation``: that of a quantity with a mean that is cut at 0.
+    """
 
     weight: Array
     mean: Array
     sd: Array
-    cut: bool = False
+    above: Array | None
+    correlation: Array
 
     def summary(self, probabilities: Sequence[float]) -> list[float]:
         """Mean, SD and quantiles."""
-        weight, mean, sd = (np.ravel(one) for one in np.broadcast_arrays(*self[:3]))
-        keep = weight > NEGLIGIBLE
-        weight, mean, sd = weight[keep] / weight[keep].sum(), mean[keep], sd[keep]
-        below = ndtr(-mean / sd) if self.cut else np.zeros_like(mean)
-        first, second = mean, mean**2 + sd**2
-        if self.cut:
-            hazard = np.exp(-0.5 * (mean / sd) ** 2) / np.sqrt(2 * np.pi) / ndtr(mean / sd)
-            first, second = mean + sd * hazard, mean**2 + sd**2 + mean * sd * hazard
+        above = np.full((), np.inf) if self.above is None else self.above
+        arrays = np.broadcast_arrays(self.weight, self.mean, self.sd, above, self.correlation)
+        weight, mean, sd, above, correlation = (np.ravel(one)[np.ravel(arrays[0]) > NEGLIGIBLE] for one in arrays)
+        weight = weight / weight.sum()
+        hazard = np.zeros_like(mean)
+        if self.above is not None:
+            hazard = np.exp(-0.5 * above**2 - 0.5 * np.log(2 * np.pi) - log_ndtr(above))
+            first = mean + correlation * sd * hazard
+            spread = sd**2 * (1 - correlation**2 * hazard * (hazard + above))
+        else:
+            first, spread = mean, sd**2
         centre = float(weight @ first)
-        spread = float(np.sqrt(weight @ (second - 2 * centre * first + centre**2)))
+        of_all = float(np.sqrt(weight @ (spread + (first - centre) ** 2)))
         asked = np.asarray(probabilities, dtype=float)
-        low = np.full(asked.shape, 0.0 if self.cut else (mean - 40 * sd).min())
-        high = np.full(asked.shape, (mean + 40 * sd).max())
+        low, high = (np.full(asked.shape, end) for end in ((mean - 40 * sd).min(), (mean + 40 * sd).max()))
         for _ in range(100):
             middle = (low + high) / 2
-            cumulative = ((ndtr((middle[:, None] - mean) / sd) - below) / (1 - below)) @ weight
+            z = (middle[:, None] - mean) / sd
+            below = ndtr(z) if self.above is None else _below_both(z, above, correlation) / ndtr(above)
+            cumulative = below @ weight
             low, high = np.where(cumulative < asked, middle, low), np.where(cumulative < asked, high, middle)
-        return [centre, spread, *((low + high) / 2)]
+        return [centre, of_all, *((low + high) / 2)]
+
+
+def _below_both(z: Array, above: Array, correlation: Array) -> Array:
+    """Probability that a standard normal lies below ``z`` and another, correlated, above ``-above`` (Owen 1956)."""
+    h, k = (np.where(np.abs(one) < TINY, TINY, one) for one in np.broadcast_arrays(z, above))
+    r = -correlation
+    root = np.sqrt(np.maximum(1 - r**2, TINY))
+    opposite = 0.5 * ((h * k < 0) | ((h * k == 0) & (h + k < 0)))
+    owen = owens_t(h, (k / h - r) / root) + owens_t(k, (h / k - r) / root)
+    return np.asarray(0.5 * (ndtr(h) + ndtr(k)) - owen - opposite)
