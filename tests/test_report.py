@@ -23,6 +23,7 @@ from hlt_bayes.report.tables import comparison_table, impacts_table, per_pound, 
 from hlt_bayes.specs import spec_path
 
 FILES = {
+    "estimands.csv",
     "posterior.nc",
     "impacts.csv",
     "returns.csv",

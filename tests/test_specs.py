@@ -15,7 +15,7 @@ import hlt_bayes.specs.reading
 from hlt_bayes.errors import SpecError
 from hlt_bayes.meta import load_meta_spec
 from hlt_bayes.priors import Sourced
-from hlt_bayes.specs import load_economic_spec, load_impact_spec, spec_path, stated_figures
+from hlt_bayes.specs import load_economic_spec, load_impact_spec, shipped_specs, spec_path, stated_figures
 from hlt_bayes.specs.impact import STRUCTURES as KEYS_OF_STRUCTURES
 from hlt_bayes.structures import STRUCTURES
 from hlt_bayes.vocabulary import OUTCOMES, POOLED_GROUPS, REPORTED_GROUPS
@@ -26,6 +26,16 @@ PRIORS = {
     "health": ("Normal(0, 0.15)", "HalfNormal(0.08)"),
     "wellbeing": ("Normal(0, 0.15)", "HalfNormal(0.08)"),
 }
+
+ERRORS_THAT_CANNOT_BE = "".join(
+    f'[[joint.errors]]\noutcomes = ["{first}", "{second}"]\nvalue = {value}\n'
+    'unit = "correlation"\nwhy = "w"\nsource = "s"\n'
+    for first, second, value in (
+        ("employment", "earnings", 0.9),
+        ("earnings", "health", 0.9),
+        ("employment", "health", -0.9),
+    )
+)
 
 WRONG_IMPACT = {
     "negative scale": (
@@ -77,6 +87,110 @@ def test_a_wrong_impact_spec_is_refused(tmp_path, case):
     with pytest.raises(SpecError, match=message) as caught:
         load_impact_spec(path)
     assert all(line.startswith(str(path)) for line in str(caught.value).splitlines())
+
+
+WRONG_STRUCTURE = {
+    "a table that the structure does not use": (
+        "primary",
+        'structure = "complete-pooling"',
+        r"key 'priors\.tau': structure 'complete-pooling' does not use it .*without = \['priors\.tau'\]",
+    ),
+    "a table that the structure needs": ("primary", 'structure = "sites"', r"key 'priors\.site' is missing; structure"),
+    "a key left out that is not there": (
+        "primary",
+        'without = ["priors.taw"]',
+        r"key 'without': 'priors\.taw' is not in the spec",
+    ),
+    "what is left out is no list": ("primary", 'without = "priors.tau"', r"key 'without': .* must be a list of keys"),
+    "a site without a value": (
+        "moderators",
+        "WITHOUT moderators.caseload.values.WMCA",
+        r"key 'moderators\.caseload\.values': no value for site 'WMCA'.*method 'normal' or 'interval'",
+    ),
+    "one value where there are two sites": (
+        "moderators",
+        "WITHOUT moderators.employer_time.values.SCR",
+        r"moderators\.employer_time\.values",
+    ),
+    "an interval that ends before it begins": (
+        "moderators",
+        '[moderators.caseload.values.SCR]\nmethod = "interval"\nlower = 26.0\nupper = 18.0\n'
+        'unit = "u"\nwhy = "w"\nsource = "s"',
+        r"lower 26 is not below upper 18; for one value take 'printed'",
+    ),
+    "a step of nothing": (
+        "moderators",
+        "[moderators.caseload]\nper = 0.0",
+        r"'moderators\.caseload\.per': 0\.0 given; must be above 0",
+    ),
+    "no distribution": (
+        "primary",
+        '[priors.mu.health]\nfamily = "cauchy-ish"',
+        r"'priors\.mu\.health\.family': 'cauchy-ish' is unknown; allowed: 'normal', 'half-normal', 'student-t'",
+    ),
+    "parts of a mixture that do not match": (
+        "primary",
+        '[priors.mu.health]\nfamily = "normal-mixture"\nweights = [1.0]\nmeans = [0.0, 1.0]\nsds = [1.0]\n'
+        'unit = "SD of EQ-5D-5L"\nwhy = "w"\nsource = "s"',
+        r"1 weights, 2 means and 1 sds given",
+    ),
+    "an outcome correlated with itself": (
+        "joint",
+        '[[joint.errors]]\noutcomes = ["health", "health"]\nvalue = 0.5\nunit = "correlation"\nwhy = "w"\nsource = "s"',
+        r"'joint\.errors\[1\]\.outcomes': an outcome with itself",
+    ),
+    "no correlation matrix": ("joint", ERRORS_THAT_CANNOT_BE, r"'joint\.errors': no correlation matrix"),
+    "an engine that is none": ("primary", '[sampling]\nengine = "exat"', r"'exat' is unknown.*did you mean 'exact'"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_STRUCTURE)
+def test_a_spec_that_cannot_be_fitted_is_refused_at_reading(tmp_path, case):
+    base, text, message = WRONG_STRUCTURE[case]
+    path = tmp_path / "mine.toml"
+    without = f'without = ["{text.removeprefix("WITHOUT ")}"]' if text.startswith("WITHOUT") else ""
+    body = without or text
+    head = f'based_on = "{base}"\nname = "mine"\ntitle = "Mine"\n'
+    path.write_text(f"{head}{body}\n", encoding="utf-8")
+    with pytest.raises(SpecError, match=message) as caught:
+        load_impact_spec(path)
+    assert all(line.startswith(str(path)) for line in str(caught.value).splitlines())
+
+
+@pytest.mark.parametrize("name", shipped_specs("impact"))
+def test_every_shipped_spec_reads_and_bears_its_name(name):
+    spec = load_impact_spec(name)
+    assert spec.name == name
+    for key, figure in stated_figures(spec):
+        assert figure.why, key
+        assert figure.source, key
+
+
+def test_no_pooling_gives_a_group_the_prior_that_it_has_when_pooled(primary):
+    spec = load_impact_spec("no-pooling")
+    assert spec.priors.tau is None
+    for outcome, prior in spec.priors.mu.items():
+        mu, tau = primary.priors.mu[outcome].sd, primary.priors.tau[outcome].sd
+        assert prior.sd == pytest.approx(math.hypot(mu, tau), rel=0.005)
+        assert f"{mu:g}² + {tau:g}²" in prior.why
+
+
+def test_moderators_state_what_the_ledger_prints(evidence):
+    """Each printed number of the moderators is a row of the ledger."""
+    spec = load_impact_spec("moderators")
+    ledger = evidence.ledger
+    printed = ledger[ledger["place"].isin(["Section 3.3.1", "Section 3.3.2", "Section 3.3.3", "Section 3.4.2"])]
+    values = set(printed["value"])
+    caseload = spec.moderators["caseload"].values
+    assert {caseload["WMCA"].lower, caseload["SCR"].upper} == {10, 26} <= values
+    assert caseload["WMCA"].upper == caseload["SCR"].lower == (10 + 26) / 2
+    assert {14, 8, 10, 31, 30, 73, 68} <= values
+    short = spec.moderators["short_meetings"].values["WMCA"]
+    ends = [1 - (8 + shift) / (14 + other) for shift in (-0.5, 0.5) for other in (-0.5, 0.5)]
+    assert short.lower == pytest.approx(min(ends), abs=0.005)
+    table = ledger[ledger["place"] == "Table 6.6"]
+    assert short.upper > max(ends)
+    assert not table.empty
 
 
 @pytest.mark.parametrize(

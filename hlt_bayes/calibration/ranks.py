@@ -235,7 +235,8 @@ def model_sha256(spec: ImpactSpec, evidence: Evidence) -> str:
     numbers = _without(spec.model_dump(exclude={"name", "title", "sampling"}))
     text = build_model(spec, evidence).str_repr()
     cells = reported_results(evidence, spec)
-    parts = [text, json.dumps(numbers, sort_keys=True), cells.to_dataframe().to_csv(float_format="%.12g")]
+    printed = {str(name): [f"{value:.12g}" for value in array.to_numpy()] for name, array in cells.data_vars.items()}
+    parts = [text, json.dumps(numbers, sort_keys=True), json.dumps(printed), *cells["cell"].to_numpy()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -91,7 +91,7 @@ class Moderator(Reasoned):
     per: Positive
     level: Literal["group", "site"]
     values: Annotated[
-        dict[Words, Annotated[Known | Interval | Uncertain, Field(discriminator="method")]], Field(min_length=2)
+        dict[Words, Annotated[Known | Interval | Uncertain, Field(discriminator="method")]], Field(min_length=1)
     ]
 
 

@@ -21,6 +21,7 @@ from hlt_bayes.errors import SpecError
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.reported import Array
 from hlt_bayes.specs import ImpactSpec
+from hlt_bayes.vocabulary import ARMS
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
@@ -41,8 +42,9 @@ def response_rates(evidence: Evidence, spec: ImpactSpec, cells: xr.Dataset) -> x
     """
     outcomes, groups = (list(dict.fromkeys(cells[name].to_numpy())) for name in ("outcome", "group"))
     samples = {name: spec.standard_error.design[name].sample for name in outcomes}
-    recruits = evidence.arm_sizes("recruits").reindex(groups)
-    rates = {name: evidence.arm_sizes(sample).reindex(groups) / recruits for name, sample in samples.items()}
+    wanted = {"recruits", *samples.values()}
+    people = {sample: evidence.arm_sizes(sample).reindex(index=groups, columns=list(ARMS)) for sample in wanted}
+    rates = {name: people[sample] / people["recruits"] for name, sample in samples.items()}
     missing = sorted({group for table in rates.values() for group in table.index[table.isna().any(axis=1)]})
     if missing:
         raise SpecError(
@@ -51,10 +53,7 @@ def response_rates(evidence: Evidence, spec: ImpactSpec, cells: xr.Dataset) -> x
         )
     table = pd.concat(rates)
     return xr.Dataset(
-        {
-            arm: (("outcome", "group"), table[arm].to_numpy().reshape(len(outcomes), -1))
-            for arm in ("treatment", "control")
-        },
+        {arm: (("outcome", "group"), table[arm].to_numpy().reshape(len(outcomes), -1)) for arm in ARMS},
         coords={"outcome": outcomes, "group": groups},
     )
 
@@ -80,7 +79,7 @@ def per_person_randomised(
 
 def impact_of_all(seen: Array, share: Array, difference: Array, rates: xr.Dataset) -> Array:
     """Impact per person randomised {..., outcome, group}: the two equations at the top of this file."""
-    treatment, control = (rates[arm].to_numpy() for arm in ("treatment", "control"))
+    treatment, control = (rates[arm].to_numpy() for arm in ARMS)
     gain = seen - difference * (treatment - control) / treatment
     return gain * (treatment + (1 - treatment) * share)
 
