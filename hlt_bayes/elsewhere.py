@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -67,22 +69,34 @@ def from_posterior(
         impact = _named(_array(source, variable), dims or {})
         for dim, names in (("outcome", outcomes), ("group", groups)):
             impact = _renamed(impact, dim, names)
-    for name in impact["outcome"].to_numpy():
-        if name not in units:
-            raise ImpactError(
-                f"units: none for outcome {name!r}; it may be {' or '.join(map(repr, UNITS.get(name, {})))}"
-            )
     factors = []
-    for name in impact["outcome"].to_numpy():
+    for name in map(str, impact["outcome"].to_numpy()):
         if name not in OUTCOMES:
             raise ImpactError(f"outcome {unknown_name(name, OUTCOMES)}; say in outcomes which of ours it is")
+        if name not in units:
+            raise ImpactError(f"units: none for outcome {name!r}; it may be {' or '.join(map(repr, UNITS[name]))}")
         if units[name] not in UNITS[name]:
             raise ImpactError(f"units, {name!r}: {unknown_name(units[name], UNITS[name])}")
         factors.append(UNITS[name][units[name]])
-    scaled = impact.astype(float) * xr.DataArray(factors, coords={"outcome": impact["outcome"].to_numpy()})
-    tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"impact": scaled.reset_coords(drop=True)})})
-    impact_draws(tree)
-    return tree
+    _refuse_other_units(impact, units)
+    try:
+        impact = impact.astype(float).drop_attrs()
+    except (TypeError, ValueError) as error:
+        raise ImpactError(f"the array holds what is not a number ({error})") from error
+    scaled = impact * xr.DataArray(factors, coords={"outcome": impact["outcome"].to_numpy()})
+    return xr.DataTree.from_dict({"posterior": xr.Dataset({"impact": impact_draws(scaled)})})
+
+
+def _refuse_other_units(impact: xr.DataArray, units: Mapping[str, str]) -> None:
+    """Find draws of ours, which bear their units, that are said to be in others."""
+    try:
+        borne = json.loads(impact.attrs.get("unit", ""))
+    except (TypeError, ValueError):
+        return
+    for name in map(str, impact["outcome"].to_numpy()):
+        says = str(borne.get(name)) if isinstance(borne, dict) else ""
+        if says in UNITS[name] and UNITS[name][says] != UNITS[name][units[name]]:
+            raise ImpactError(f"units, {name!r}: {units[name]!r} given, but the array says that it is in {says!r}")
 
 
 def _array(source: Source, variable: str) -> xr.DataArray:
@@ -92,6 +106,8 @@ def _array(source: Source, variable: str) -> xr.DataArray:
         except (OSError, ValueError) as error:
             raise ImpactError(f"{source}: cannot be read as netCDF ({error}); for a CSV file say columns") from error
     if isinstance(source, xr.DataTree):
+        if "posterior" not in source.children and not source.data_vars:
+            raise ImpactError(f"the DataTree has no group 'posterior', only {', '.join(source.children) or 'none'}")
         source = source["posterior"].dataset if "posterior" in source.children else source.dataset
     if isinstance(source, xr.Dataset):
         if variable not in source:
@@ -109,6 +125,9 @@ def _named(array: xr.DataArray, dims: Mapping[str, str]) -> xr.DataArray:
     for ours, theirs in dims.items():
         if theirs not in array.dims:
             raise ImpactError(f"dims, {ours!r}: {unknown_name(theirs, [str(dim) for dim in array.dims])}")
+    for ours, theirs in dims.items():
+        if ours != theirs and ours in array.dims and ours not in dims.values():
+            raise ImpactError(f"dims, {ours!r}: the array has another dim of that name; rename that one first")
     renamed = array.rename({theirs: ours for ours, theirs in dims.items() if theirs != ours})
     missing = {"chain", "draw", "outcome", "group"} - set(renamed.dims)
     if missing:
@@ -138,20 +157,42 @@ def _table(source: Source) -> pd.DataFrame:
     if isinstance(source, xr.DataTree | xr.Dataset | xr.DataArray):
         raise ImpactError("columns are of a table of draws; the source is an array: say outcomes, groups and dims")
     paths = [source] if isinstance(source, str | Path) else list(source)
+    if not paths:
+        raise ImpactError("source: no CSV file given; one a chain, or one with a column .chain, is allowed")
     tables = []
     for number, path in enumerate(paths):
         try:
             table = pd.read_csv(path, comment="#")
+            said = Path(path).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             raise ImpactError(f"{path}: cannot be read as CSV ({error})") from error
-        tables.append(table if ".chain" in table or len(paths) == 1 else table.assign(**{".chain": number}))
+        if re.search(r"^#.*save_warmup = (1|true)", said, flags=re.MULTILINE):
+            raise ImpactError(f"{path}: holds draws of the warm-up; run CmdStan without save_warmup")
+        if len(paths) > 1:
+            own = table[".chain"] if ".chain" in table else pd.Series(1, index=table.index)
+            table[".chain"] = own.map(lambda chain, file=number: f"{file:06d} {chain}", na_action="ignore")
+        tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 
 def _of_columns(table: pd.DataFrame, columns: Mapping[str, tuple[str, str]]) -> xr.DataArray:
+    if not columns:
+        raise ImpactError("columns: none given; say which column holds which outcome of which group")
     for name in columns:
         if name not in table:
             raise ImpactError(f"columns: {unknown_name(name, table.columns)}")
+        if list(table.columns).count(name) > 1:
+            raise ImpactError(f"columns: {name!r} stands twice in the table; give each column a name of its own")
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            raise ImpactError(f"columns: {name!r} holds what is not a number; decimals are written with a point")
+    if not len(table):
+        raise ImpactError("the table has no draws")
+    for number in (".iteration", ".draw"):
+        if number in table:
+            table = table.sort_values(number, kind="stable")
+            break
+    if ".chain" in table and table[".chain"].isna().any():
+        raise ImpactError(f"{table['.chain'].isna().sum()} rows have no .chain; give each row its chain, or none any")
     cells = list(columns.values())
     outcomes, groups = (list(dict.fromkeys(cell[position] for cell in cells)) for position in (0, 1))
     for outcome in outcomes:

@@ -48,4 +48,4 @@ def unknown_name(found: object, allowed: Iterable[object]) -> str:
     near = difflib.get_close_matches(str(found), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return f"{found!r} is unknown; allowed: {', '.join(map(repr, names[:SHOWN_NAMES]))}{more}{hint}"
+    return f"{str(found)!r} is unknown; allowed: {', '.join(map(repr, names[:SHOWN_NAMES]))}{more}{hint}"

@@ -37,6 +37,9 @@ def estimand_draws(source: xr.DataTree | xr.DataArray, weights: pd.Series) -> xr
     """
     impact = impact_draws(source)
     groups = [str(name) for name in impact["group"].to_numpy()]
+    for name in (AVERAGE, NEW_GROUP, *POOLED_GROUPS):
+        if name in groups:
+            raise ImpactError(f"impact has a group {name!r}, which is the name of an estimand; give trial groups alone")
     rows = with_pooled_groups(impact, weights)
     parts = {str(name): rows.sel(group=name, drop=True) for name in rows["group"].to_numpy()}
     kinds = {name: "pooled" if name in POOLED_GROUPS else "group" for name in parts}
@@ -45,7 +48,12 @@ def estimand_draws(source: xr.DataTree | xr.DataArray, weights: pd.Series) -> xr
     weighing = xr.DataArray(weight.to_numpy(float), coords={"group": groups})
     parts[AVERAGE], kinds[AVERAGE] = impact.weighted(weighing).mean("group"), "average"
     if isinstance(source, xr.DataTree) and "impact_new" in source["posterior"].data_vars:
-        new = source["posterior"]["impact_new"].transpose("chain", "draw", "outcome").reset_coords(drop=True)
+        new = source["posterior"]["impact_new"]
+        if set(new.dims) != {"chain", "draw", "outcome"}:
+            raise ImpactError(f"impact_new has dims {new.dims}; it must have chain, draw and outcome")
+        if not np.isfinite(new.to_numpy()).all():
+            raise ImpactError("impact_new has values that are not finite numbers; remove those draws")
+        new = new.transpose("chain", "draw", "outcome").reset_coords(drop=True)
         parts[NEW_GROUP], kinds[NEW_GROUP] = new.sel(outcome=impact["outcome"].to_numpy()), "new"
     for first, second in combinations(groups, 2):
         name = f"{first} - {second}"
@@ -99,7 +107,7 @@ def estimand_summary(
     table.insert(3, "unit", [OUTCOMES[outcome].unit for outcome in table["outcome"]])
     limits = xr.DataArray([(smallest or {}).get(name, np.nan) for name in outcomes], coords={"outcome": outcomes})
     above = (draws > limits).mean(("chain", "draw")).where(np.isfinite(limits))
-    wrong = ((draws > 0) != (draws.mean(("chain", "draw")) > 0)).mean(("chain", "draw"))
+    wrong = (np.sign(draws) != np.sign(draws.mean(("chain", "draw")))).mean(("chain", "draw"))
     for name, values in (("prob_above_smallest", above), ("prob_wrong_sign", wrong)):
         table[name] = [values.sel(outcome=row.outcome, estimand=row.estimand).item() for row in table.itertuples()]
     return table

@@ -40,6 +40,8 @@ def impact_draws(source: xr.DataTree | xr.DataArray) -> xr.DataArray:
     if set(source.dims) != set(DIMS):
         raise ImpactError(f"impact has dims {source.dims}; it must have {DIMS}")
     impact = source.transpose(*DIMS).reset_coords(drop=True)
+    if not impact.size:
+        raise ImpactError(f"impact has no draws: its sizes are {dict(impact.sizes)}")
     for dim in ("outcome", "group"):
         if dim not in impact.coords:
             raise ImpactError(f"impact has no labels along {dim!r}; name them in a coordinate")

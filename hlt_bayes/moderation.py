@@ -35,7 +35,7 @@ def contraction(tree: xr.DataTree) -> pd.DataFrame:
     for name in LEARNT:
         if name in prior and name in posterior:
             spread = {kind: one[name].std(("chain", "draw")) for kind, one in (("prior", prior), ("post", posterior))}
-            spread["post"] = spread["post"].reindex_like(spread["prior"])
+            spread["post"] = spread["post"].reindex_like(spread["prior"]).transpose(*spread["prior"].dims)
             for index in np.ndindex(spread["prior"].shape):
                 labels = [
                     str(spread["prior"][dim].to_numpy()[i]) for dim, i in zip(spread["prior"].dims, index, strict=True)
@@ -50,7 +50,7 @@ def slope_correlation(tree: xr.DataTree) -> xr.DataArray:
     slope = _posterior(tree)["slope"].stack(sample=("chain", "draw")).transpose("outcome", "moderator", "sample")
     names = slope["moderator"].to_numpy()
     return xr.DataArray(
-        np.stack([np.corrcoef(one) for one in slope.to_numpy()]),
+        np.stack([np.atleast_2d(np.corrcoef(one)) for one in slope.to_numpy()]),
         dims=("outcome", "moderator", "other_moderator"),
         coords={"outcome": slope["outcome"].to_numpy(), "moderator": names, "other_moderator": names},
     )
@@ -70,7 +70,8 @@ def effective_contrasts(tree: xr.DataTree, spec: ImpactSpec) -> xr.Dataset:
     steps = _steps(_posterior(tree)["delivery"], spec)
     centred = (steps - steps.mean("group")).transpose("chain", "draw", "moderator", "group").to_numpy()
     squares = np.linalg.svd(centred, compute_uv=False) ** 2
-    ratio = squares.sum(-1) ** 2 / (squares**2).sum(-1)
+    total = squares.sum(-1)
+    ratio = np.divide(total**2, (squares**2).sum(-1), out=np.zeros_like(total), where=total > 0)
     return xr.Dataset(
         {
             "effective_contrasts": (("chain", "draw"), ratio),
@@ -114,6 +115,8 @@ def counterfactual(
             raise ImpactError(f"moderator {unknown_name(name, stated)}")
         if isinstance(to, str) and to not in groups:
             raise ImpactError(f"delivery of {name!r}: group {unknown_name(to, groups)}")
+        if not isinstance(to, str) and not np.isfinite(to):
+            raise ImpactError(f"delivery of {name!r}: {to!r} given; a finite number is allowed")
         values = posterior["delivery"].sel(moderator=name, drop=True)
         now = stated[name].reference if group == "new group" else values.sel(group=group, drop=True)
         then = values.sel(group=to, drop=True) if isinstance(to, str) else float(to)
@@ -152,6 +155,8 @@ def counterfactuals(tree: xr.DataTree, spec: ImpactSpec) -> pd.DataFrame:
                 table.insert(4, "unit", [OUTCOMES[outcome].unit for outcome in table["outcome"]])
                 table.insert(5, "as_it_was", [as_it_was.sel(outcome=name).item() for name in table["outcome"]])
                 tables.append(table)
+    if not tables:
+        return pd.DataFrame(columns=["group", "delivery", "moved", "outcome", "unit", "as_it_was"])
     return pd.concat(tables, ignore_index=True)
 
 

@@ -135,9 +135,9 @@ class StudentTPrior(Family):
 
     def quantile(self, probability: Array) -> Array:
         """Value below which the prior has ``probability``."""
-        from scipy.special import stdtrit
+        from scipy.stats import t
 
-        return np.asarray(self.mean + self.scale * stdtrit(self.degrees_of_freedom, probability))
+        return np.asarray(t.ppf(probability, self.degrees_of_freedom, self.mean, self.scale))
 
 
 class NormalMixturePrior(Family):
@@ -165,6 +165,12 @@ class NormalMixturePrior(Family):
         parts = zip(self.shares, self.means, self.sds, strict=True)
         return " + ".join(f"{share:g} Normal({mean:g}, {sd:g})" for share, mean, sd in parts)
 
+    def scaled(self, factor: float) -> Self:
+        """Widen the whole mixture about its mean by ``factor``."""
+        centre = sum(share * mean for share, mean in zip(self.shares, self.means, strict=True))
+        means = [centre + factor * (mean - centre) for mean in self.means]
+        return self.model_copy(update={"means": means, "sds": [sd * factor for sd in self.sds]})
+
     @property
     def shares(self) -> list[float]:
         """Weights that add to 1."""
@@ -181,7 +187,9 @@ class NormalMixturePrior(Family):
         from scipy import stats
 
         parts = [stats.Normal(mu=mean, sigma=sd) for mean, sd in zip(self.means, self.sds, strict=True)]
-        return np.asarray(stats.Mixture(parts, weights=self.shares).icdf(np.asarray(probability)))
+        probability = np.asarray(probability)
+        inside = stats.Mixture(parts, weights=self.shares).icdf(np.clip(probability, 1e-300, 1 - 1e-16))
+        return np.asarray(np.where(probability <= 0, -np.inf, np.where(probability >= 1, np.inf, inside)))
 
 
 class HalfStudentTPrior(Family):
@@ -206,9 +214,10 @@ class HalfStudentTPrior(Family):
 
     def quantile(self, probability: Array) -> Array:
         """Value below which the prior has ``probability``."""
-        from scipy.special import stdtrit
+        # The square of a half-t is an F; stdtrit loses its digits next to one half.
+        from scipy.special import fdtri
 
-        return np.asarray(self.scale * stdtrit(self.degrees_of_freedom, 0.5 + np.asarray(probability) / 2))
+        return np.asarray(self.scale * np.sqrt(fdtri(1.0, self.degrees_of_freedom, probability)))
 
 
 class ExponentialPrior(Family):
@@ -230,7 +239,8 @@ class ExponentialPrior(Family):
 
     def quantile(self, probability: Array) -> Array:
         """Value below which the prior has ``probability``."""
-        return np.asarray(-self.mean * np.log1p(-np.asarray(probability)))
+        with np.errstate(divide="ignore"):
+            return np.asarray(-self.mean * np.log1p(-np.asarray(probability)))
 
 
 class LogNormalPrior(Family):

@@ -38,8 +38,12 @@ def _too_few(spec: ImpactSpec, cells: xr.Dataset) -> Iterator[str]:
         yield (
             f"one group only ({groups[0]}), so that there is nothing to pool; use spec 'no-pooling' or one based on it"
         )
-    elif spec.structure == "sites" and len(sites) == 1:
+    elif spec.structure in ("sites", "moderators") and len(sites) == 1 and _by_site_alone(spec):
         yield f"one site only ({sites[0]}), so that it cannot be told apart from mu; use structure 'pooled'"
+
+
+def _by_site_alone(spec: ImpactSpec) -> bool:
+    return all(moderator.level == "site" for moderator in (spec.moderators or {}).values())
 
 
 def _groups(spec: ImpactSpec, cells: xr.Dataset) -> Iterator[str]:
