@@ -8,6 +8,7 @@ from statistics import NormalDist
 import pydantic
 import pytest
 from helpers import edit
+from scipy import integrate, special, stats
 
 import hlt_bayes.specs.economic
 import hlt_bayes.specs.impact
@@ -386,3 +387,22 @@ def test_the_reasons_of_the_trials_model_state_true_numbers():
     assert spec.wide.weight == 0.2
     wide = NormalDist(spec.wide.mean, spec.wide.sd)
     assert f"({wide.cdf(-0.18) + 1 - wide.cdf(0.82):.0%} at a control rate of 18%)" in spec.wide.why
+
+
+def test_the_reasons_of_the_family_state_true_numbers():
+    slope = load_impact_spec("moderators").priors.slope
+    for outcome, prior in slope.items():
+        scale = OUTCOMES[outcome].display_scale
+        said = f"{2 * prior.sd * scale:g} {OUTCOMES[outcome].display_unit}".replace("400 £", "GBP 400")
+        assert f"less than {said} (twice this SD)" in prior.why
+    # A slope is the product of two normals, with a density of K0 / pi.
+    share = 2 / math.pi * integrate.quad(special.k0, 0, 2)[0]
+    assert all(f"probability of {share:.0%}".replace("%", " %") in prior.why for prior in slope.values())
+    joint = load_impact_spec("joint").joint
+    unknown = joint.errors_unknown
+    reach = unknown.value * (2 * stats.beta(2, 2).ppf(0.975) - 1)
+    assert f"within {reach:.2f} of {1 - unknown.value:g} times it" in unknown.why
+    sites = load_impact_spec("sites")
+    assert {name: prior.sd for name, prior in sites.priors.site.items()} == {
+        name: prior.sd for name, prior in sites.priors.tau.items()
+    }
