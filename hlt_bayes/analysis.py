@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -78,7 +79,10 @@ def analyse(
         Impacts of pooled rows or returns fail the gate.
     """
     impact = with_pooled_groups(impact_draws(tree), evidence.treated)
-    reported = {"impact": estimand_draws(tree, evidence.treated).drop_vars("kind")}
+    asked = estimand_draws(tree, evidence.treated)
+    # Differences between groups that a model holds equal are 0 in every draw: nothing there can converge.
+    varying = (asked["kind"] != "difference") | (asked != 0).any(("chain", "draw", "outcome"))
+    reported = {"impact": asked.isel(estimand=np.flatnonzero(varying)).drop_vars("kind")}
     draws, returns = tree.copy(), pd.DataFrame(columns=list(RETURN_COLUMNS))
     if economic_spec is not None:
         economics = appraise(tree, economic_spec, evidence, seed=seed)

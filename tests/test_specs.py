@@ -389,6 +389,12 @@ def test_the_reasons_of_the_trials_model_state_true_numbers():
     assert f"({wide.cdf(-0.18) + 1 - wide.cdf(0.82):.0%} at a control rate of 18%)" in spec.wide.why
 
 
+def mean_and_variance(value):
+    if value.method == "interval":
+        return (value.lower + value.upper) / 2, (value.upper - value.lower) ** 2 / 12
+    return (value.value, 0.0) if value.method == "printed" else (value.mean, value.sd**2)
+
+
 def test_the_reasons_of_the_family_state_true_numbers():
     slope = load_impact_spec("moderators").priors.slope
     for outcome, prior in slope.items():
@@ -399,6 +405,12 @@ def test_the_reasons_of_the_family_state_true_numbers():
     share = 2 / math.pi * integrate.quad(special.k0, 0, 2)[0]
     assert all(f"probability of {share:.0%}".replace("%", " %") in prior.why for prior in slope.values())
     joint = load_impact_spec("joint").joint
+    total = 0.0
+    for moderator in load_impact_spec("moderators").moderators.values():
+        (first, spread), (second, other) = (mean_and_variance(one) for one in moderator.values.values())
+        total += ((first - second) ** 2 + spread + other) / moderator.per**2
+    assert round(math.sqrt(total)) == 3
+    assert all("about three times as much" in prior.why for prior in slope.values())
     unknown = joint.errors_unknown
     reach = unknown.value * (2 * stats.beta(2, 2).ppf(0.975) - 1)
     assert f"within {reach:.2f} of {1 - unknown.value:g} times it" in unknown.why

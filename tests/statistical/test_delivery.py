@@ -83,3 +83,11 @@ def test_a_result_with_moderators_holds_both_fits(both, tmp_path):
     assert page.count("priors.mu.employment") == 1
     again = write_result(both, tmp_path / "out", spec_files=SPEC_FILES, overwrite=True)
     assert again == folder
+
+
+def test_groups_that_a_model_holds_equal_pass_the_gate(evidence, published):
+    spec = load_impact_spec("complete-pooling")
+    analysis = analyse(fit(spec, evidence, engine="exact"), evidence, spec, published, seed=1)
+    assert not any(" - " in name for name in analysis.diagnostics.index)
+    difference = analysis.estimands.set_index(["outcome", "estimand"]).loc[("health", "SCR OOW - WMCA")]
+    assert difference["mean"] == difference["sd"] == 0

@@ -27,6 +27,7 @@ from hlt_bayes.meta import (
     ratio_of_new_trial,
 )
 from hlt_bayes.report.ips import methods_table, priors_table
+from hlt_bayes.specs import load_impact_spec
 
 STEP = 0.02
 THETA = np.arange(-6, 9, STEP)
@@ -237,3 +238,18 @@ def test_how_far_the_size_adjustment_hangs_on_its_prior(ips_counts, ips_spec):
         for number in re.findall(r"gives (\d\.\d\d) in place of (\d\.\d\d)", ips_spec.priors.size_slope.why)[0]
     ]
     assert np.allclose(medians[::-1], found, atol=0.06)
+
+
+@pytest.mark.slow
+def test_the_informed_spec_states_what_the_other_trials_predict(ips_counts, ips_spec, primary):
+    """Mean and SD of each group's prior, averaged; their third digit is Monte Carlo error."""
+    ratio = ratio_of_new_trial(fit_trials(ips_counts, ips_spec))
+    design = primary.standard_error.design["employment"]
+    rates = {"SCR IW": design.rates["SCR IW"].control, "SCR OOW": 0.27, "WMCA": 0.18}
+    prior = ips_prior(ratio, rates, ips_spec.wide)
+    stated = load_impact_spec("ips-informed").priors.mu["employment"]
+    assert stated.weights == [1 - ips_spec.wide.weight, ips_spec.wide.weight]
+    assert (stated.means[1], stated.sds[1]) == (ips_spec.wide.mean, ips_spec.wide.sd)
+    component = prior.sel(component="ips").mean("group")
+    assert abs(component["mean"].item() - stated.means[0]) < 0.005
+    assert abs(component["sd"].item() - stated.sds[0]) < 0.005

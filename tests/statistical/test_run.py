@@ -60,7 +60,7 @@ def spec_with(folder, old, new):
     return path
 
 
-def test_the_main_job_prints_three_tables_and_writes_the_same_draws(tmp_path, fitted, reanalysis):
+def test_the_main_job_prints_its_tables_and_writes_the_same_draws(tmp_path, fitted, reanalysis):
     result = run(cwd=tmp_path, environment={"COLUMNS": "80"})
     assert result.returncode == 0, result.stderr
     for table in (
