@@ -6,7 +6,6 @@ import io
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -137,9 +136,9 @@ def write_calibrations(records: pd.DataFrame, file: Path) -> None:
         old = pd.read_csv(file)
         again = old.set_index(["spec", "engine"]).index.isin(records.set_index(["spec", "engine"]).index)
         kept = pd.concat([old[~again], records], ignore_index=True)
-    with tempfile.NamedTemporaryFile("w", dir=file.parent, suffix=".csv", delete=False, encoding="utf-8") as draft:
-        kept.sort_values(["spec", "engine"]).to_csv(draft, index=False)
-    Path(draft.name).replace(file)
+    draft = file.with_suffix(".csv.new")
+    kept.sort_values(["spec", "engine"]).to_csv(draft, index=False)
+    draft.replace(file)
 
 
 def _specs(analysis: Analysis) -> dict[str, ImpactSpec | EconomicSpec]:
