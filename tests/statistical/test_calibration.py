@@ -78,6 +78,7 @@ def test_ranks_of_a_right_model_are_uniform(calibrated):
     assert is_calibrated(calibrated)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["half the people", "numbers taken as cut off, not rounded", "treatment for control"])
 def test_a_wrong_model_is_found_out(complete, evidence, monkeypatch, fault):
     right = module._exactly
@@ -96,6 +97,7 @@ def test_a_wrong_model_is_found_out(complete, evidence, monkeypatch, fault):
     assert not is_calibrated(calibrate(complete, evidence, engine="exact", replicates=FEW, workers=1))
 
 
+@pytest.mark.slow
 def test_it_does_not_matter_how_replicates_are_cut(complete, evidence, calibrated, monkeypatch):
     monkeypatch.setitem(module.BLOCK, "exact", 80)
     again = calibrate(complete, evidence, engine="exact", replicates=FEW, workers=1)

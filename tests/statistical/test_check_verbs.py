@@ -26,9 +26,10 @@ def check(*arguments):
         (["sensitivity"], ["tau[health]", "benefit_cost_ratio[economic, WMCA]"]),
         (["contraction", "--spec", "sites"], ["site_effect[health, SCR]", "in_work[employment]"]),
         (["held-out", "--spec", "no-pooling", "--spec", "joint"], ["No exact engine, so no score: joint", "PSIS"]),
-        (
+        pytest.param(
             ["moderators", "--new-site", "caseload=12"],
             ["One moderator at a time", "SCR OOW as WMCA", "A new site with caseload 12"],
+            marks=pytest.mark.slow,
         ),
         (["calibration", "--spec", "primary"], ["primary  nuts", "primary  exact", "2,000"]),
     ],

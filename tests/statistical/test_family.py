@@ -34,7 +34,6 @@ SHOWN = ("impact", "mu", "tau")
 
 SPECS = [name for name in FAMILY if name != "primary"]
 EXACT = [name for name in SPECS if name != "joint"]
-NUTS = [name if name in ("joint", "moderators") else pytest.param(name, marks=pytest.mark.slow) for name in SPECS]
 
 AT_SCR = {name: replace(one, reference=one.sites["SCR"][1]) for name, one in MODERATORS.items()}
 ONLY_NULL = {**FAMILY["primary"].mu, "employment": [(0.8, 0.0, 0.093), (0.2, 0.0, 0.25)]}
@@ -64,7 +63,11 @@ SABOTAGE = {
     "no-pooling": {"groups pooled": {"mu": FAMILY["primary"].mu, "mu_common": True, "tau": FAMILY["primary"].tau}},
     "complete-pooling": {"groups that differ a little": {"tau": {k: v / 3 for k, v in FAMILY["primary"].tau.items()}}},
 }
-TWINS = [(name, fault) for name in SPECS for fault in (*SABOTAGE[name], "arms swapped")]
+TWINS = [
+    pytest.param(name, fault, marks=[pytest.mark.slow] if name in ("joint", "moderators") else [])
+    for name in SPECS
+    for fault in (*SABOTAGE[name], "arms swapped")
+]
 
 
 @cache
@@ -126,6 +129,7 @@ def test_the_reference_draws_correlation_matrices_of_an_lkj_prior(eta):
         assert kstest((1 + matrices[:, i, j]) / 2, beta(shape, shape).cdf).pvalue > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPECS)
 def test_the_reference_is_worth_many_draws(name):
     assert expected(name).effective > LEAST_EFFECTIVE
@@ -139,7 +143,8 @@ def test_the_exact_engine_agrees_with_the_reference(fit_of, name):
     assert max(found.values()) < BOUND, largest(found)
 
 
-@pytest.mark.parametrize("name", NUTS)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPECS)
 def test_nuts_agrees_with_the_reference(fit_of, name):
     found = departures(fit_of(name, "nuts"), expected(name), list(expected(name).mean))
     assert max(found.values()) < BOUND, largest(found)
