@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -109,7 +110,11 @@ def _measured(table: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
     """Leave out what nobody measured: of somebody's own groups, outcomes that the file does not state of them."""
     if not evidence.of_own_trials:
         return table
-    stated = pd.MultiIndex.from_frame(evidence.impacts[["outcome", "group"]])
-    names = table["group"] if "group" in table else table["estimand"].where(table["kind"] == "group")
-    measured = pd.MultiIndex.from_arrays([table["outcome"], names]).isin(stated) | names.isna()
-    return table[measured].reset_index(drop=True)
+    stated = evidence.impacts[["outcome", "group"]]
+    known = set(stated.itertuples(index=False, name=None))
+    for outcome, part in stated.groupby("outcome"):
+        known |= {(outcome, f"{first} - {second}") for first, second in permutations(part["group"], 2)}
+    column = "group" if "group" in table else "estimand"
+    of_groups = table["kind"].isin(["group", "difference"]) if "kind" in table else pd.Series(True, index=table.index)
+    measured = np.array([pair in known for pair in zip(table["outcome"], table[column], strict=True)])
+    return table[~of_groups | measured].reset_index(drop=True)

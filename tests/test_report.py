@@ -317,6 +317,11 @@ def of_own_trials(drawn, primary):
 
 def test_own_trials_are_reported_without_returns_and_without_words_of_ours(of_own_trials, tmp_path):
     assert of_own_trials.returns.empty
+    shown = of_own_trials.estimands
+    differences = shown[shown["kind"] == "difference"]
+    # York's file states no employment: nothing of it is shown, differences least of all.
+    assert set(zip(differences["outcome"], differences["estimand"], strict=True)) == {("health", "Leeds - York")}
+    assert ("employment", "York") not in set(zip(shown["outcome"], shown["estimand"], strict=True))
     assert "economics" not in of_own_trials.draws.children
     folder = write_result(of_own_trials, tmp_path / "mine", spec_files={"impact": SPEC_FILES["impact"]})
     assert {path.name for path in folder.iterdir()} == {name for name in FILES if not name.startswith("returns")}
