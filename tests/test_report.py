@@ -17,10 +17,10 @@ from hlt_bayes.errors import ConvergenceError, ResultFolderError
 from hlt_bayes.evidence import evidence_of_rows
 from hlt_bayes.meta import PooledTrials, load_meta_spec
 from hlt_bayes.report import check_target, write_result, write_trials
-from hlt_bayes.report.findings import LIMITS, headline, significance_filter
+from hlt_bayes.report.findings import LIMITS, headline, limits, significance_filter
 from hlt_bayes.report.folder import TRIAL_FILES, file_sha256, replacing
 from hlt_bayes.report.tables import comparison_table, impacts_table, per_pound, percent, pounds, returns_table
-from hlt_bayes.specs import spec_path
+from hlt_bayes.specs import load_impact_spec, spec_path
 
 FILES = {
     "estimands.csv",
@@ -335,3 +335,15 @@ def test_own_trials_are_reported_without_returns_and_without_words_of_ours(of_ow
         ("health", "Leeds"),
         ("health", "York"),
     ]
+
+
+def test_limits_and_notes_are_those_of_the_spec(evidence, analysis):
+    of_primary = limits(evidence, load_impact_spec("primary"))
+    assert of_primary == LIMITS
+    of_joint, of_nonresponse = (limits(evidence, load_impact_spec(name)) for name in ("joint", "nonresponse"))
+    assert not any("Outcomes are independent" in limit for limit in of_joint)
+    assert any("hardly learnt" in limit for limit in of_joint)
+    assert not any("returns apply them to everybody" in limit for limit in of_nonresponse)
+    assert len(of_joint) == len(of_nonresponse) == len(of_primary)
+    assert "per person who answered the survey" in impacts_table(analysis.impacts).notes[1]
+    assert "by assumption" in impacts_table(analysis.impacts, of_all_randomised=True).notes[1]

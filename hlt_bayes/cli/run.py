@@ -65,7 +65,10 @@ def run_analysis(
             files["economic"] = spec_path(economics or "published", "economic")
         write_result(analysis, out, spec_files=files, overwrite=overwrite, seconds=stages.seconds)
     screen = console()
-    tables = [impacts_table(analysis.impacts), estimands_table(analysis.estimands)]
+    tables = [
+        impacts_table(analysis.impacts, of_all_randomised=impact_spec.nonresponse is not None),
+        estimands_table(analysis.estimands),
+    ]
     if economic_spec is not None:
         tables.append(returns_table(analysis.returns))
     tables.append(comparison_table(analysis.comparison))

@@ -71,7 +71,14 @@ def limits(evidence: Evidence, spec: ImpactSpec) -> tuple[str, ...]:
     """Say what an evidence and the model cannot tell."""
     if evidence.of_own_trials:
         return LIMITS_OF_OWN_TRIALS
-    return LIMITS if spec.pooled_rows is None else tuple(limit for limit in LIMITS if limit != UNUSED_POOLED_ROWS)
+    instead = {}
+    if spec.pooled_rows is not None:
+        instead[UNUSED_POOLED_ROWS] = ""
+    if spec.nonresponse is not None:
+        instead[SEEN_OF_SOME] = ASSUMED_OF_SOME
+    if spec.joint is not None:
+        instead[INDEPENDENT] = HARDLY_LEARNT
+    return tuple(limit for limit in (instead.get(one, one) for one in LIMITS) if limit)
 
 
 UNUSED_POOLED_ROWS = (
@@ -80,6 +87,25 @@ UNUSED_POOLED_ROWS = (
     "£45), so a difference in a pooled row is not shrinkage alone."
 )
 
+
+SEEN_OF_SOME = (
+    "Health and wellbeing were seen only in those who answered the 12-month survey; returns apply them to everybody "
+    "randomised. For employment and earnings all recruits are taken as analysed; the report says that tax records "
+    "covered more of them than the surveys, not all."
+)
+
+ASSUMED_OF_SOME = (
+    "Health and wellbeing were seen only in those who answered the 12-month survey. What the others gained, and how "
+    "those differ who answered only because they were in treatment, is assumed in this model, and nothing is learnt of "
+    "it. For employment and earnings all recruits are taken as analysed."
+)
+
+INDEPENDENT = "Outcomes are independent in this model, and the uncertainty of costs is not in it."
+
+HARDLY_LEARNT = (
+    "How impacts, and the errors of estimates on the same people, go together across outcomes is hardly learnt: both "
+    "are as their priors say. The uncertainty of costs is not in this model."
+)
 
 LIMITS_OF_OWN_TRIALS = (
     "Standard errors that the file does not give are recovered from what it does give, under the spec's prior of how "
@@ -101,9 +127,7 @@ LIMITS = (
     "Three trial groups say little about how far impacts differ between groups: the prior of that spread matters, "
     "most of all for a group that lies apart.",
     UNUSED_POOLED_ROWS,
-    "Health and wellbeing were seen only in those who answered the 12-month survey; returns apply them to everybody "
-    "randomised. For employment and earnings all recruits are taken as analysed; the report says that tax records "
-    "covered more of them than the surveys, not all.",
+    SEEN_OF_SOME,
     "Prices are those that the published returns imply, not prices of ours: how long a gain lasts and what a QALY is "
     "worth are inside them and cannot be told apart here. They are drawn independently of the impacts.",
     "That an impact without a star counts as none is how the printed returns read (section 2.1 gives no return where "
@@ -113,6 +137,6 @@ LIMITS = (
     "that have one imply no price in common, narrowly. The full economic report would settle it.",
     "The published evaluation drew its own distribution of the returns (10,000 Monte Carlo draws) and warned that a "
     "re-run might not give the same results; it is not printed, so only its point values stand beside ours.",
-    "Outcomes are independent in this model, and the uncertainty of costs is not in it.",
+    INDEPENDENT,
 )
 """What the evidence and this model cannot tell."""

@@ -61,7 +61,7 @@ def page(analysis: Analysis, pictures: Mapping[str, str]) -> str:
         ],
         headline=headline(analysis.returns, analysis.impacts, list(analysis.evidence.groups)),
         limits=limits(analysis.evidence, analysis.impact_spec),
-        impacts=impacts_table(analysis.impacts),
+        impacts=impacts_table(analysis.impacts, of_all_randomised=analysis.impact_spec.nonresponse is not None),
         estimands=estimands_table(analysis.estimands),
         delivery=_delivery_tables(analysis),
         returns=returns_table(analysis.returns),

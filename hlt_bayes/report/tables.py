@@ -23,8 +23,8 @@ class Table:
     notes: tuple[str, ...]
 
 
-def impacts_table(impacts: pd.DataFrame) -> Table:
-    """Show ``hlt_bayes.impacts.impact_summary``."""
+def impacts_table(impacts: pd.DataFrame, *, of_all_randomised: bool = False) -> Table:
+    """Show ``hlt_bayes.impacts.impact_summary``; ``of_all_randomised`` where a spec speaks for non-respondents too."""
     rows = []
     for _, row in impacts.iterrows():
         outcome = row["outcome"]
@@ -43,7 +43,9 @@ def impacts_table(impacts: pd.DataFrame) -> Table:
         title="Impacts: treatment minus control",
         columns=("Outcome", "Group", "Mean", "SD", "89% interval", "95% interval", "P(>0)"),
         rows=tuple(rows),
-        notes=_notes_of_ours() if is_of_ours(impacts) else ("Positive is better. Intervals are equal-tailed.",),
+        notes=_notes_of_ours(of_all_randomised=of_all_randomised)
+        if is_of_ours(impacts)
+        else ("Positive is better. Intervals are equal-tailed.",),
     )
 
 
@@ -52,11 +54,16 @@ def is_of_ours(table: pd.DataFrame) -> bool:
     return set(table["group"]) <= set(REPORTED_GROUPS)
 
 
-def _notes_of_ours() -> tuple[str, ...]:
+def _notes_of_ours(*, of_all_randomised: bool) -> tuple[str, ...]:
+    whose = (
+        "All impacts are per person randomised, those who did not answer the survey by assumption."
+        if of_all_randomised
+        else "Employment and earnings are per person randomised, health and wellbeing per person who answered the survey."
+    )
     return (
         f"Positive is better. {'; '.join(f'{known.label}: {known.measure}' for known in OUTCOMES.values())}.",
-        "Employment and earnings are per person randomised, health and wellbeing per person who answered the survey. "
-        "Intervals are equal-tailed. All SCR and All OOW are means of their groups weighted by recruits to treatment.",
+        f"{whose} Intervals are equal-tailed. All SCR and All OOW are means of their groups weighted by recruits to "
+        "treatment.",
     )
 
 
