@@ -58,7 +58,8 @@ def _notes_of_ours(*, of_all_randomised: bool) -> tuple[str, ...]:
     whose = (
         "All impacts are per person randomised, those who did not answer the survey by assumption."
         if of_all_randomised
-        else "Employment and earnings are per person randomised, health and wellbeing per person who answered the survey."
+        else "Employment and earnings are per person randomised, health and wellbeing per person who answered the "
+        "survey."
     )
     return (
         f"Positive is better. {'; '.join(f'{known.label}: {known.measure}' for known in OUTCOMES.values())}.",
