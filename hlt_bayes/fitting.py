@@ -15,11 +15,11 @@ import xarray as xr
 from hlt_bayes.convergence import check_convergence
 from hlt_bayes.errors import SpecError, unknown_name
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.exact import exact_posterior
+from hlt_bayes.exact import exact_posterior, exact_prior
 from hlt_bayes.reported import reported_results
 from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import ImpactSpec, Sampling
-from hlt_bayes.structures import build_model, response_rates
+from hlt_bayes.structures import build_model, refuse_what_does_not_suit, response_rates
 from hlt_bayes.vocabulary import OUTCOMES
 
 if TYPE_CHECKING:
@@ -103,18 +103,8 @@ def fit(
         raise SpecError(f"engine {unknown_name(engine, get_args(Engine))}")
     report = progress or _silent
     cells = reported_results(evidence, spec)
-    model = build_model(spec, evidence)
-    if engine == "exact":
-        posterior, statistics = _drawn_exactly(cells, spec, evidence, seed=seed, report=report)
-        groups = {"posterior": posterior, "importance": statistics}
-    else:
-        sampled = sample_model(
-            model, spec.sampling, seed=stream_seed(seed, "posterior"), progress=report, engine=engine
-        )
-        groups = {name: _plain(sampled[name].dataset) for name in ("posterior", "sample_stats")}
-    report("Drawing from the prior", 0, 0)
-    with exact_arithmetic():
-        groups["prior"] = _plain(draw_prior(model, draws=PRIOR_DRAWS, seed=stream_seed(seed, "prior")))
+    make = _exactly if engine == "exact" else _by_chains
+    groups = make(cells, spec, evidence, engine=engine, seed=seed, report=report)
     check_convergence(gated(groups["posterior"], cells), sample_stats=groups.get("sample_stats"))
     tree = xr.DataTree.from_dict({**groups, "reported": cells})
     for group in ("posterior", "prior"):
@@ -122,15 +112,35 @@ def fit(
     return tree
 
 
-def _drawn_exactly(
-    cells: xr.Dataset, spec: ImpactSpec, evidence: Evidence, *, seed: int, report: Progress
-) -> tuple[xr.Dataset, xr.Dataset]:
-    report("Drawing", 0, 0)
+def _exactly(
+    cells: xr.Dataset, spec: ImpactSpec, evidence: Evidence, *, engine: Engine, seed: int, report: Progress
+) -> dict[str, xr.Dataset]:
+    """Draw independently from posterior and prior, without a PyMC model."""
+    report(f"Drawing ({engine})", 0, 0)
+    refuse_what_does_not_suit(spec, evidence, cells)
     rates = None if spec.nonresponse is None else response_rates(evidence, spec, cells)
-    settings = spec.sampling
-    return exact_posterior(
-        cells, spec, chains=settings.chains, draws=settings.draws, seed=stream_seed(seed, "posterior"), rates=rates
+    settings, own_seed = spec.sampling, stream_seed(seed, "posterior")
+    posterior, statistics = exact_posterior(
+        cells, spec, chains=settings.chains, draws=settings.draws, seed=own_seed, rates=rates
     )
+    prior = exact_prior(cells, spec, draws=PRIOR_DRAWS, seed=stream_seed(seed, "prior"), rates=rates)
+    return {"posterior": posterior, "importance": statistics, "prior": prior}
+
+
+def _by_chains(
+    _cells: xr.Dataset, spec: ImpactSpec, evidence: Evidence, *, engine: Engine, seed: int, report: Progress
+) -> dict[str, xr.Dataset]:
+    """Draw from the posterior by NUTS, and from the prior."""
+    model = build_model(spec, evidence)
+    own_seed = stream_seed(seed, "posterior")
+    sampled = sample_model(
+        model, spec.sampling, seed=own_seed, progress=report, engine="pymc" if engine == "pymc" else "nuts"
+    )
+    groups = {name: _plain(sampled[name].dataset) for name in ("posterior", "sample_stats")}
+    report("Drawing from the prior", 0, 0)
+    with exact_arithmetic():
+        groups["prior"] = _plain(draw_prior(model, draws=PRIOR_DRAWS, seed=stream_seed(seed, "prior")))
+    return groups
 
 
 def gated(posterior: xr.Dataset, cells: xr.Dataset) -> xr.Dataset:

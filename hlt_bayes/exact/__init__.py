@@ -1,7 +1,13 @@
 """Independent draws, and exact numbers, of the models that are normal given tau: no MCMC."""
 
 from hlt_bayes.exact.design import refuse_what_is_not_exact
-from hlt_bayes.exact.engine import exact_posterior
+from hlt_bayes.exact.engine import exact_posterior, exact_prior
 from hlt_bayes.exact.rows import exact_draws_of_rows, exact_posterior_of_rows
 
-__all__ = ["exact_draws_of_rows", "exact_posterior", "exact_posterior_of_rows", "refuse_what_is_not_exact"]
+__all__ = [
+    "exact_draws_of_rows",
+    "exact_posterior",
+    "exact_posterior_of_rows",
+    "exact_prior",
+    "refuse_what_is_not_exact",
+]

@@ -17,6 +17,7 @@ from hlt_bayes.errors import ConvergenceError
 from hlt_bayes.exact.design import Terms, draw_delivery, refuse_what_is_not_exact, terms_of
 from hlt_bayes.exact.prints import Prints, Tilt, draw_given_print, learnt_tilt, log_prior_mass
 from hlt_bayes.exact.weighing import Weighed, weigh
+from hlt_bayes.priors import Family
 from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import ImpactSpec, OutcomeName
 from hlt_bayes.structures import impact_of_all, new_of_all
@@ -139,7 +140,7 @@ def _outcome(
     printed = cells.isel(cell=np.flatnonzero(cells["outcome"].to_numpy() == outcome))
     names = list(groups["group"].to_numpy())
     seen = [names.index(name) for name in printed["group"].to_numpy()]
-    spread = None if spec.structure == "complete-pooling" or spec.priors.tau is None else spec.priors.tau[outcome]
+    spread = _spread(spec, outcome)
 
     def weighed_draws(count: int, tilt: Tilt | None) -> tuple[Prints, Terms, Weighed, Array]:
         prints = draw_given_print(printed, draws=count, rng=rng, tilt=tilt)
@@ -152,20 +153,78 @@ def _outcome(
     pilot, _, _, log_weight = weighed_draws(min(PILOT, draws), None)
     even = _worth(log_weight) >= GOOD_ENOUGH * len(log_weight)
     prints, terms, weighed, log_weight = weighed_draws(draws, None if even else learnt_tilt(pilot, log_weight))
-    coefficients = dict(zip(terms.names, weighed.coefficients.T, strict=True))
-    values = {"impact": weighed.impact, **terms.drawn, "estimate": prints.estimate, "se": prints.se}
-    if "mu" in coefficients:
-        values["mu"] = coefficients["mu"]
-        values["impact_new"] = _of_new(values["mu"], weighed.tau, terms, rng)
-    if spread is not None:
-        values["tau"] = weighed.tau
-    if spec.moderators is not None:
-        values["slope"] = weighed.coefficients[:, : len(spec.moderators)]
-    if "site_sd" in terms.drawn:
-        values["site_effect"] = weighed.coefficients[:, : len(terms.names) - 2]
-        values["in_work"] = coefficients["in_work"]
+    values = _values(terms, spec, weighed.coefficients, weighed.impact, weighed.tau, rng=rng)
+    values |= {"estimate": prints.estimate, "se": prints.se}
     unseen = (len(names) - len(seen)) * (0.5 * np.log(2 * np.pi) + np.log(UNSEEN_SE))
     return Outcome(values, log_weight + unseen, log_prior_mass(printed))
+
+
+def _values(
+    terms: Terms, spec: ImpactSpec, coefficients: Array, impact: Array, tau: Array, *, rng: np.random.Generator
+) -> dict[str, Array]:
+    """Name the draws of one outcome: ``coefficients`` {draw, coefficient}, ``impact`` {draw, group}, ``tau`` {draw}."""
+    values = {"impact": impact, **terms.drawn}
+    if terms.names[-1] == "mu":
+        values["mu"] = coefficients[:, -1]
+        values["impact_new"] = _of_new(values["mu"], tau, terms, rng)
+    if spec.priors.tau is not None:
+        values["tau"] = tau
+    if spec.moderators is not None:
+        values["slope"] = coefficients[:, : len(spec.moderators)]
+    if "site_sd" in terms.drawn:
+        values["site_effect"], values["in_work"] = coefficients[:, :-2], coefficients[:, -2]
+    return values
+
+
+def exact_prior(
+    cells: xr.Dataset, spec: ImpactSpec, *, draws: int, seed: int, rates: xr.Dataset | None = None
+) -> xr.Dataset:
+    """Draw from the prior what ``exact_posterior`` draws from the posterior, but estimates and SEs.
+
+    Parameters are as there; ``chain`` has one coordinate.
+    """
+    refuse_what_is_not_exact(spec)
+    groups = _groups(cells)
+    delivery = draw_delivery(groups, spec, draws=draws, rng=np.random.default_rng(stream_seed(seed, "delivery")))
+    found = {}
+    for name in dict.fromkeys(cells["outcome"].to_numpy()):
+        rng = np.random.default_rng(stream_seed(seed, name))
+        terms = terms_of(groups, spec, name, delivery, draws=draws, rng=rng)
+        spread = _spread(spec, name)
+        tau = np.zeros(draws) if spread is None else spread.quantile(rng.random(draws))
+        coefficients = _prior_coefficients(terms, draws, rng)
+        columns = (column if column.ndim == 1 else column[:, 0] for column in terms.columns)
+        impact = tau[:, None] * rng.standard_normal((draws, groups.sizes["cell"]))
+        for column, coefficient in zip(columns, coefficients.T, strict=True):
+            impact = impact + column * coefficient[:, None]
+        values = _values(terms, spec, coefficients, impact, tau, rng=rng)
+        found[name] = Outcome(values, np.zeros(draws), 0.0)
+    prior = _dataset(cells, groups, spec, found, [np.arange(draws)] * len(found), delivery)
+    if rates is not None and spec.nonresponse is not None:
+        rng = np.random.default_rng(stream_seed(seed, "nonresponse"))
+        prior = _per_person_randomised(prior, spec, rates, rng)
+    return _by_chain(prior, chains=1, draws=draws)
+
+
+def _prior_coefficients(terms: Terms, draws: int, rng: np.random.Generator) -> Array:
+    """Draw coefficients {draw, coefficient} from their prior."""
+    shares = np.exp([part.log_weight for part in terms.parts])
+    of_part = rng.choice(len(shares), size=draws, p=shares / shares.sum())
+    drawn = np.zeros((draws, len(terms.names)))
+    for position, part in enumerate(terms.parts):
+        noise = rng.standard_normal(drawn.shape)
+        if part.positive:
+            noise[:, -1] = np.abs(noise[:, -1])
+        pairs = zip(part.means, part.variances, strict=True)
+        for column, (mean, variance) in enumerate(pairs):
+            values = np.ravel(mean) + np.ravel(np.sqrt(variance)) * noise[:, column]
+            drawn[:, column] = np.where(of_part == position, values, drawn[:, column])
+    return drawn
+
+
+def _spread(spec: ImpactSpec, outcome: OutcomeName) -> Family | None:
+    """Prior of the SD between groups, where a structure has one."""
+    return None if spec.priors.tau is None else spec.priors.tau[outcome]
 
 
 def _of_new(mu: Array, tau: Array, terms: Terms, rng: np.random.Generator) -> Array:

@@ -6,8 +6,11 @@ import pytest
 
 from hlt_bayes.errors import SpecError
 from hlt_bayes.evidence import evidence_of_rows
-from hlt_bayes.fitting import fit
+from hlt_bayes.exact import exact_prior
+from hlt_bayes.fitting import draw_prior, fit
+from hlt_bayes.reported import reported_results
 from hlt_bayes.specs import load_impact_spec
+from hlt_bayes.structures import build_model, response_rates
 
 
 @pytest.mark.slow
@@ -56,3 +59,23 @@ def test_ragged_trials_of_ones_own_give_the_same_by_both_engines(primary):
     # Hull's health and York's employment are foretold, more widely than what was seen.
     spread = exact["impact"].std(("chain", "draw"))
     assert spread.sel(outcome="health", group="Hull") > 1.5 * spread.sel(outcome="health", group="Leeds")
+
+
+@pytest.mark.parametrize("name", ["primary", "sites", "moderators", "ips-informed", "nonresponse", "no-pooling"])
+def test_the_prior_is_the_same_by_both_engines(evidence, name):
+    spec = load_impact_spec(name)
+    cells = reported_results(evidence, spec)
+    rates = response_rates(evidence, spec, cells) if spec.nonresponse else None
+    exact = exact_prior(cells, spec, draws=8000, seed=1, rates=rates)
+    by_pymc = draw_prior(build_model(spec, evidence), draws=8000, seed=1)
+    assert set(exact.data_vars) == set(by_pymc.data_vars)
+    for variable in exact.data_vars:
+        one, other = (prior[variable].transpose(*exact[variable].dims).isel(chain=0) for prior in (exact, by_pymc))
+        spread = other.std("draw")
+        known = (spread < 1e-12).to_numpy()
+        np.testing.assert_allclose(one.mean("draw").to_numpy()[known], other.mean("draw").to_numpy()[known])
+        off = abs(one.mean("draw") - other.mean("draw")).to_numpy()
+        assert (off <= 4.5 * spread.to_numpy() * np.sqrt(2 / 8000) + 1e-12).all(), variable
+        for probability in (0.1, 0.9):
+            shares = (one < other.quantile(probability, "draw")).mean("draw").to_numpy()
+            assert (abs(shares - probability) < 4.5 * np.sqrt(2 * 0.09 / 8000)).all() or known.any(), variable
