@@ -25,6 +25,9 @@ IN_FLIGHT = 4
 RETRIES = 3
 """New pools at most without a task that finishes."""
 
+LOOK_SECONDS = 0.2
+"""How often Ctrl-C is looked for."""
+
 CONNECT_SECONDS = 10.0
 """Time in which a scheduler must answer, and have a worker."""
 
@@ -105,13 +108,14 @@ def run_tasks[T, R](
             progress(stage, len(results), len(tasks))
         missing = {position: None for position in range(len(tasks)) if position not in results}
         if missing and scheduler is not None:
-            with _cluster(scheduler) as (executor, limit):
-                _gather(executor, limit, function, tasks, missing, keep)
+            with _interrupts_held() as look, _cluster(scheduler) as (executor, limit):
+                _gather(executor, limit, function, tasks, missing, keep, look)
         elif workers == 1:
             for position in missing:
                 keep(position, _pickled(function, tasks[position]))
         else:
-            _run_in_pools(workers or os.cpu_count() or 1, function, tasks, missing, keep)
+            with _interrupts_held() as look:
+                _run_in_pools(workers or os.cpu_count() or 1, function, tasks, missing, keep, look)
     return [results[position] for position in range(len(tasks))]
 
 
@@ -127,6 +131,7 @@ def _gather[T](
     tasks: Sequence[T],
     missing: dict[int, None],
     keep: Keep,
+    look: Callable[[], None],
 ) -> None:
     """Keep the results of ``missing``, begun in its order, and take each out of it as it comes."""
     queue = iter(list(missing))
@@ -140,7 +145,8 @@ def _gather[T](
             if not running:
                 raise
         failed = None
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
+        look()
+        for future in wait(running, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED).done:
             position = running.pop(future)
             if future.cancelled() or future.exception() is not None:
                 failed = future
@@ -152,7 +158,12 @@ def _gather[T](
 
 
 def _run_in_pools[T](
-    workers: int, function: Callable[[T], object], tasks: Sequence[T], missing: dict[int, None], keep: Keep
+    workers: int,
+    function: Callable[[T], object],
+    tasks: Sequence[T],
+    missing: dict[int, None],
+    keep: Keep,
+    look: Callable[[], None],
 ) -> None:
     fruitless = 0
     while missing:
@@ -160,7 +171,7 @@ def _run_in_pools[T](
         size = 1 if fruitless else min(workers, before)
         try:
             with _pool(size) as pool:
-                _gather(pool, lambda: IN_FLIGHT * workers, function, tasks, missing, keep)
+                _gather(pool, lambda: IN_FLIGHT * workers, function, tasks, missing, keep, look)
         except BrokenProcessPool as error:
             # Those that ran as it broke go last, so that one that kills its worker does not keep the others waiting.
             for position in list(missing)[:size]:
@@ -172,6 +183,33 @@ def _run_in_pools[T](
                     "not done. If memory ran out, use fewer workers; if each died at its start, call run_tasks under "
                     '`if __name__ == "__main__":`, with a function that workers can import'
                 ) from error
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[Callable[[], None]]:
+    """Hold Ctrl-C back until the function that this gives is called, or all is over.
+
+    Raised inside ``wait`` it may leave a future locked, on which the pool's own thread would then wait for ever.
+    """
+    pressed = False
+
+    def press(*_: object) -> None:
+        nonlocal pressed
+        pressed = True
+
+    def look() -> None:
+        if pressed:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield look
+        return
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield look
+        look()
+    finally:
+        signal.signal(signal.SIGINT, before or signal.default_int_handler)
 
 
 @contextlib.contextmanager
