@@ -10,8 +10,8 @@ import pandas as pd
 import xarray as xr
 
 from hlt_bayes.errors import ImpactError, unknown_name
-from hlt_bayes.impacts import impact_draws, summary, with_pooled_groups
-from hlt_bayes.vocabulary import OUTCOMES, POOLED_GROUPS
+from hlt_bayes.impacts import impact_draws, impact_summary, with_pooled_groups
+from hlt_bayes.vocabulary import POOLED_GROUPS
 
 AVERAGE = "average"
 NEW_GROUP = "new group"
@@ -57,10 +57,8 @@ def estimand_draws(source: xr.DataTree | xr.DataArray, weights: pd.Series) -> xr
         parts[NEW_GROUP], kinds[NEW_GROUP] = new.sel(outcome=impact["outcome"].to_numpy()), "new"
     for first, second in combinations(groups, 2):
         name = f"{first} - {second}"
-        parts[name], kinds[name] = (
-            impact.sel(group=first, drop=True) - impact.sel(group=second, drop=True),
-            "difference",
-        )
+        parts[name] = impact.sel(group=first, drop=True) - impact.sel(group=second, drop=True)
+        kinds[name] = "difference"
     names = list(parts)
     with xr.set_options(arithmetic_join="exact"):
         draws = xr.concat(
@@ -102,9 +100,8 @@ def estimand_summary(
         if not np.isfinite(value):
             raise ImpactError(f"smallest effect of interest of {name}: {value!r} given; a finite number is allowed")
     kinds = dict(zip(draws["estimand"].to_numpy(), draws["kind"].to_numpy(), strict=True))
-    table = summary(draws.drop_vars("kind"), above=0.0).rename(columns={"prob_above": "prob_positive"})
+    table = impact_summary(draws.drop_vars("kind"))
     table.insert(2, "kind", table["estimand"].map(kinds))
-    table.insert(3, "unit", [OUTCOMES[outcome].unit for outcome in table["outcome"]])
     limits = xr.DataArray([(smallest or {}).get(name, np.nan) for name in outcomes], coords={"outcome": outcomes})
     above = (draws > limits).mean(("chain", "draw")).where(np.isfinite(limits))
     wrong = (np.sign(draws) != np.sign(draws.mean(("chain", "draw")))).mean(("chain", "draw"))

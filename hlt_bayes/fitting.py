@@ -103,8 +103,10 @@ def fit(
         raise SpecError(f"engine {unknown_name(engine, get_args(Engine))}")
     report = progress or _silent
     cells = reported_results(evidence, spec)
-    make = _exactly if engine == "exact" else _by_chains
-    groups = make(cells, spec, evidence, engine=engine, seed=seed, report=report)
+    if engine == "exact":
+        groups = _exactly(cells, spec, evidence, seed=seed, report=report)
+    else:
+        groups = _by_chains(spec, evidence, engine=engine, seed=seed, report=report)
     check_convergence(gated(groups["posterior"], cells), sample_stats=groups.get("sample_stats"))
     tree = xr.DataTree.from_dict({**groups, "reported": cells})
     for group in ("posterior", "prior"):
@@ -113,12 +115,12 @@ def fit(
 
 
 def _exactly(
-    cells: xr.Dataset, spec: ImpactSpec, evidence: Evidence, *, engine: Engine, seed: int, report: Progress
+    cells: xr.Dataset, spec: ImpactSpec, evidence: Evidence, *, seed: int, report: Progress
 ) -> dict[str, xr.Dataset]:
     """Draw independently from posterior and prior, without a PyMC model."""
-    report(f"Drawing ({engine})", 0, 0)
+    report("Drawing (exact)", 0, 0)
     refuse_what_does_not_suit(spec, evidence, cells)
-    rates = None if spec.nonresponse is None else response_rates(evidence, spec, cells)
+    rates = response_rates(evidence, spec, cells)
     settings, own_seed = spec.sampling, stream_seed(seed, "posterior")
     posterior, statistics = exact_posterior(
         cells, spec, chains=settings.chains, draws=settings.draws, seed=own_seed, rates=rates
@@ -128,14 +130,12 @@ def _exactly(
 
 
 def _by_chains(
-    _cells: xr.Dataset, spec: ImpactSpec, evidence: Evidence, *, engine: Engine, seed: int, report: Progress
+    spec: ImpactSpec, evidence: Evidence, *, engine: Literal["nuts", "pymc"], seed: int, report: Progress
 ) -> dict[str, xr.Dataset]:
     """Draw from the posterior by NUTS, and from the prior."""
     model = build_model(spec, evidence)
     own_seed = stream_seed(seed, "posterior")
-    sampled = sample_model(
-        model, spec.sampling, seed=own_seed, progress=report, engine="pymc" if engine == "pymc" else "nuts"
-    )
+    sampled = sample_model(model, spec.sampling, seed=own_seed, progress=report, engine=engine)
     groups = {name: _plain(sampled[name].dataset) for name in ("posterior", "sample_stats")}
     report("Drawing from the prior", 0, 0)
     with exact_arithmetic():
@@ -146,10 +146,8 @@ def _by_chains(
 def gated(posterior: xr.Dataset, cells: xr.Dataset) -> xr.Dataset:
     """Choose what must have converged: all that is reported, but what never varies."""
     names = [part for name in (*QUANTITIES, "se", "weight") for part in BY_THEIR_PARTS.get(name, (name,))]
-    chosen, rounded = (
-        posterior[[name for name in names if name in posterior]],
-        (cells["upper"] > cells["lower"]).to_numpy(),
-    )
+    chosen = posterior[[name for name in names if name in posterior]]
+    rounded = (cells["upper"] > cells["lower"]).to_numpy()
     if not rounded.any():
         return chosen
     return chosen.assign(estimate=posterior["estimate"].isel(cell=rounded).rename(cell="rounded_cell"))

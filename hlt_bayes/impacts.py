@@ -115,7 +115,10 @@ def summary(draws: xr.DataArray, *, above: float) -> pd.DataFrame:
 
 
 def impact_summary(impact: xr.DataArray) -> pd.DataFrame:
-    """Summarise impacts by outcome and group, each in its ``unit``; ``prob_positive`` is P(impact > 0)."""
+    """Summarise impacts, or changes in them, {chain, draw, outcome, ...}; ``prob_positive`` is P(impact > 0).
+
+    As ``summary``, with the ``unit`` of each outcome after the labels.
+    """
     table = summary(impact, above=0.0).rename(columns={"prob_above": "prob_positive"})
-    table.insert(2, "unit", [OUTCOMES[outcome].unit for outcome in table["outcome"]])
+    table.insert(impact.ndim - 2, "unit", [OUTCOMES[outcome].unit for outcome in table["outcome"]])
     return table

@@ -10,9 +10,8 @@ import pandas as pd
 import xarray as xr
 
 from hlt_bayes.errors import ImpactError, unknown_name
-from hlt_bayes.impacts import summary
+from hlt_bayes.impacts import impact_summary
 from hlt_bayes.specs import ImpactSpec, Moderator
-from hlt_bayes.vocabulary import OUTCOMES
 
 ASKED = ("caseload", "short_meetings")
 """Moderators whose exchange between sites is asked for: caseload and meeting mix."""
@@ -148,11 +147,10 @@ def counterfactuals(tree: xr.DataTree, spec: ImpactSpec) -> pd.DataFrame:
             as_it_was = posterior["impact"].sel(group=group).mean(("chain", "draw"))
             for moved, names in sets.items():
                 draws = counterfactual(tree, spec, group, delivery=dict.fromkeys(names, others[0]))
-                table = summary(draws, above=0.0).rename(columns={"prob_above": "prob_positive"})
+                table = impact_summary(draws)
                 table.insert(0, "group", group)
                 table.insert(1, "delivery", ", ".join(others))
                 table.insert(2, "moved", moved)
-                table.insert(4, "unit", [OUTCOMES[outcome].unit for outcome in table["outcome"]])
                 table.insert(5, "as_it_was", [as_it_was.sel(outcome=name).item() for name in table["outcome"]])
                 tables.append(table)
     if not tables:
@@ -180,13 +178,12 @@ def slopes(tree: xr.DataTree, spec: ImpactSpec) -> pd.DataFrame:
         prior allows: that says nothing of one slope against another.
     """
     stated = _moderators(spec)
-    table = summary(_posterior(tree)["slope"], above=0.0).rename(columns={"prob_above": "prob_positive"})
+    table = impact_summary(_posterior(tree)["slope"])
     learnt = contraction(tree).set_index("parameter")
     keys = [f"slope[{row.moderator}, {row.outcome}]" for row in table.itertuples()]
     table.insert(1, "label", [stated[name].label for name in table["moderator"]])
     table.insert(2, "per", [stated[name].per for name in table["moderator"]])
     table.insert(3, "moderator_unit", [stated[name].unit for name in table["moderator"]])
-    table.insert(5, "unit", [OUTCOMES[outcome].unit for outcome in table["outcome"]])
     return table.assign(**{name: learnt.loc[keys, name].to_numpy() for name in ("prior_sd", "contraction")})
 
 

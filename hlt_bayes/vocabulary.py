@@ -21,6 +21,11 @@ class Outcome:
     display_scale: float
     decimals: int
 
+    @property
+    def heading(self) -> str:
+        """Label and display unit, as tables show them."""
+        return f"{self.label} {self.display_unit}"
+
 
 OUTCOMES = {
     "employment": Outcome(

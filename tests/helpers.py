@@ -22,7 +22,12 @@ def fill_block(name, text, *, write):
     _, after = rest.split(end, 1)
     if write:
         README.write_text(f"{before}{start}{text}{end}{after}", encoding="utf-8")
-    assert f"{start}{text}{end}" in README.read_text(encoding="utf-8")
+    assert block_of_readme(name) == text
+
+
+def block_of_readme(name):
+    """Text of the block ``<!-- name -->`` of the README."""
+    return README.read_text(encoding="utf-8").split(f"<!-- {name} -->\n", 1)[1].split("<!-- end -->", 1)[0]
 
 
 def edit(path, old, new):

@@ -222,7 +222,7 @@ def test_a_wrong_model_is_found_out(drawn_exactly, fault):
 def test_draws_are_worth_what_they_should_be(evidence, name):
     spec = load_impact_spec(name)
     cells = reported_results(evidence, spec)
-    rates = response_rates(evidence, spec, cells) if spec.nonresponse else None
+    rates = response_rates(evidence, spec, cells)
     posterior, statistics = exact_posterior(cells, spec, chains=2, draws=2000, seed=1, rates=rates)
     least = 0.6 if name == "moderators" else 0.85
     assert (statistics["effective_draws"] > least * 4000).all()

@@ -17,7 +17,7 @@ from hlt_bayes.errors import SpecError
 from hlt_bayes.meta import load_meta_spec
 from hlt_bayes.priors import Sourced
 from hlt_bayes.specs import load_economic_spec, load_impact_spec, shipped_specs, spec_path, stated_figures
-from hlt_bayes.specs.impact import STRUCTURES as KEYS_OF_STRUCTURES
+from hlt_bayes.specs.impact import KEYS_OF_STRUCTURES
 from hlt_bayes.structures import STRUCTURES
 from hlt_bayes.vocabulary import OUTCOMES, POOLED_GROUPS, REPORTED_GROUPS
 

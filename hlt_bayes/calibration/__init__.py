@@ -8,6 +8,7 @@ from hlt_bayes.calibration.study import (
     calibrate,
     calibration_record,
     calibrations_file,
+    engines_of,
     read_calibrations,
     stale,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "calibration_record",
     "calibration_summary",
     "calibrations_file",
+    "engines_of",
     "is_calibrated",
     "marks_of",
     "model_sha256",

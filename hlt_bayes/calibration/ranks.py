@@ -23,12 +23,14 @@ from hlt_bayes.errors import ConvergenceError
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.exact import exact_posterior, refuse_what_is_not_exact
 from hlt_bayes.fitting import draw_prior, exact_arithmetic
-from hlt_bayes.reported import pooled_rows, reported_results, row_arrays
+from hlt_bayes.reported import draw_weights, pooled_rows, reported_results, row_arrays
 from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import ImpactSpec
-from hlt_bayes.structures import build_model, response_rates
+from hlt_bayes.structures import build_model, impact_as_seen, response_rates
 
 Array = np.ndarray
+
+CalibratedEngine = Literal["nuts", "exact"]
 
 RANKED = (
     "mu",
@@ -80,7 +82,7 @@ class Task(NamedTuple):
 
     spec: ImpactSpec
     evidence: Evidence
-    engine: Literal["exact", "nuts"]
+    engine: CalibratedEngine
     first: int
     size: int
     replicates: int
@@ -88,7 +90,7 @@ class Task(NamedTuple):
 
 
 def calibration_tasks(
-    spec: ImpactSpec, evidence: Evidence, *, engine: Literal["exact", "nuts"], replicates: int, seed: int
+    spec: ImpactSpec, evidence: Evidence, *, engine: CalibratedEngine, replicates: int, seed: int
 ) -> list[Task]:
     """Cut a calibration into blocks for ``hlt_bayes.tasks.run_tasks`` with ``ranks_of_block``.
 
@@ -118,7 +120,7 @@ def ranks_of_block(task: Task) -> dict[str, Array]:
 
         with exact_arithmetic():
             compiled = nutpie.compile_pymc_model(model, backend="numba", freeze_model=False)
-    rates = None if spec.nonresponse is None else response_rates(evidence, spec, cells)
+    rates = response_rates(evidence, spec, cells)
     ranks: dict[str, list[Array]] = {}
     for replicate in range(task.first, task.first + task.size):
         data = {name: values[replicate] for name, values in printed.items()}
@@ -141,17 +143,14 @@ def _truths(model: Any, cells: xr.Dataset, task: Task) -> tuple[dict[str, Array]
     with exact_arithmetic():
         prior = draw_prior(model, draws=task.replicates, seed=stream_seed(task.seed, "truth")).isel(chain=0, drop=True)
     rng = np.random.default_rng(stream_seed(task.seed, "results"))
-    seen = prior["impact_seen" if "impact_seen" in prior else "impact"]
+    seen = impact_as_seen(prior)
     results = simulated_results(seen, cells, rng, error_correlation=prior.get("error_correlation"))
     truth = {name: prior[name].to_numpy() for name in RANKED if name in prior}
     truth |= {name: results[name].to_numpy() for name in ("estimate", "se")}
     printed = {name: results[name].to_numpy() for name in ("lower", "upper", "z_lower", "z_upper")}
     if spec.pooled_rows is not None:
         rows = row_arrays(pooled_rows(task.evidence, spec, cells))
-        logit = rng.normal(
-            spec.pooled_rows.weight.mean, spec.pooled_rows.weight.sd, size=(task.replicates, len(rows["lower"]))
-        )
-        truth["weight"] = 1 / (1 + np.exp(-logit))
+        truth["weight"] = draw_weights(spec.pooled_rows, (task.replicates, len(rows["lower"])), rng)
         printed |= simulated_rows(results, truth["weight"], rows, spec, rng)
     return truth, printed
 

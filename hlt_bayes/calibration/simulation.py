@@ -7,12 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from hlt_bayes.reported import LEAST_Z, LOGISTIC_SCALE, MOST_Z, STAR_BOUNDS
+from hlt_bayes.evidence import MARKS
+from hlt_bayes.reported import LEAST_Z, LOGISTIC_SCALE, MOST_Z, STAR_BOUNDS, weighted_parts
 from hlt_bayes.specs import ImpactSpec
 
 Array = np.ndarray
 
-MARKS = [STAR_BOUNDS[mark] for mark in ("", "*", "**", "***")]
+BOUNDS_OF_MARKS = np.array([STAR_BOUNDS[mark] for mark in MARKS])
 """Bounds of |estimate| / SE from no star to three."""
 
 
@@ -61,7 +62,7 @@ def simulated_results(
     # Counts of events give an estimate without rounding.
     printed = np.where(unit > 0, np.round(estimate / np.where(unit > 0, unit, 1.0)) * unit, estimate)
     mark = marks_of(np.abs(estimate) / ses)
-    bounds = np.array(MARKS)[mark]
+    bounds = BOUNDS_OF_MARKS[mark]
     values = {
         "estimate": estimate,
         "se": ses,
@@ -76,7 +77,7 @@ def simulated_results(
 
 def marks_of(z: Array) -> Array:
     """Count the stars of |estimate| / SE."""
-    return np.searchsorted([low for low, _ in MARKS[1:]], z, side="right")
+    return np.searchsorted(BOUNDS_OF_MARKS[1:, 0], z, side="right")
 
 
 def _correlated(noise: Array, cells: xr.Dataset, correlation: xr.DataArray) -> Array:
@@ -105,9 +106,7 @@ def simulated_rows(
     if spec.pooled_rows is None:
         raise ValueError(f"spec {spec.name!r} does not use pooled rows")
     estimate, se = results["estimate"].to_numpy(), results["se"].to_numpy()
-    first, second = rows["first"], rows["second"]
-    mean = weight * estimate[:, first] + (1 - weight) * estimate[:, second]
-    pooled_se = np.hypot(weight * se[:, first], (1 - weight) * se[:, second])
+    mean, pooled_se = weighted_parts(estimate, se, weight, rows=rows, xp=np)
     scale = LOGISTIC_SCALE * spec.pooled_rows.estimate_discrepancy.value * pooled_se
     unit = rows["upper"] - rows["lower"]
     printed = np.round((mean + scale * rng.logistic(size=mean.shape)) / unit) * unit
@@ -116,5 +115,5 @@ def simulated_rows(
     spread = LOGISTIC_SCALE * spec.pooled_rows.se_discrepancy.value
     log_z = np.log(size / pooled_se) + spread * rng.logistic(size=mean.shape)
     mark = marks_of(np.exp(np.clip(log_z, np.log(LEAST_Z), np.log(MOST_Z))))
-    bounds = np.array(MARKS)[mark]
+    bounds = BOUNDS_OF_MARKS[mark]
     return {"row_lower": lower, "row_upper": upper, "row_z_lower": bounds[..., 0], "row_z_upper": bounds[..., 1]}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 
 from hlt_bayes.calibration.ranks import (
     LEVEL,
+    CalibratedEngine,
     calibration_summary,
     calibration_tasks,
     is_calibrated,
@@ -17,6 +17,7 @@ from hlt_bayes.calibration.ranks import (
     ranks_of_block,
 )
 from hlt_bayes.evidence import Evidence
+from hlt_bayes.exact import is_exact
 from hlt_bayes.fitting import Progress
 from hlt_bayes.specs import ImpactSpec, models_folder
 from hlt_bayes.tasks import run_tasks
@@ -41,11 +42,16 @@ COLUMNS = (
 """Columns of the table of calibrations."""
 
 
+def engines_of(spec: ImpactSpec) -> list[CalibratedEngine]:
+    """Engines of which a spec is calibrated."""
+    return ["nuts", "exact"] if is_exact(spec) else ["nuts"]
+
+
 def calibrate(
     spec: ImpactSpec,
     evidence: Evidence,
     *,
-    engine: Literal["exact", "nuts"],
+    engine: CalibratedEngine,
     replicates: int | None = None,
     seed: int = SEED,
     workers: int | None = None,
@@ -82,7 +88,7 @@ def calibrate(
 
 
 def calibration_record(
-    spec: ImpactSpec, evidence: Evidence, summary: pd.DataFrame, *, engine: str, seed: int = SEED
+    spec: ImpactSpec, evidence: Evidence, summary: pd.DataFrame, *, engine: CalibratedEngine, seed: int = SEED
 ) -> dict[str, object]:
     """Write a calibration as one row of the table, ``COLUMNS``."""
     worst = summary.sort_values("p").iloc[0]

@@ -6,7 +6,6 @@ from hlt_bayes.checks.scores import (
     compare_specs,
     held_out_scores,
     impacts_by_spec,
-    is_exact,
     returns_by_spec,
 )
 from hlt_bayes.checks.sensitivity import power_scaling, prior_grid, range_over_grid
@@ -17,7 +16,6 @@ __all__ = [
     "held_out_rows",
     "held_out_scores",
     "impacts_by_spec",
-    "is_exact",
     "posterior_predictive",
     "power_scaling",
     "prior_grid",

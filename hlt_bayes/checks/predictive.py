@@ -8,17 +8,22 @@ import xarray as xr
 from scipy.special import ndtr
 
 from hlt_bayes.calibration import simulated_results
-from hlt_bayes.evidence import Evidence
+from hlt_bayes.evidence import MARKS, Evidence
 from hlt_bayes.fitting import draw_prior, exact_arithmetic
 from hlt_bayes.impacts import INTERVALS
-from hlt_bayes.reported import LOGISTIC_SCALE, STAR_BOUNDS, pooled_rows, reported_results, row_arrays
+from hlt_bayes.reported import (
+    LOGISTIC_SCALE,
+    STAR_BOUNDS,
+    draw_weights,
+    pooled_rows,
+    reported_results,
+    row_arrays,
+    weighted_parts,
+)
 from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import ImpactSpec, load_impact_spec
-from hlt_bayes.structures import build_model
+from hlt_bayes.structures import build_model, impact_as_seen
 from hlt_bayes.vocabulary import OUTCOMES
-
-MARKS = ("", "*", "**", "***")
-"""Marks that a report with stars may print."""
 
 DRAWS = 8000
 
@@ -89,7 +94,7 @@ def predicted_prints(draws: xr.Dataset, evidence: Evidence, cells: xr.Dataset, *
         probability of an estimate at least as far out in its tail. ``attrs["prob_of_all_marks"]``: of all printed
         marks together, errors of different cells taken as independent.
     """
-    seen = draws["impact_seen" if "impact_seen" in draws else "impact"]
+    seen = impact_as_seen(draws)
     results = simulated_results(
         seen, cells, np.random.default_rng(seed), error_correlation=draws.get("error_correlation"), se=draws.get("se")
     )
@@ -144,13 +149,11 @@ def held_out_rows(tree: xr.DataTree, evidence: Evidence, spec: ImpactSpec, *, se
         raise ValueError("the spec pooled-rows states nothing of pooled rows")
     posterior = tree["posterior"].dataset.stack(sample=("chain", "draw"))
     rows = pooled_rows(evidence, spec, reported_results(evidence, spec))
-    arrays = row_arrays(rows)
     estimate, se = (posterior[name].transpose("sample", "cell").to_numpy() for name in ("estimate", "se"))
     rng = np.random.default_rng(stream_seed(seed, "held-out rows"))
     shape = len(estimate), rows.sizes["pooled_cell"]
-    weight = 1 / (1 + np.exp(-rng.normal(stated.weight.mean, stated.weight.sd, size=shape)))
-    mean = weight * estimate[:, arrays["first"]] + (1 - weight) * estimate[:, arrays["second"]]
-    spread = np.hypot(weight * se[:, arrays["first"]], (1 - weight) * se[:, arrays["second"]])
+    weight = draw_weights(stated, shape, rng)
+    mean, spread = weighted_parts(estimate, se, weight, rows=row_arrays(rows), xp=np)
     expected = mean + LOGISTIC_SCALE * stated.estimate_discrepancy.value * spread * rng.logistic(size=shape)
     ratio = np.abs(expected) / spread * np.exp(LOGISTIC_SCALE * stated.se_discrepancy.value * rng.logistic(size=shape))
     printed = evidence.impacts.set_index(["outcome", "group"])

@@ -12,15 +12,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from hlt_bayes.economics import appraise
+from hlt_bayes.checks.scores import returns_of
 from hlt_bayes.errors import SpecError
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.exact import exact_posterior, refuse_what_is_not_exact
 from hlt_bayes.fitting import Progress
-from hlt_bayes.impacts import impact_draws
 from hlt_bayes.reported import print_log_probability, reported_results
 from hlt_bayes.specs import EconomicSpec, ImpactSpec
-from hlt_bayes.structures import refuse_what_does_not_suit, response_rates
+from hlt_bayes.structures import impact_as_seen, refuse_what_does_not_suit, response_rates
 from hlt_bayes.tasks import run_tasks
 
 FACTORS = (0.5, 1.0, 2.0)
@@ -69,7 +68,7 @@ def power_scaling(
             "that it cannot be scaled here; compare specs instead"
         )
     posterior = tree["posterior"].dataset
-    seen = posterior["impact_seen" if "impact_seen" in posterior else "impact"]
+    seen = impact_as_seen(posterior)
     names = [name for name in HYPERPRIORS if name in posterior]
     log_prior = {name: _log_prior(posterior[name], spec, KEYS.get(name, name)) for name in names}
     if not names:
@@ -181,13 +180,9 @@ def with_scaled_priors(spec: ImpactSpec, *, mu: float, tau: float, se: float) ->
 def _at_point(point: _Point) -> pd.DataFrame:
     spec = with_scaled_priors(point.spec, mu=point.mu, tau=point.tau, se=point.se)
     cells = reported_results(point.evidence, spec)
-    rates = None if spec.nonresponse is None else response_rates(point.evidence, spec, cells)
+    rates = response_rates(point.evidence, spec, cells)
     posterior, _ = exact_posterior(cells, spec, chains=2, draws=GRID_DRAWS // 2, seed=point.seed, rates=rates)
-    impact = impact_draws(posterior["impact"])
-    ratio = appraise(impact, point.economic, point.evidence, seed=point.seed)["benefit_cost_ratio"]
-    mean, above = ratio.mean(("chain", "draw")), (ratio > 1).mean(("chain", "draw"))
-    table = xr.Dataset({"mean": mean, "prob_above_one": above}).to_dataframe().reset_index()
-    table = table[["perspective", "group", "mean", "prob_above_one"]]
+    table = returns_of(posterior["impact"], point.economic, point.evidence, seed=point.seed)
     for name in ("se", "tau", "mu"):
         table.insert(0, f"{name}_factor", getattr(point, name))
     return table

@@ -32,6 +32,7 @@ app.add_typer(check_app, name="check")
 
 
 @app.command()
+@exit_codes()
 def run(
     spec: Annotated[str, typer.Option(help="Impact spec: a shipped name, or the path of a .toml file.")] = "primary",
     moderators: Annotated[
@@ -49,21 +50,21 @@ def run(
     overwrite: Overwrite = False,
 ) -> None:
     """Fit the impacts, value them, print the tables and write a result folder."""
-    with exit_codes():
-        run_analysis(
-            spec,
-            moderators,
-            economics,
-            evidence,
-            out,
-            engine=engine,
-            smallest=smallest_effects(smallest),
-            seed=seed,
-            overwrite=overwrite,
-        )
+    run_analysis(
+        spec,
+        moderators,
+        economics,
+        evidence,
+        out,
+        engine=engine,
+        smallest=smallest_effects(smallest),
+        seed=seed,
+        overwrite=overwrite,
+    )
 
 
 @evidence_app.callback()
+@exit_codes()
 def evidence_list(
     context: typer.Context,
     document: Annotated[str, typer.Option(help="Only cells of this document.")] = "",
@@ -76,42 +77,42 @@ def evidence_list(
     """List the tables and sections; with a filter, the cells that pass it."""
     if context.invoked_subcommand is not None:
         return
-    with exit_codes():
-        from hlt_bayes.evidence import load_evidence
-        from hlt_bayes.report.sources import cells_table, places_table
+    from hlt_bayes.evidence import load_evidence
+    from hlt_bayes.report.sources import cells_table, places_table
 
-        loaded = load_evidence()
-        filters = {"document": document, "place": place, "measure": measure, "outcome": outcome, "group": group}
-        filters["contains"] = contains
-        table = cells_table(loaded, filters) if any(filters.values()) else places_table(loaded)
-        show(table, console(), wrapped=("Place", "Title", "Row", "Column", "Measures"), grouped=False)
+    loaded = load_evidence()
+    filters = {"document": document, "place": place, "measure": measure, "outcome": outcome, "group": group}
+    filters["contains"] = contains
+    table = cells_table(loaded, filters) if any(filters.values()) else places_table(loaded)
+    show(table, console(), wrapped=("Place", "Title", "Row", "Column", "Measures"), grouped=False)
 
 
 @evidence_app.command(name="show")
+@exit_codes()
 def evidence_show(
     place: Annotated[str, typer.Argument(help='For example "Table 2.1" or "Section 2.1".')],
     document: Annotated[str, typer.Option(help="Only that of this document.")] = "",
 ) -> None:
     """Print a table as its report has it, marked where it is used otherwise."""
-    with exit_codes():
-        from hlt_bayes.evidence import load_evidence
-        from hlt_bayes.report.sources import printed_tables
+    from hlt_bayes.evidence import load_evidence
+    from hlt_bayes.report.sources import printed_tables
 
-        for table in printed_tables(load_evidence(), place, document=document):
-            show(table, console(), grouped=False)
+    for table in printed_tables(load_evidence(), place, document=document):
+        show(table, console(), grouped=False)
 
 
 @evidence_app.command(name="template")
+@exit_codes()
 def evidence_template() -> None:
     """Print our impacts as a CSV file of trials: the format of run --evidence, to fill in your own."""
-    with exit_codes():
-        from hlt_bayes.evidence import load_evidence
-        from hlt_bayes.report.sources import trials_csv
+    from hlt_bayes.evidence import load_evidence
+    from hlt_bayes.report.sources import trials_csv
 
-        typer.echo(trials_csv(load_evidence()), nl=False)
+    typer.echo(trials_csv(load_evidence()), nl=False)
 
 
 @app.command(name="audit")
+@exit_codes()
 def run_audit(
     evidence: EvidencePath = None,
     severity: Annotated[str, typer.Option(help="Only error, warning or note.")] = "",
@@ -119,20 +120,20 @@ def run_audit(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print all columns as CSV.")] = False,
 ) -> None:
     """Say what in the printed numbers does not add up, and what is done about it."""
-    with exit_codes():
-        from hlt_bayes.auditing import audit
-        from hlt_bayes.evidence import load_evidence
-        from hlt_bayes.report.sources import audit_table, findings_csv, of_severity, of_used_cells
+    from hlt_bayes.auditing import audit
+    from hlt_bayes.evidence import load_evidence
+    from hlt_bayes.report.sources import audit_table, findings_csv, of_severity, of_used_cells
 
-        findings = of_severity(audit(load_evidence(evidence)), severity)
-        findings = of_used_cells(findings) if used else findings
-        if as_csv:
-            typer.echo(findings_csv(findings), nl=False)
-        else:
-            show(audit_table(findings), console(), wrapped=("Finding",))
+    findings = of_severity(audit(load_evidence(evidence)), severity)
+    findings = of_used_cells(findings) if used else findings
+    if as_csv:
+        typer.echo(findings_csv(findings), nl=False)
+    else:
+        show(audit_table(findings), console(), wrapped=("Finding",))
 
 
 @app.command()
+@exit_codes()
 def ips(
     spec: Annotated[str, typer.Option(help="Spec: a shipped name, or the path of a .toml file.")] = "ips",
     seed: Seed = None,
@@ -140,24 +141,23 @@ def ips(
     overwrite: Overwrite = False,
 ) -> None:
     """Pool the other trials of IPS, and print what they predict for each trial group."""
-    with exit_codes():
-        from hlt_bayes.meta import load_meta_spec, pooled_trials
-        from hlt_bayes.report import check_target, write_trials
-        from hlt_bayes.report.ips import methods_table, priors_table
-        from hlt_bayes.specs import spec_path
+    from hlt_bayes.meta import load_meta_spec, pooled_trials
+    from hlt_bayes.report import check_target, write_trials
+    from hlt_bayes.report.ips import methods_table, priors_table
+    from hlt_bayes.specs import spec_path
 
+    if out is not None:
+        check_target(out, overwrite=overwrite)
+    with Stages() as stages:
+        trials = pooled_trials(load_meta_spec(spec), seed=seed, progress=stages.enter)
         if out is not None:
-            check_target(out, overwrite=overwrite)
-        with Stages() as stages:
-            trials = pooled_trials(load_meta_spec(spec), seed=seed, progress=stages.enter)
-            if out is not None:
-                stages.enter("Writing the result")
-                write_trials(trials, out, spec_file=spec_path(spec, "meta"), overwrite=overwrite)
-        screen = console()
-        show(methods_table(trials.methods), screen, grouped=False)
-        show(priors_table(trials.priors), screen)
-        if out is not None:
-            screen.print(f"Written: {out} (forest.png, funnel.png and the tables)", soft_wrap=True)
+            stages.enter("Writing the result")
+            write_trials(trials, out, spec_file=spec_path(spec, "meta"), overwrite=overwrite)
+    screen = console()
+    show(methods_table(trials.methods), screen, grouped=False)
+    show(priors_table(trials.priors), screen)
+    if out is not None:
+        screen.print(f"Written: {out} (forest.png, funnel.png and the tables)", soft_wrap=True)
 
 
 def main() -> None:

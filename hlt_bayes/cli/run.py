@@ -29,13 +29,8 @@ def run_analysis(
     from hlt_bayes.fitting import fit
     from hlt_bayes.moderation import moderation_summary
     from hlt_bayes.report import check_target, write_result
-    from hlt_bayes.report.delivery import (
-        counterfactuals_table,
-        estimands_table,
-        slopes_table,
-        what_delivery_explains,
-    )
-    from hlt_bayes.report.findings import conflicts, significance_filter
+    from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table
+    from hlt_bayes.report.findings import message
     from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
     from hlt_bayes.specs import load_economic_spec, load_impact_spec, spec_path
 
@@ -76,11 +71,6 @@ def run_analysis(
         tables += [slopes_table(analysis.moderation), counterfactuals_table(analysis.moderation)]
     for table in tables:
         show(table, screen)
-    sentences = [
-        *significance_filter(analysis.returns, analysis.comparison),
-        *what_delivery_explains(analysis.moderation),
-        *conflicts(analysis.comparison),
-    ]
-    for sentence in sentences:
+    for sentence in message(analysis):
         screen.print(sentence, style="bold")
     screen.print(f"\nWritten: {out} (open {out / 'report.html'})", soft_wrap=True)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from hlt_bayes.errors import EvidenceError, unknown_name
 from hlt_bayes.evidence.printed import Printed, parse_printed
-from hlt_bayes.evidence.schema import CELL, QUANTITY, STARS
+from hlt_bayes.evidence.schema import CELL, MARKS, QUANTITY
 from hlt_bayes.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS
 
 COLUMNS = {
@@ -163,8 +163,8 @@ def _problems(line: int, row: dict[str, str]) -> Iterator[str]:
         yield f"line {line}, column 'group': empty; name the trial or its group"
     elif row["group"] in (*POOLED_GROUPS, "All"):
         yield f"line {line}, column 'group': {row['group']!r} is the name of a pooled row; give the group another"
-    if row["stars"] not in ("", "none", *STARS[1:4]):
-        yield f"line {line}, column 'stars': {unknown_name(row['stars'], ['', 'none', *STARS[1:4]])}"
+    if row["stars"] not in ("", "none", *MARKS[1:]):
+        yield f"line {line}, column 'stars': {unknown_name(row['stars'], ['', 'none', *MARKS[1:]])}"
     unit = OUTCOMES[row["outcome"]].printed_unit
     if row["estimate"] and row["unit"] != unit:
         yield (

@@ -153,8 +153,11 @@ MEASURES: dict[str, tuple[str, ...]] = {**TRIAL, **SAMPLES, **BASELINE, **DELIVE
 
 SAMPLE_SIZES = ("recruits", "baseline sample", "4-month survey sample", "12-month survey sample", "analysed sample")
 
-STARS = ("", "*", "**", "***", "not used")
-"""Marks of significance; ``not used`` where a document marks nothing by stars."""
+MARKS = ("", "*", "**", "***")
+"""Marks of significance, by their number of stars."""
+
+STARS = (*MARKS, "not used")
+"""What a cell may say of its mark; ``not used`` where a document marks nothing by stars."""
 
 _ALLOWED: dict[str, list[str]] = {
     "measure": list(MEASURES),

@@ -1,6 +1,6 @@
 """Independent draws, and exact numbers, of the models that are normal given tau: no MCMC."""
 
-from hlt_bayes.exact.design import refuse_what_is_not_exact
+from hlt_bayes.exact.design import is_exact, refuse_what_is_not_exact
 from hlt_bayes.exact.engine import exact_posterior, exact_prior
 from hlt_bayes.exact.rows import exact_draws_of_rows, exact_posterior_of_rows
 
@@ -9,5 +9,6 @@ __all__ = [
     "exact_posterior",
     "exact_posterior_of_rows",
     "exact_prior",
+    "is_exact",
     "refuse_what_is_not_exact",
 ]

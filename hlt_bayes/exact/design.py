@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 
 from hlt_bayes.errors import SpecError
-from hlt_bayes.priors import Family, HalfNormalPrior, NormalMixturePrior, NormalPrior, StudentTPrior
+from hlt_bayes.exact.mixture import mixture_of
+from hlt_bayes.priors import Family, NormalPrior, StudentTPrior
 from hlt_bayes.specs import ImpactSpec, Interval, Known, OutcomeName
 from hlt_bayes.structures import place_of_groups, standardised, values_by_place
 
@@ -47,7 +48,8 @@ def refuse_what_is_not_exact(spec: ImpactSpec) -> None:
     Raises
     ------
     SpecError
-        Its structure is not normal given tau, or it uses pooled rows.
+        Its structure is not normal given tau, it uses pooled rows, or without pooling a prior that is neither normal
+        nor Student's t.
     """
     if spec.structure not in EXACT_STRUCTURES:
         raise SpecError(
@@ -56,6 +58,22 @@ def refuse_what_is_not_exact(spec: ImpactSpec) -> None:
         )
     if spec.pooled_rows is not None:
         raise SpecError(f"spec {spec.name!r}, key 'pooled_rows': the exact engine takes none; use engine 'nuts'")
+    if spec.structure == "no-pooling":
+        for outcome, prior in spec.priors.mu.items():
+            if not isinstance(prior, NormalPrior | StudentTPrior):
+                raise SpecError(
+                    f"spec {spec.name!r}, key 'priors.mu.{outcome}': without pooling the exact engine takes a normal "
+                    "or student-t prior; use engine 'nuts'"
+                )
+
+
+def is_exact(spec: ImpactSpec) -> bool:
+    """Say whether a spec has an exact engine."""
+    try:
+        refuse_what_is_not_exact(spec)
+    except SpecError:
+        return False
+    return True
 
 
 def draw_delivery(groups: xr.Dataset, spec: ImpactSpec, *, draws: int, rng: np.random.Generator) -> Array | None:
@@ -105,7 +123,7 @@ def terms_of(
     zero, one = np.zeros(()), np.ones(groups.sizes["cell"])
     if spec.structure == "no-pooling":
         names = [str(name) for name in groups["group"].to_numpy()]
-        (part,) = _parts_of_mu(spec, outcome, draws=draws, rng=rng)
+        (part,) = parts_of(spec.priors.mu[outcome], draws=draws, rng=rng)
         several = Part(0.0, [part.means[0]] * len(names), [part.variances[0]] * len(names), positive=False)
         return Terms(names, list(np.eye(len(names))), [several], {})
     names, columns, means, variances = [], [], [], []
@@ -126,32 +144,20 @@ def terms_of(
         variances = [drawn["site_sd"][:, None] ** 2] * (len(names) - 1) + [np.array(prior.sd**2)]
     parts = [
         part._replace(means=[*means, *part.means], variances=[*variances, *part.variances])
-        for part in _parts_of_mu(spec, outcome, draws=draws, rng=rng)
+        for part in parts_of(spec.priors.mu[outcome], draws=draws, rng=rng)
     ]
     return Terms([*names, "mu"], [*columns, one], parts, drawn)
 
 
-def _parts_of_mu(spec: ImpactSpec, outcome: OutcomeName, *, draws: int, rng: np.random.Generator) -> list[Part]:
-    prior = spec.priors.mu[outcome]
-    if spec.structure == "no-pooling" and not isinstance(prior, NormalPrior | StudentTPrior):
-        raise SpecError(
-            f"spec {spec.name!r}, key 'priors.mu.{outcome}': without pooling the exact engine takes a normal or "
-            "student-t prior; use engine 'nuts'"
-        )
-    return parts_of(prior, draws=draws, rng=rng)
-
-
 def parts_of(prior: Family, *, draws: int, rng: np.random.Generator) -> list[Part]:
     """Write a prior of ``mu`` as a mixture of normals; of Student's t the variance {draw, 1} is drawn."""
-    if isinstance(prior, HalfNormalPrior):
-        return [Part(0.0, [np.zeros(())], [np.array(prior.sd**2)], positive=True)]
-    if isinstance(prior, NormalMixturePrior):
-        each = zip(prior.shares, prior.means, prior.sds, strict=True)
-        return [Part(float(np.log(w)), [np.array(mean)], [np.array(sd**2)], positive=False) for w, mean, sd in each]
-    if isinstance(prior, StudentTPrior):
-        shape = prior.degrees_of_freedom / 2
-        variance = prior.scale**2 / rng.gamma(shape, 1 / shape, size=(draws, 1))
-        return [Part(0.0, [np.array(prior.mean)], [variance], positive=False)]
-    if isinstance(prior, NormalPrior):
-        return [Part(0.0, [np.array(prior.mean)], [np.array(prior.sd**2)], positive=False)]
-    raise SpecError(f"{prior}: not a prior of a mean impact; normal, half-normal, student-t and normal-mixture are")
+    mixture = mixture_of(prior)
+    if isinstance(mixture, StudentTPrior):
+        shape = mixture.degrees_of_freedom / 2
+        variance = mixture.scale**2 / rng.gamma(shape, 1 / shape, size=(draws, 1))
+        return [Part(0.0, [np.array(mixture.mean)], [variance], positive=False)]
+    each = zip(mixture.log_weight, mixture.mean, mixture.variance, strict=True)
+    return [
+        Part(float(log_weight), [np.asarray(mean)], [np.asarray(variance)], mixture.positive)
+        for log_weight, mean, variance in each
+    ]

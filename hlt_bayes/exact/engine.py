@@ -18,6 +18,7 @@ from hlt_bayes.exact.design import Terms, draw_delivery, refuse_what_is_not_exac
 from hlt_bayes.exact.prints import Prints, Tilt, draw_given_print, learnt_tilt, log_prior_mass
 from hlt_bayes.exact.weighing import Weighed, weigh
 from hlt_bayes.priors import Family
+from hlt_bayes.reported import labels
 from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import ImpactSpec, OutcomeName
 from hlt_bayes.structures import impact_of_all, new_of_all
@@ -92,7 +93,7 @@ def exact_posterior(
     delivery = draw_delivery(groups, spec, draws=total, rng=np.random.default_rng(stream_seed(seed, "delivery")))
     found = {
         name: _outcome(cells, groups, spec, name, delivery, draws=total, seed=stream_seed(seed, name))
-        for name in dict.fromkeys(cells["outcome"].to_numpy())
+        for name in labels(cells, "outcome")
     }
     log_weight = np.stack([one.log_weight for one in found.values()])
     log_mass = np.array([one.log_mass for one in found.values()])
@@ -111,9 +112,7 @@ def exact_posterior(
         chosen = chosen * size
         statistics = {name: np.repeat(values, size) for name, values in statistics.items()}
     posterior = _dataset(cells, groups, spec, found, chosen, delivery)
-    if rates is not None and spec.nonresponse is not None:
-        rng = np.random.default_rng(stream_seed(seed, "nonresponse"))
-        posterior = _per_person_randomised(posterior, spec, rates, rng)
+    posterior = _per_person_randomised(posterior, spec, rates, seed)
     return _by_chain(posterior, chains=chains, draws=draws), xr.Dataset(
         {name: ("outcome", values) for name, values in statistics.items()}, coords={"outcome": list(found)}
     )
@@ -187,7 +186,7 @@ def exact_prior(
     groups = _groups(cells)
     delivery = draw_delivery(groups, spec, draws=draws, rng=np.random.default_rng(stream_seed(seed, "delivery")))
     found = {}
-    for name in dict.fromkeys(cells["outcome"].to_numpy()):
+    for name in labels(cells, "outcome"):
         rng = np.random.default_rng(stream_seed(seed, name))
         terms = terms_of(groups, spec, name, delivery, draws=draws, rng=rng)
         spread = _spread(spec, name)
@@ -200,9 +199,7 @@ def exact_prior(
         values = _values(terms, spec, coefficients, impact, tau, rng=rng)
         found[name] = Outcome(values, np.zeros(draws), 0.0)
     prior = _dataset(cells, groups, spec, found, [np.arange(draws)] * len(found), delivery)
-    if rates is not None and spec.nonresponse is not None:
-        rng = np.random.default_rng(stream_seed(seed, "nonresponse"))
-        prior = _per_person_randomised(prior, spec, rates, rng)
+    prior = _per_person_randomised(prior, spec, rates, seed)
     return _by_chain(prior, chains=1, draws=draws)
 
 
@@ -287,18 +284,17 @@ def _dataset(
         coords["moderator"] = list(spec.moderators)
         variables["delivery"] = (("sample", "moderator", "group"), delivery[chosen[0]])
     if "site_effect" in variables:
-        coords["site"] = list(dict.fromkeys(groups["site"].to_numpy()))
+        coords["site"] = labels(groups, "site")
     return xr.Dataset(variables, coords=coords)
 
 
-def _per_person_randomised(
-    posterior: xr.Dataset, spec: ImpactSpec, rates: xr.Dataset, rng: np.random.Generator
-) -> xr.Dataset:
+def _per_person_randomised(draws: xr.Dataset, spec: ImpactSpec, rates: xr.Dataset | None, seed: int) -> xr.Dataset:
     """Turn the impact on those who answered into that per person randomised; neither part is learnt of."""
     stated = spec.nonresponse
-    if stated is None:
-        return posterior
-    seen = posterior["impact"]
+    if stated is None or rates is None:
+        return draws
+    rng = np.random.default_rng(stream_seed(seed, "nonresponse"))
+    seen = draws["impact"]
     shape = seen.shape[:2]
     share = rng.beta(stated.share.alpha, stated.share.beta, size=shape)
     difference = rng.normal(stated.difference.mean, stated.difference.sd, size=seen.shape)
@@ -308,9 +304,9 @@ def _per_person_randomised(
         "share": (seen.dims[:2], share),
         "difference": (seen.dims, difference),
     }
-    if "impact_new" in posterior:
-        changed["impact_new"] = (seen.dims[:2], new_of_all(posterior["impact_new"].to_numpy(), share, rates))
-    return posterior.assign(changed)
+    if "impact_new" in draws:
+        changed["impact_new"] = (seen.dims[:2], new_of_all(draws["impact_new"].to_numpy(), share, rates))
+    return draws.assign(changed)
 
 
 def _by_chain(posterior: xr.Dataset, *, chains: int, draws: int) -> xr.Dataset:

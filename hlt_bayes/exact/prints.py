@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import ndtr, ndtri
 
-from hlt_bayes.reported import bounds_of, log_se_bounds
+from hlt_bayes.reported import bounds_of, estimate_at, log_se_bounds
 
 STRIPS = 240
 """Strips of the rounding interval in which the density of the estimate is taken as even, and then put right."""
@@ -44,13 +44,12 @@ class Tilt(NamedTuple):
 def draw_given_print(cells: xr.Dataset, *, draws: int, rng: np.random.Generator, tilt: Tilt | None = None) -> Prints:
     """Draw independent estimates and SEs from the prior of each cell cut to what is printed, or tilted from it."""
     bounds = bounds_of(cells)
-    start, width = bounds["lower"], bounds["upper"] - bounds["lower"]
-    mass = _mass(start + width * ((np.arange(STRIPS)[:, None] + 0.5) / STRIPS), bounds)
+    mass = _mass_of_strips(bounds)
     flat = np.full((BINS, mass.shape[1]), 1 / BINS)
     tilt = tilt or Tilt(flat, flat)
     proposed = mass * np.repeat(tilt.estimate, STRIPS // BINS, axis=0)
     strip, se_bin = _drawn(proposed, draws, rng), _drawn(tilt.se, draws, rng)
-    estimate = start + width * (strip + rng.random(strip.shape)) / STRIPS
+    estimate = estimate_at((strip + rng.random(strip.shape)) / STRIPS, bounds)
     low, high, sign = _ends(estimate, bounds)
     drawn_as_often = np.take_along_axis(proposed / proposed.sum(axis=0) * mass.sum(axis=0), strip, axis=0)
     drawn_as_often *= np.take_along_axis(tilt.se * BINS, se_bin, axis=0)
@@ -88,12 +87,12 @@ def log_prior_mass(cells: xr.Dataset) -> float:
     """
     bounds = bounds_of(cells)
     width = bounds["upper"] - bounds["lower"]
-    middles = bounds["lower"] + width * ((np.arange(STRIPS)[:, None] + 0.5) / STRIPS)
-    return float(np.log(_mass(middles, bounds).mean(axis=0) * np.where(width > 0, width, 1.0)).sum())
+    return float(np.log(_mass_of_strips(bounds).mean(axis=0) * np.where(width > 0, width, 1.0)).sum())
 
 
-def _mass(estimate: np.ndarray, bounds: dict[str, np.ndarray]) -> np.ndarray:
-    low, high, _ = _ends(estimate, bounds)
+def _mass_of_strips(bounds: dict[str, np.ndarray]) -> np.ndarray:
+    """Prior mass {strip, cell} that what is printed leaves to the SEs, at the middle of each strip."""
+    low, high, _ = _ends(estimate_at((np.arange(STRIPS)[:, None] + 0.5) / STRIPS, bounds), bounds)
     return np.asarray(high - low)
 
 

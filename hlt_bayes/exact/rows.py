@@ -17,8 +17,9 @@ from scipy.special import gammaln, log_ndtr, logsumexp, ndtr, owens_t
 
 from hlt_bayes.errors import EvidenceError, SpecError
 from hlt_bayes.exact.linear import Coefficients, draw_coefficients, impact_given, integrate, moments_of
+from hlt_bayes.exact.mixture import Mixture, mixture_of
 from hlt_bayes.exact.spread import gauss_legendre, proposal, tau_nodes
-from hlt_bayes.priors import Family, HalfNormalPrior, NormalMixturePrior, NormalPrior, StudentTPrior
+from hlt_bayes.priors import Family, NormalPrior, StudentTPrior
 from hlt_bayes.seeds import stream_seed
 
 Array = np.ndarray
@@ -44,15 +45,6 @@ class Rows(NamedTuple):
     slopes: list[str]
     columns: list[Array]
     priors: list[NormalPrior]
-
-
-class Parts(NamedTuple):
-    """A prior of ``mu`` as a mixture of normals {part}: log weights, means and variances."""
-
-    log_weight: Array
-    mean: Array
-    variance: Array
-    positive: bool
 
 
 def exact_posterior_of_rows(
@@ -95,7 +87,7 @@ def exact_posterior_of_rows(
     SpecError
         A prior of a family that does not fit its place.
     """
-    rows, parts = checked_rows(estimate, se, slopes, moderators), parts_of_mu(mu)
+    rows, parts = checked_rows(estimate, se, slopes, moderators), parts_of(mu)
     edges, nodes, log_node = tau_nodes(tau, float(rows.se.min()))
     found = _integrated(rows, nodes, parts)
     log_terms = log_node[:, None] + parts.log_weight + found.log_density
@@ -141,7 +133,7 @@ def exact_draws_of_rows(
         ``mu``, ``tau``, ``impact`` {group}, ``impact_new``, and ``slope`` {moderator} where there are moderators; tau
         is drawn from a table of some two thousand cells, within which it is even.
     """
-    rows, parts = checked_rows(estimate, se, slopes, moderators), parts_of_mu(mu)
+    rows, parts = checked_rows(estimate, se, slopes, moderators), parts_of(mu)
     rng = np.random.default_rng(stream_seed(seed, "rows"))
     spread, part = np.zeros(draws), np.zeros(draws, dtype=int)
     if tau is not None:
@@ -155,7 +147,7 @@ def exact_draws_of_rows(
         shares = parts.log_weight + _integrated(rows, spread, parts).log_density
         shares = np.cumsum(np.exp(shares - shares.max(axis=1, keepdims=True)), axis=1)
         part = (shares[:, :-1] < rng.random((draws, 1)) * shares[:, -1:]).sum(axis=1)
-    chosen = Parts(parts.log_weight[part], parts.mean[part], parts.variance[part], parts.positive)
+    chosen = Mixture(parts.log_weight[part], parts.mean[part], parts.variance[part], parts.positive)
     variance = rows.se**2 + spread[:, None] ** 2
     found = integrate(
         rows.x, variance, _columns(rows), *_priors(rows, chosen.mean, chosen.variance), positive=parts.positive
@@ -214,21 +206,16 @@ def checked_rows(
     )
 
 
-def parts_of_mu(prior: Family) -> Parts:
-    """Write a prior of a mean as a mixture of normals; a Student's t as one over its variance, on the log scale."""
-    if isinstance(prior, HalfNormalPrior):
-        return Parts(np.zeros(1), np.zeros(1), np.array([prior.sd**2]), positive=True)
-    if isinstance(prior, NormalPrior):
-        return Parts(np.zeros(1), np.array([prior.mean]), np.array([prior.sd**2]), positive=False)
-    if isinstance(prior, NormalMixturePrior):
-        return Parts(np.log(prior.shares), np.array(prior.means), np.array(prior.sds) ** 2, positive=False)
-    if isinstance(prior, StudentTPrior):
-        shape = prior.degrees_of_freedom / 2
-        # A log gamma variate falls off like exp(shape y) below and exp(-shape exp(y)) above.
-        y = np.linspace(-40 / shape, np.log(1 + 40 / shape) + 1, T_NODES)
-        log_weight = shape * (np.log(shape) + y - np.exp(y)) - gammaln(shape) + np.log(y[1] - y[0])
-        return Parts(log_weight, np.full(T_NODES, prior.mean), prior.scale**2 * np.exp(-y), positive=False)
-    raise SpecError(f"{prior}: not a prior of a mean; normal, half-normal, student-t and normal-mixture are")
+def parts_of(prior: Family) -> Mixture:
+    """Write a prior of ``mu`` as a mixture of normals; a Student's t as one over its variance, on the log scale."""
+    mixture = mixture_of(prior)
+    if not isinstance(mixture, StudentTPrior):
+        return mixture
+    shape = mixture.degrees_of_freedom / 2
+    # A log gamma variate falls off like exp(shape y) below and exp(-shape exp(y)) above.
+    y = np.linspace(-40 / shape, np.log(1 + 40 / shape) + 1, T_NODES)
+    log_weight = shape * (np.log(shape) + y - np.exp(y)) - gammaln(shape) + np.log(y[1] - y[0])
+    return Mixture(log_weight, np.full(T_NODES, mixture.mean), mixture.scale**2 * np.exp(-y), positive=False)
 
 
 def _columns(rows: Rows) -> list[Array]:
@@ -243,7 +230,7 @@ def _priors(rows: Rows, mean: Array, variance: Array) -> tuple[list[Array], list
     )
 
 
-def _integrated(rows: Rows, tau: Array, parts: Parts) -> Coefficients:
+def _integrated(rows: Rows, tau: Array, parts: Mixture) -> Coefficients:
     """Coefficients {node, part}."""
     variance = rows.se**2 + tau[:, None, None] ** 2
     return integrate(

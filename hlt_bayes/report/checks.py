@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from hlt_bayes.checks import WHY_NO_LOO
-from hlt_bayes.report.tables import Table, interval, number, per_pound, percent
+from hlt_bayes.evidence import MARKS
+from hlt_bayes.report.tables import Table, interval, mean_and_sd, number, per_pound, percent
 from hlt_bayes.vocabulary import OUTCOMES
-
-STARS = {0: "none", 1: "*", 2: "**", 3: "***"}
 
 
 def prints_table(prints: pd.DataFrame, *, of: str) -> Table:
@@ -21,12 +20,12 @@ def prints_table(prints: pd.DataFrame, *, of: str) -> Table:
         outcome = row["outcome"]
         rows.append(
             (
-                f"{OUTCOMES[outcome].label} {OUTCOMES[outcome].display_unit}",
+                OUTCOMES[outcome].heading,
                 row["group"],
                 f"{number(row['printed'], outcome)} {row['mark']}".strip(),
                 interval(row["impact_lower_89"], row["impact_upper_89"], outcome),
                 interval(row["estimate_lower_89"], row["estimate_upper_89"], outcome),
-                *(percent(row[f"prob_{stars}"]) for stars in STARS),
+                *(percent(row[f"prob_{stars}"]) for stars in range(len(MARKS))),
                 "" if math.isnan(row["prob_of_mark"]) else percent(row["prob_of_mark"]),
                 f"{row['surprise']:.2f}",
             )
@@ -39,7 +38,7 @@ def prints_table(prints: pd.DataFrame, *, of: str) -> Table:
             "Printed",
             "Impact 89%",
             "Estimate 89%",
-            *(f"P({mark})" for mark in STARS.values()),
+            *(f"P({mark or 'none'})" for mark in MARKS),
             "P(its mark)",
             "Surprise",
         ),
@@ -59,7 +58,7 @@ def held_out_rows_table(rows_of_report: pd.DataFrame) -> Table:
         outcome = row["outcome"]
         rows.append(
             (
-                f"{OUTCOMES[outcome].label} {OUTCOMES[outcome].display_unit}",
+                OUTCOMES[outcome].heading,
                 row["group"],
                 f"{number(row['printed'], outcome)} {row['mark']}".strip(),
                 number(row["mean"], outcome),
@@ -120,14 +119,8 @@ def specs_table(impacts: pd.DataFrame) -> Table:
     rows = []
     for (outcome, estimand), part in shown.groupby(["outcome", "estimand"], sort=False):
         by_spec = part.set_index("spec")
-        cells = [
-            f"{number(by_spec['mean'][spec], str(outcome))} ({number(by_spec['sd'][spec], str(outcome))})"
-            if spec in by_spec.index
-            else ""
-            for spec in specs
-        ]
-        known = OUTCOMES[str(outcome)]
-        rows.append((f"{known.label} {known.display_unit}", str(estimand), *cells))
+        cells = [mean_and_sd(by_spec.loc[spec], str(outcome)) if spec in by_spec.index else "" for spec in specs]
+        rows.append((OUTCOMES[str(outcome)].heading, str(estimand), *cells))
     return Table(
         title="Impacts by spec: posterior mean (SD)",
         columns=("Outcome", "Impact", *specs),
@@ -198,11 +191,11 @@ def alone_table(alone: pd.DataFrame) -> Table:
         cells = []
         for name in outcomes:
             row = by_outcome.loc[name]
-            cells.append(f"{number(row['mean'], name)} ({number(row['sd'], name)}), {row['contraction']:.0%}")
+            cells.append(f"{mean_and_sd(row, name)}, {row['contraction']:.0%}")
         rows.append((str(label), f"{part['per'].iloc[0]:g} {part['moderator_unit'].iloc[0]}", *cells))
     return Table(
         title="One moderator at a time: slope (SD), contraction",
-        columns=("Moderator", "Per", *(f"{OUTCOMES[name].label} {OUTCOMES[name].display_unit}" for name in outcomes)),
+        columns=("Moderator", "Per", *(OUTCOMES[name].heading for name in outcomes)),
         rows=tuple(rows),
         notes=("Each alone stands for the whole difference between the sites: that is why they are so alike.",),
     )
@@ -212,10 +205,10 @@ def impact_of_new_site_table(summary: pd.DataFrame, delivery: Mapping[str, float
     """Show the impact that a new site with a given delivery would see."""
     rows = [
         (
-            f"{OUTCOMES[row['outcome']].label} {OUTCOMES[row['outcome']].display_unit}",
+            OUTCOMES[row["outcome"]].heading,
             number(row["mean"], row["outcome"]),
             interval(row["lower_89"], row["upper_89"], row["outcome"]),
-            percent(row["prob_above"]),
+            percent(row["prob_positive"]),
         )
         for _, row in summary.iterrows()
     ]

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from hlt_bayes.moderation import Moderation
-from hlt_bayes.report.tables import Table, interval, number, percent
+from hlt_bayes.report.tables import Table, interval, mean_and_sd, number, percent
 from hlt_bayes.vocabulary import OUTCOMES
 
 
@@ -21,7 +21,7 @@ def estimands_table(estimands: pd.DataFrame) -> Table:
         above = "" if math.isnan(row["prob_above_smallest"]) else percent(row["prob_above_smallest"])
         rows.append(
             (
-                f"{OUTCOMES[outcome].label} {OUTCOMES[outcome].display_unit}",
+                OUTCOMES[outcome].heading,
                 row["estimand"],
                 number(row["mean"], outcome),
                 number(row["sd"], outcome),
@@ -51,15 +51,13 @@ def slopes_table(moderation: Moderation) -> Table:
     for _, group in moderation.slopes.groupby("moderator", sort=False):
         by_outcome = group.set_index("outcome")
         first = group.iloc[0]
-        cells = [
-            f"{number(by_outcome['mean'][name], name)} ({number(by_outcome['sd'][name], name)})" for name in outcomes
-        ]
+        cells = [mean_and_sd(by_outcome.loc[name], name) for name in outcomes]
         rows.append((first["label"], f"{first['per']:g} {first['moderator_unit']}", *cells))
     least, most = moderation.slopes["contraction"].min(), moderation.slopes["contraction"].max()
     probabilities = moderation.slopes["prob_positive"]
     return Table(
         title="Moderators: what each slope is, which is next to unknown",
-        columns=("Moderator", "Per", *(f"{OUTCOMES[name].label} {OUTCOMES[name].display_unit}" for name in outcomes)),
+        columns=("Moderator", "Per", *(OUTCOMES[name].heading for name in outcomes)),
         rows=tuple(rows),
         notes=(
             "Posterior mean (SD) of the change in impact, all moderators together; none has a favoured sign.",
@@ -88,7 +86,7 @@ def counterfactuals_table(moderation: Moderation) -> Table:
         rows.append((f"{group} as {delivery}", str(moved), *cells))
     return Table(
         title="Had one group's service been delivered as another's: the impact as it was, and then (89% interval)",
-        columns=("Group", "Moved", *(f"{OUTCOMES[name].label} {OUTCOMES[name].display_unit}" for name in outcomes)),
+        columns=("Group", "Moved", *(OUTCOMES[name].heading for name in outcomes)),
         rows=tuple(rows),
         notes=(
             "These take the slopes as causal, which no comparison of sites can show; they are as wide as the slopes' "

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import pandas as pd
 
+from hlt_bayes.analysis import Analysis
 from hlt_bayes.evidence import Evidence
+from hlt_bayes.report.delivery import what_delivery_explains
 from hlt_bayes.report.tables import as_printed, per_pound, percent, pounds, price_in_words
 from hlt_bayes.specs import ImpactSpec
+
+
+def message(analysis: Analysis) -> list[str]:
+    """Sentences that stand below the tables on the screen, and above them on the page."""
+    return [
+        *significance_filter(analysis.returns, analysis.comparison),
+        *what_delivery_explains(analysis.moderation),
+        *conflicts(analysis.comparison),
+    ]
 
 
 def significance_filter(returns: pd.DataFrame, comparison: pd.DataFrame) -> list[str]:

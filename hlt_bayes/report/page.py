@@ -11,13 +11,8 @@ import jinja2
 from hlt_bayes.analysis import Analysis
 from hlt_bayes.economics import implied_price_bounds, implied_price_interval
 from hlt_bayes.evidence.structure import Document
-from hlt_bayes.report.delivery import (
-    counterfactuals_table,
-    estimands_table,
-    slopes_table,
-    what_delivery_explains,
-)
-from hlt_bayes.report.findings import conflicts, headline, limits, significance_filter
+from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table
+from hlt_bayes.report.findings import headline, limits, message
 from hlt_bayes.report.tables import Table, comparison_table, impacts_table, price_range, returns_table
 from hlt_bayes.specs import stated_figures
 
@@ -54,11 +49,7 @@ def page(analysis: Analysis, pictures: Mapping[str, str]) -> str:
         title=title,
         question=question,
         version=version("hlt-bayes"),
-        message=[
-            *significance_filter(analysis.returns, analysis.comparison),
-            *what_delivery_explains(analysis.moderation),
-            *conflicts(analysis.comparison),
-        ],
+        message=message(analysis),
         headline=headline(analysis.returns, analysis.impacts, list(analysis.evidence.groups)),
         limits=limits(analysis.evidence, analysis.impact_spec),
         impacts=impacts_table(analysis.impacts, of_all_randomised=analysis.impact_spec.nonresponse is not None),

@@ -30,7 +30,7 @@ def impacts_table(impacts: pd.DataFrame, *, of_all_randomised: bool = False) -> 
         outcome = row["outcome"]
         rows.append(
             (
-                f"{OUTCOMES[outcome].label} {OUTCOMES[outcome].display_unit}",
+                OUTCOMES[outcome].heading,
                 row["group"],
                 number(row["mean"], outcome),
                 number(row["sd"], outcome),
@@ -216,6 +216,11 @@ def number(value: float, outcome: str) -> str:
     if math.isnan(value):
         return ""
     return _fixed(value * OUTCOMES[outcome].display_scale, OUTCOMES[outcome].decimals)
+
+
+def mean_and_sd(row: pd.Series, outcome: str) -> str:
+    """Write ``mean`` and ``sd`` of an impact in the display unit of its outcome."""
+    return f"{number(row['mean'], outcome)} ({number(row['sd'], outcome)})"
 
 
 def interval(lower: float, upper: float, outcome: str) -> str:

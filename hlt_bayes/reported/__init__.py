@@ -1,6 +1,6 @@
 """What a rounded, starred result says about estimate and standard error: for models, and for recovery."""
 
-from hlt_bayes.reported.cells import reported_results
+from hlt_bayes.reported.cells import labels, reported_results
 from hlt_bayes.reported.likelihood import (
     STAR_BOUNDS,
     Array,
@@ -14,9 +14,11 @@ from hlt_bayes.reported.pooled_rows import (
     LEAST_Z,
     LOGISTIC_SCALE,
     MOST_Z,
+    draw_weights,
     pooled_row_log_probability,
     pooled_rows,
     row_arrays,
+    weighted_parts,
 )
 from hlt_bayes.reported.probability import print_log_probability
 from hlt_bayes.reported.recovery import recover_se, recovered_se, recovered_with_pooled_rows
@@ -28,7 +30,9 @@ __all__ = [
     "STAR_BOUNDS",
     "Array",
     "bounds_of",
+    "draw_weights",
     "estimate_at",
+    "labels",
     "log_normal_density",
     "log_se_bounds",
     "pooled_row_log_probability",
@@ -40,4 +44,5 @@ __all__ = [
     "reported_results",
     "row_arrays",
     "se_at",
+    "weighted_parts",
 ]

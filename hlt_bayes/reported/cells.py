@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,6 +71,11 @@ def reported_results(evidence: Evidence, spec: ImpactSpec) -> xr.Dataset:
             "site": ("cell", printed["site"].to_numpy(dtype=object)),
         },
     )
+
+
+def labels(cells: xr.Dataset, name: str) -> list[Any]:
+    """Name the outcomes, groups or sites of ``cells`` {cell}, each once, in the order that they have in every model."""
+    return list(dict.fromkeys(cells[name].to_numpy()))
 
 
 def _refuse_unknown_groups(evidence: Evidence, spec: ImpactSpec) -> None:

@@ -14,10 +14,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.special import expit
 
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.reported.likelihood import STAR_BOUNDS, Array, Library
-from hlt_bayes.specs import ImpactSpec
+from hlt_bayes.specs import ImpactSpec, PooledRows
 from hlt_bayes.vocabulary import POOLED_GROUPS
 
 LOGISTIC_SCALE = np.sqrt(3.0) / np.pi
@@ -78,9 +79,8 @@ def pooled_row_log_probability(
     stated = spec.pooled_rows
     if stated is None:
         raise ValueError("the spec does not use pooled rows")
-    first, second, lower, upper = (rows[name] for name in ("first", "second", "lower", "upper"))
-    mean = weight * estimate[..., first] + (1 - weight) * estimate[..., second]
-    pooled_se = xp.sqrt((weight * se[..., first]) ** 2 + ((1 - weight) * se[..., second]) ** 2)
+    lower, upper = rows["lower"], rows["upper"]
+    mean, pooled_se = weighted_parts(estimate, se, weight, rows=rows, xp=xp)
     scale = LOGISTIC_SCALE * stated.estimate_discrepancy.value * pooled_se
     rounded = _log_between((upper - mean) / scale, (lower - mean) / scale, xp)
 
@@ -89,6 +89,20 @@ def pooled_row_log_probability(
     scale = LOGISTIC_SCALE * stated.se_discrepancy.value
     least, most = xp.log(xp.maximum(rows["z_lower"], LEAST_Z)), xp.log(xp.minimum(rows["z_upper"], MOST_Z))
     return rounded + _log_between((log_z - least) / scale, (log_z - most) / scale, xp)
+
+
+def weighted_parts(
+    estimate: Array, se: Array, weight: Array, *, rows: Mapping[str, Array], xp: Library
+) -> tuple[Array, Array]:
+    """Estimate and SE {..., pooled_cell} of the rows, but for their discrepancies; see the top of this file."""
+    first, second = rows["first"], rows["second"]
+    mean = weight * estimate[..., first] + (1 - weight) * estimate[..., second]
+    return mean, xp.sqrt((weight * se[..., first]) ** 2 + ((1 - weight) * se[..., second]) ** 2)
+
+
+def draw_weights(stated: PooledRows, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Draw weights of first parts from their prior."""
+    return np.asarray(expit(rng.normal(stated.weight.mean, stated.weight.sd, size=shape)))
 
 
 def _log_between(high: Array, low: Array, xp: Library) -> Array:

@@ -48,14 +48,19 @@ def _interpolated(impact: np.ndarray, cell: xr.Dataset) -> np.ndarray:
 def _log_probability(impact: np.ndarray, cell: xr.Dataset) -> np.ndarray:
     from scipy.special import logsumexp
 
-    bounds = bounds_of(cell)
-    across, along = np.meshgrid(_midpoints(ACROSS), _midpoints(ALONG), indexing="ij")
-    estimate = estimate_at(across, bounds)
-    se, log_prior = se_at(along, estimate, bounds, np)
+    estimate, se, log_prior = grid_of_print(cell, across=ACROSS, along=ALONG)
     log_density = log_prior + log_normal_density(estimate, impact[:, None, None], se, np)
-    width = bounds["upper"] - bounds["lower"]
-    mean = logsumexp(log_density, axis=(1, 2)) - np.log(across.size)
-    return np.asarray(mean + np.log(np.where(width > 0, width, 1.0)))
+    width = cell["upper"].item() - cell["lower"].item()
+    mean = logsumexp(log_density, axis=(1, 2)) - np.log(ACROSS * ALONG)
+    return np.asarray(mean + np.log(width if width > 0 else 1.0))
+
+
+def grid_of_print(cell: xr.Dataset, *, across: int, along: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Estimate, SE and log prior density {across, along} of one printed cell at midpoints of its two positions."""
+    bounds = bounds_of(cell)
+    positions = np.meshgrid(_midpoints(across), _midpoints(along), indexing="ij")
+    estimate = estimate_at(positions[0], bounds)
+    return estimate, *se_at(positions[1], estimate, bounds, np)
 
 
 def _midpoints(count: int) -> np.ndarray:

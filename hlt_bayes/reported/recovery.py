@@ -10,8 +10,8 @@ import xarray as xr
 from hlt_bayes.errors import EvidenceError
 from hlt_bayes.evidence import Evidence, evidence_of_rows
 from hlt_bayes.reported.cells import reported_results
-from hlt_bayes.reported.likelihood import bounds_of, estimate_at, se_at
-from hlt_bayes.reported.pooled_rows import pooled_row_log_probability, pooled_rows, row_arrays
+from hlt_bayes.reported.pooled_rows import draw_weights, pooled_row_log_probability, pooled_rows, row_arrays
+from hlt_bayes.reported.probability import grid_of_print
 from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import ImpactSpec, load_impact_spec
 from hlt_bayes.vocabulary import OUTCOMES
@@ -131,9 +131,7 @@ def recovered_with_pooled_rows(
         rows = pooled_rows(evidence, spec, part)
         rng = np.random.default_rng(stream_seed(seed, f"pooled rows {outcome}"))
         estimate, se = _draws_of_parts(part, rng)
-        prior = spec.pooled_rows.weight
-        logit = rng.normal(prior.mean, prior.sd, size=(rows.sizes["pooled_cell"], JOINT_DRAWS))
-        weight = 1 / (1 + np.exp(-logit.T))
+        weight = draw_weights(spec.pooled_rows, (rows.sizes["pooled_cell"], JOINT_DRAWS), rng).T
         log_weights = pooled_row_log_probability(estimate, se, weight, rows=row_arrays(rows), spec=spec, xp=np).sum(
             axis=-1
         )
@@ -160,10 +158,7 @@ def _draws_of_parts(cells: xr.Dataset, rng: np.random.Generator) -> tuple[np.nda
 
 def _grid(cell: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Estimate, SE and weight of one printed cell at the midpoints of the two positions."""
-    across, along = np.meshgrid(_midpoints(ACROSS), _midpoints(ALONG), indexing="ij")
-    bounds = bounds_of(cell)
-    estimate = estimate_at(across, bounds)
-    se, log_density = se_at(along, estimate, bounds, np)
+    estimate, se, log_density = grid_of_print(cell, across=ACROSS, along=ALONG)
     return estimate, se, np.exp(log_density - log_density.max())
 
 
@@ -186,7 +181,3 @@ def _dataset(summaries: np.ndarray, cells: xr.Dataset, probabilities: Sequence[f
         },
         coords={**cells.coords, "quantity": ["se", "estimate"], "probability": list(probabilities)},
     )
-
-
-def _midpoints(count: int) -> np.ndarray:
-    return (np.arange(count) + 0.5) / count

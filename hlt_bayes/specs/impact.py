@@ -23,7 +23,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(gt=0, le=1_000_000)]
 Eta = Annotated[float, Field(ge=0.1, le=1000)]
 
-STRUCTURES = {
+KEYS_OF_STRUCTURES = {
     "pooled": ("priors.tau",),
     "no-pooling": (),
     "complete-pooling": (),
@@ -35,7 +35,7 @@ STRUCTURES = {
 
 
 class Priors(Frozen):
-    """Priors of the impacts, one per outcome and parameter; ``STRUCTURES`` says which a structure needs."""
+    """Priors of the impacts, one per outcome and parameter; ``KEYS_OF_STRUCTURES`` says which a structure needs."""
 
     mu: dict[OutcomeName, Prior]
     tau: dict[OutcomeName, ScalePrior] | None = None
@@ -243,12 +243,12 @@ class ImpactSpec(Spec):
         """Keys that the structure needs and has not, or has and does not use."""
         stated = {key for key, _ in self.priors.tables()}
         stated |= {key for key in ("in_work", "moderators", "joint") if getattr(self, key) is not None}
-        needed = STRUCTURES[self.structure]
-        for key in dict.fromkeys(key for keys in STRUCTURES.values() for key in keys):
+        needed = KEYS_OF_STRUCTURES[self.structure]
+        for key in dict.fromkeys(key for keys in KEYS_OF_STRUCTURES.values() for key in keys):
             if key in needed and key not in stated:
                 yield f"key '{key}' is missing; structure {self.structure!r} needs it"
             if key in stated and key not in needed:
-                users = " or ".join(repr(name) for name, keys in STRUCTURES.items() if key in keys)
+                users = " or ".join(repr(name) for name, keys in KEYS_OF_STRUCTURES.items() if key in keys)
                 yield (
                     f"key '{key}': structure {self.structure!r} does not use it (structure {users} does); take it out, "
                     f"or where the spec is based on another, say without = ['{key}']"

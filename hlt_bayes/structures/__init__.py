@@ -9,11 +9,17 @@ import xarray as xr
 
 from hlt_bayes.errors import SpecError
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.reported import pooled_rows, reported_results
+from hlt_bayes.reported import labels, pooled_rows, reported_results
 from hlt_bayes.specs import ImpactSpec
 from hlt_bayes.structures.joint import errors_factor, joint
 from hlt_bayes.structures.moderators import moderators, place_of_groups, standardised, values_by_place
-from hlt_bayes.structures.nonresponse import impact_of_all, new_of_all, per_person_randomised, response_rates
+from hlt_bayes.structures.nonresponse import (
+    impact_as_seen,
+    impact_of_all,
+    new_of_all,
+    per_person_randomised,
+    response_rates,
+)
 from hlt_bayes.structures.pooled import complete_pooling, no_pooling, pooled
 from hlt_bayes.structures.printed import printed_likelihood
 from hlt_bayes.structures.sites import sites
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "STRUCTURES",
     "build_model",
+    "impact_as_seen",
     "impact_of_all",
     "new_of_all",
     "place_of_groups",
@@ -71,8 +78,8 @@ def build_model(spec: ImpactSpec, evidence: Evidence) -> pm.Model:
             f"spec {spec.name!r}, key 'pooled_rows': {evidence.path} prints no row that pools two of its groups; use "
             "a spec without it"
         )
-    rates = None if spec.nonresponse is None else response_rates(evidence, spec, cells)
-    coords = {name: list(dict.fromkeys(cells[name].to_numpy())) for name in ("outcome", "group")}
+    rates = response_rates(evidence, spec, cells)
+    coords = {name: labels(cells, name) for name in ("outcome", "group")}
     with pm.Model(coords={**coords, "cell": cells["cell"].to_numpy()}) as model:
         seen, new = impact, impact_new = STRUCTURES[spec.structure](cells, spec)
         if rates is not None:

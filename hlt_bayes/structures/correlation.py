@@ -1,6 +1,6 @@
 """Correlation matrices by their partial correlations: Lewandowski, Kurowicka and Joe (2009), section 2.
 
-PyMC's own ``LKJCorr`` gives the same distribution, but its graph takes minutes to compile.
+PyMC's own ``LKJCorr`` gives the same distribution from a larger graph.
 """
 
 from __future__ import annotations

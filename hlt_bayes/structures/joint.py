@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from hlt_bayes.reported import labels
 from hlt_bayes.specs import ImpactSpec, Joint
 from hlt_bayes.structures.correlation import lkj_factor
 from hlt_bayes.structures.pooled import centre_and_spread
@@ -21,7 +22,7 @@ def joint(cells: xr.Dataset, spec: ImpactSpec) -> Impacts:
     import pymc as pm
 
     stated = _stated(spec)
-    outcomes = list(dict.fromkeys(cells["outcome"].to_numpy()))
+    outcomes = labels(cells, "outcome")
     pm.modelcontext(None).add_coord("other_outcome", outcomes)
     mu, tau = centre_and_spread(cells, spec)
     factor = lkj_factor("impact_partial", outcomes, eta=stated.impacts.eta)
@@ -40,7 +41,7 @@ def errors_factor(cells: xr.Dataset, spec: ImpactSpec) -> TensorVariable:
     import pytensor.tensor as pt
 
     stated = _stated(spec)
-    outcomes = list(dict.fromkeys(cells["outcome"].to_numpy()))
+    outcomes = labels(cells, "outcome")
     unknown = lkj_factor("error_partial", outcomes, eta=1.0)
     weight = stated.errors_unknown.value
     expected = stated.expected_errors(outcomes)

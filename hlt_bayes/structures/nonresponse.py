@@ -19,7 +19,7 @@ import xarray as xr
 
 from hlt_bayes.errors import SpecError
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.reported import Array
+from hlt_bayes.reported import Array, labels
 from hlt_bayes.specs import ImpactSpec
 from hlt_bayes.vocabulary import ARMS
 
@@ -27,20 +27,23 @@ if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
 
 
-def response_rates(evidence: Evidence, spec: ImpactSpec, cells: xr.Dataset) -> xr.Dataset:
+def response_rates(evidence: Evidence, spec: ImpactSpec, cells: xr.Dataset) -> xr.Dataset | None:
     """Shares {outcome, group} of people randomised whose outcome was seen, by arm.
 
     Returns
     -------
     Dataset
-        ``treatment`` and ``control``; 1 for outcomes that were not taken from the survey.
+        ``treatment`` and ``control``; 1 for outcomes that were not taken from the survey. ``None`` where the spec says
+        nothing of those who did not answer.
 
     Raises
     ------
     SpecError
         Nobody printed how many people were randomised and how many answered.
     """
-    outcomes, groups = (list(dict.fromkeys(cells[name].to_numpy())) for name in ("outcome", "group"))
+    if spec.nonresponse is None:
+        return None
+    outcomes, groups = (labels(cells, name) for name in ("outcome", "group"))
     samples = {name: spec.standard_error.design[name].sample for name in outcomes}
     wanted = {"recruits", *samples.values()}
     people = {sample: evidence.arm_sizes(sample).reindex(index=groups, columns=list(ARMS)) for sample in wanted}
@@ -75,6 +78,11 @@ def per_person_randomised(
     difference = pm.Normal("difference", stated.difference.mean, stated.difference.sd, dims=("outcome", "group"))
     of_new = None if new is None else new_of_all(new, share, rates)
     return impact_of_all(seen, share[:, None], difference, rates), of_new
+
+
+def impact_as_seen(draws: xr.Dataset) -> xr.DataArray:
+    """Take from draws of a model the impact that print shows: on those who answered, where a spec tells them apart."""
+    return draws["impact_seen" if "impact_seen" in draws else "impact"]
 
 
 def impact_of_all(seen: Array, share: Array, difference: Array, rates: xr.Dataset) -> Array:

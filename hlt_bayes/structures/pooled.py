@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from hlt_bayes.priors import Family, prior_variable
+from hlt_bayes.reported import labels
 from hlt_bayes.specs import ImpactSpec, OutcomeName
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ def no_pooling(cells: xr.Dataset, spec: ImpactSpec) -> Impacts:
     import pymc as pm
 
     priors = of_outcomes(cells, spec.priors.mu)
-    groups = dict.fromkeys(cells["group"].to_numpy())
-    each = [prior_variable(f"impact_{group}", priors, dim="outcome") for group in groups]
+    each = [prior_variable(f"impact_{group}", priors, dim="outcome") for group in labels(cells, "group")]
     return pm.math.stack(each, axis=1), None
 
 
@@ -41,7 +41,7 @@ def complete_pooling(cells: xr.Dataset, spec: ImpactSpec) -> Impacts:
     import pytensor.tensor as pt
 
     mu = prior_variable("mu", of_outcomes(cells, spec.priors.mu), dim="outcome")
-    return pt.repeat(mu[:, None], len(set(cells["group"].to_numpy())), axis=1), mu
+    return pt.repeat(mu[:, None], len(labels(cells, "group")), axis=1), mu
 
 
 def centre_and_spread(cells: xr.Dataset, spec: ImpactSpec) -> tuple[TensorVariable, TensorVariable]:
@@ -54,4 +54,4 @@ def of_outcomes(cells: xr.Dataset, table: Mapping[OutcomeName, Family] | None) -
     """Choose from a table of priors, in order, the outcomes that are printed."""
     if table is None:
         raise ValueError("the spec lacks a table of priors that its structure needs")
-    return {name: table[name] for name in dict.fromkeys(cells["outcome"].to_numpy())}
+    return {name: table[name] for name in labels(cells, "outcome")}

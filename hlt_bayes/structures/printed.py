@@ -10,6 +10,7 @@ import xarray as xr
 from hlt_bayes.reported import (
     bounds_of,
     estimate_at,
+    labels,
     log_normal_density,
     pooled_row_log_probability,
     row_arrays,
@@ -66,8 +67,9 @@ def printed_likelihood(
 
 def positions(cells: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Positions {cell} along the dims ``outcome`` and ``group`` of a model of these cells."""
-    labels = (cells[name].to_numpy() for name in ("outcome", "group"))
-    first, second = (np.array([list(dict.fromkeys(names)).index(name) for name in names]) for names in labels)
+    first, second = (
+        np.array([labels(cells, dim).index(name) for name in cells[dim].to_numpy()]) for dim in ("outcome", "group")
+    )
     return first, second
 
 

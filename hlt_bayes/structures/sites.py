@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from hlt_bayes.priors import prior_variable
+from hlt_bayes.reported import labels
 from hlt_bayes.specs import ImpactSpec
 from hlt_bayes.structures.pooled import centre_and_spread, of_outcomes
 
@@ -24,8 +25,8 @@ def sites(cells: xr.Dataset, spec: ImpactSpec) -> Impacts:
     import pymc as pm
 
     site_of_group = dict(zip(cells["group"].to_numpy(), cells["site"].to_numpy(), strict=True))
-    labels = list(dict.fromkeys(site_of_group.values()))
-    pm.modelcontext(None).add_coord("site", labels)
+    names = labels(cells, "site")
+    pm.modelcontext(None).add_coord("site", names)
     mu, tau = centre_and_spread(cells, spec)
     site_sd = prior_variable("site_sd", of_outcomes(cells, spec.priors.site), dim="outcome")
     in_work = prior_variable("in_work", of_outcomes(cells, spec.priors.in_work), dim="outcome")
@@ -34,6 +35,6 @@ def sites(cells: xr.Dataset, spec: ImpactSpec) -> Impacts:
     z = pm.Normal("z", 0.0, 1.0, dims=("outcome", "group"))
     new = pm.Normal("site_z_new", 0.0, 1.0, dims="outcome"), pm.Normal("z_new", 0.0, 1.0, dims="outcome")
     works = np.array([float(group in (spec.in_work or [])) for group in site_of_group])
-    at_site = site_effect[:, [labels.index(site) for site in site_of_group.values()]]
+    at_site = site_effect[:, [names.index(site) for site in site_of_group.values()]]
     impact = mu[:, None] + at_site + in_work[:, None] * works + tau[:, None] * z
     return impact, mu + site_sd * new[0] + tau * new[1]

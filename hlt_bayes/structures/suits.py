@@ -9,6 +9,7 @@ import xarray as xr
 
 from hlt_bayes.errors import SpecError, unknown_name
 from hlt_bayes.evidence import Evidence
+from hlt_bayes.reported import labels
 from hlt_bayes.specs import ImpactSpec, OutcomeName
 
 OUTERMOST = 1e-6
@@ -33,7 +34,7 @@ def refuse_what_does_not_suit(spec: ImpactSpec, evidence: Evidence, cells: xr.Da
 
 
 def _too_few(spec: ImpactSpec, cells: xr.Dataset) -> Iterator[str]:
-    groups, sites = (list(dict.fromkeys(cells[name].to_numpy())) for name in ("group", "site"))
+    groups, sites = (labels(cells, name) for name in ("group", "site"))
     if spec.structure not in ("no-pooling", "complete-pooling") and len(groups) == 1:
         yield (
             f"one group only ({groups[0]}), so that there is nothing to pool; use spec 'no-pooling' or one based on it"
@@ -47,13 +48,12 @@ def _by_site_alone(spec: ImpactSpec) -> bool:
 
 
 def _groups(spec: ImpactSpec, cells: xr.Dataset) -> Iterator[str]:
-    groups = list(dict.fromkeys(cells["group"].to_numpy()))
+    groups = labels(cells, "group")
     for group in spec.in_work or []:
         if group not in groups:
             yield f"key 'in_work': group {unknown_name(group, groups)}"
     for name, moderator in (spec.moderators or {}).items():
-        places = list(dict.fromkeys(cells[moderator.level].to_numpy()))
-        for place in places:
+        for place in labels(cells, moderator.level):
             if place not in moderator.values:
                 yield (
                     f"key 'moderators.{name}.values': no value for {moderator.level} {place!r}; where none is printed, "

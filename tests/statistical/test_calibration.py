@@ -11,6 +11,7 @@ from hlt_bayes.calibration import (
     calibrate,
     calibration_record,
     calibration_summary,
+    engines_of,
     is_calibrated,
     marks_of,
     model_sha256,
@@ -18,7 +19,6 @@ from hlt_bayes.calibration import (
     simulated_results,
     stale,
 )
-from hlt_bayes.checks import is_exact
 from hlt_bayes.fitting import draw_prior
 from hlt_bayes.reported import reported_results
 from hlt_bayes.specs import load_impact_spec, shipped_specs
@@ -117,12 +117,7 @@ def test_the_kept_calibrations_are_of_todays_models_and_passed(evidence):
     records = read_calibrations()
     specs = {name: load_impact_spec(name) for name in shipped_specs("impact")}
     assert stale(records, list(specs.values()), evidence) == []
-    wanted = {
-        (name, engine)
-        for name, spec in specs.items()
-        for engine in ("nuts", "exact")
-        if engine == "nuts" or is_exact(spec)
-    }
+    wanted = {(name, engine) for name, spec in specs.items() for engine in engines_of(spec)}
     assert set(zip(records["spec"], records["engine"], strict=True)) == wanted
     for _, row in records.iterrows():
         assert row["replicates"] >= REPLICATES[row["engine"]], row["spec"]

@@ -76,6 +76,7 @@ def test_specs_stand_side_by_side(tmp_path):
         (["moderators", "--new-site", "caseload"], "--new-site 'caseload': write it as caseload=12"),
         (["specs", "--spec", "primary", "--spec", "primary"], "two have one name"),
         (["prior", "--spec", "primry"], "did you mean 'primary'"),
+        (["calibration", "--engine", "pymc"], "'pymc' is not one of 'nuts', 'exact'"),
     ],
 )
 def test_bad_input_is_refused(arguments, message):

@@ -5,15 +5,16 @@ import pandas as pd
 import pytest
 import xarray as xr
 from printed_numbers import PRINTED
+from quadrature import STARS as BY_MARK
 from quadrature import probability_of_print
 from scipy.stats import norm
 
+from hlt_bayes.calibration import engines_of
 from hlt_bayes.checks import (
     compare_specs,
     held_out_rows,
     held_out_scores,
     impacts_by_spec,
-    is_exact,
     posterior_predictive,
     power_scaling,
     prior_grid,
@@ -25,13 +26,15 @@ from hlt_bayes.checks.predictive import predicted_prints
 from hlt_bayes.checks.sensitivity import with_scaled_priors
 from hlt_bayes.economics import appraise
 from hlt_bayes.errors import HltBayesError, SpecError
-from hlt_bayes.exact import exact_posterior
+from hlt_bayes.exact import exact_posterior, is_exact
 from hlt_bayes.fitting import fit
 from hlt_bayes.plots import plot_prior_grid, plot_specs
+from hlt_bayes.priors import prior
 from hlt_bayes.reported import print_log_probability, reported_results
 from hlt_bayes.specs import load_impact_spec, shipped_specs
 
-STARS = ((0.0, 1.6448536), (1.6448536, 1.959964), (1.959964, 2.5758293), (2.5758293, np.inf))
+STARS = tuple(BY_MARK.values())
+"""Bounds of |estimate| / SE by the number of stars."""
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,7 @@ def test_marks_come_as_often_as_a_normal_says(evidence, cells):
         expected = norm.cdf(high, 1) - norm.cdf(low, 1) + norm.cdf(-low, 1) - norm.cdf(-high, 1)
         error = np.sqrt(expected * (1 - expected) / 20_000)
         assert (abs(table[f"prob_{stars}"] - expected) < 4 * error).all()
-        # With impacts of nothing they come otherwise.
+    # With impacts of nothing they come otherwise.
     nothing = predicted_prints(known(cells, 0.0), evidence, cells, seed=3)
     assert (abs(nothing["prob_3"] - 0.01) < 0.004).all()
     together = 1.0
@@ -199,6 +202,13 @@ def test_a_held_out_cell_is_scored_by_the_others(evidence):
     assert pooled.loc[("employment", "SCR OOW"), "log_probability"] < scores["employment", "SCR OOW"]
 
 
+@pytest.mark.parametrize("name", ["complete-pooling", pytest.param("moderators", marks=pytest.mark.slow)])
+def test_scores_have_the_monte_carlo_error_that_they_say(evidence, name):
+    spec = load_impact_spec(name)
+    scores = [held_out_scores(spec, evidence, seed=seed)["log_probability"] for seed in range(6)]
+    assert np.std(scores, axis=0, ddof=1).max() < 0.02
+
+
 def test_specs_stand_side_by_side(evidence, published, primary):
     specs = [load_impact_spec(name) for name in ("no-pooling", "complete-pooling")]
     trees = compare_specs(specs, evidence, seed=1)
@@ -218,3 +228,13 @@ def test_specs_stand_side_by_side(evidence, published, primary):
 def test_which_specs_are_exact():
     exact = {name for name in shipped_specs("impact") if is_exact(load_impact_spec(name))}
     assert set(shipped_specs("impact")) - exact == {"joint", "pooled-rows"}
+
+
+def test_a_prior_that_the_exact_engine_cannot_take_makes_a_spec_one_for_nuts():
+    spec = load_impact_spec("no-pooling")
+    half = prior({"family": "half-normal", "sd": 0.2, "unit": spec.priors.mu["health"].unit})
+    mu = {**spec.priors.mu, "health": half}
+    other = spec.model_copy(update={"priors": spec.priors.model_copy(update={"mu": mu})})
+    assert is_exact(spec)
+    assert not is_exact(other)
+    assert engines_of(other) == ["nuts"]

@@ -13,18 +13,22 @@ from hlt_bayes.specs import load_impact_spec
 from hlt_bayes.structures import build_model, response_rates
 
 
+def means_agree(by_nuts, exact, names):
+    """Hold means of draws by NUTS to those of the exact engine, whose draws are worth 80 % of their number at least."""
+    for name in names:
+        error = azs.mcse(by_nuts[[name]], method="mean")[name].to_numpy()
+        draws = exact.sizes["chain"] * exact.sizes["draw"]
+        other = exact[name].std(("chain", "draw")).to_numpy() / np.sqrt(0.8 * draws)
+        off = abs(by_nuts[name].mean(("chain", "draw")) - exact[name].mean(("chain", "draw"))).to_numpy()
+        assert (off < 4.5 * np.hypot(error, other)).all(), name
+
+
 @pytest.mark.slow
 def test_pymcs_own_sampler_agrees_with_the_exact_engine(evidence):
     spec = load_impact_spec("complete-pooling")
     by_pymc, exact = (fit(spec, evidence, engine=engine)["posterior"].dataset for engine in ("pymc", "exact"))
     assert "diverging" not in by_pymc
-    for name in ("mu", "estimate", "se"):
-        error = azs.mcse(by_pymc[[name]], method="mean")[name].to_numpy()
-        other = exact[name].std(("chain", "draw")).to_numpy() / np.sqrt(
-            0.8 * exact.sizes["chain"] * exact.sizes["draw"]
-        )
-        off = abs(by_pymc[name].mean(("chain", "draw")) - exact[name].mean(("chain", "draw"))).to_numpy()
-        assert (off < 4.5 * np.hypot(error, other)).all(), name
+    means_agree(by_pymc, exact, ("mu", "estimate", "se"))
 
 
 def test_an_engine_that_is_none_is_refused(evidence, primary):
@@ -51,11 +55,7 @@ def test_ragged_trials_of_ones_own_give_the_same_by_both_engines(primary):
     ]
     evidence = evidence_of_rows(rows, name="mine.csv")
     exact, nuts = (fit(primary, evidence, engine=engine)["posterior"].dataset for engine in ("exact", "nuts"))
-    for name in ("impact", "mu", "tau", "impact_new"):
-        error = azs.mcse(nuts[[name]], method="mean")[name].to_numpy()
-        other = exact[name].std(("chain", "draw")).to_numpy() / np.sqrt(0.8 * 8000)
-        off = abs(nuts[name].mean(("chain", "draw")) - exact[name].mean(("chain", "draw"))).to_numpy()
-        assert (off < 4.5 * np.hypot(error, other)).all(), name
+    means_agree(nuts, exact, ("impact", "mu", "tau", "impact_new"))
     # Hull's health and York's employment are foretold, more widely than what was seen.
     spread = exact["impact"].std(("chain", "draw"))
     assert spread.sel(outcome="health", group="Hull") > 1.5 * spread.sel(outcome="health", group="Leeds")
@@ -65,7 +65,7 @@ def test_ragged_trials_of_ones_own_give_the_same_by_both_engines(primary):
 def test_the_prior_is_the_same_by_both_engines(evidence, name):
     spec = load_impact_spec(name)
     cells = reported_results(evidence, spec)
-    rates = response_rates(evidence, spec, cells) if spec.nonresponse else None
+    rates = response_rates(evidence, spec, cells)
     exact = exact_prior(cells, spec, draws=8000, seed=1, rates=rates)
     by_pymc = draw_prior(build_model(spec, evidence), draws=8000, seed=1)
     assert set(exact.data_vars) == set(by_pymc.data_vars)
@@ -78,4 +78,4 @@ def test_the_prior_is_the_same_by_both_engines(evidence, name):
         assert (off <= 4.5 * spread.to_numpy() * np.sqrt(2 / 8000) + 1e-12).all(), variable
         for probability in (0.1, 0.9):
             shares = (one < other.quantile(probability, "draw")).mean("draw").to_numpy()
-            assert (abs(shares - probability) < 4.5 * np.sqrt(2 * 0.09 / 8000)).all() or known.any(), variable
+            assert (abs(shares - probability) < 4.5 * np.sqrt(2 * 0.09 / 8000))[~known].all(), variable
