@@ -22,6 +22,7 @@ from hlt_bayes.report.page import page
 from hlt_bayes.specs import EconomicSpec, ImpactSpec, Spec
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.figure import Figure
 
 PACKAGES = ("hlt-bayes", "pymc", "pytensor", "nutpie", "numba", "arviz-stats", "numpy", "pandas", "xarray", "h5netcdf")
@@ -55,13 +56,11 @@ def write_result(
     """
     target = Path(folder)
     with replacing(target, overwrite=overwrite) as staging:
-        # Made in memory first: HDF5 itself dies, and not by an exception, where a disk is full.
-        (staging / "posterior.nc").write_bytes(bytes(analysis.draws.to_netcdf(engine="h5netcdf")))
+        _write_draws(analysis.draws, staging / "posterior.nc")
         for name in ("impacts", "estimands", "comparison", *(["returns"] if analysis.economic_spec else [])):
             getattr(analysis, name).to_csv(staging / f"{name}.csv", index=False)
         if analysis.moderation is not None:
-            draws = analysis.moderation.draws
-            (staging / "moderators.nc").write_bytes(bytes(draws.to_netcdf(engine="h5netcdf")))
+            _write_draws(analysis.moderation.draws, staging / "moderators.nc")
             analysis.moderation.slopes.to_csv(staging / "moderators.csv", index=False)
             analysis.moderation.counterfactuals.to_csv(staging / "counterfactuals.csv", index=False)
         figures = {"impacts": plot_impacts(analysis.comparison)}
@@ -71,8 +70,7 @@ def write_result(
         origin += f", evidence {analysis.evidence.sha256}"
         pictures = {name: _save(figure, staging / name, origin) for name, figure in figures.items()}
         (staging / "report.html").write_text(page(analysis, pictures), encoding="utf-8")
-        manifest = _manifest(analysis, staging, spec_files, seconds())
-        (staging / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        _write_manifest(staging, seed=analysis.seed, inputs=_inputs(analysis, spec_files), seconds=seconds())
     return target
 
 
@@ -94,9 +92,7 @@ def write_trials(trials: PooledTrials, folder: str | Path, *, spec_file: Path, o
         shown = trials.pooled.loc[[name for name in trials.pooled.index if name != "DL-HK"]]
         _save(plot_trials(trials.effects, shown), staging / "forest", origin)
         _save(plot_funnel(trials.effects, float(trials.pooled["mean"]["DL"])), staging / "funnel", origin)
-        inputs = {"meta spec": _spec_used(trials.spec, spec_file)}
-        manifest = {**_made(trials.seed), "inputs": inputs, "outputs": _outputs(staging)}
-        (staging / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        _write_manifest(staging, seed=trials.seed, inputs={"meta spec": _spec_used(trials.spec, spec_file)})
     return target
 
 
@@ -123,9 +119,7 @@ def write_check(
         origin = f"hlt-bayes, {', '.join(f'{name} {spec.fingerprint}' for name, spec in specs.items())}"
         for name, figure in figures.items():
             _save(figure, staging / name, origin)
-        inputs = {name: {"sha256": spec.fingerprint} for name, spec in specs.items()}
-        manifest = {**_made(seed), "inputs": inputs, "outputs": _outputs(staging)}
-        (staging / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        _write_manifest(staging, seed=seed, inputs={name: {"sha256": spec.fingerprint} for name, spec in specs.items()})
     return target
 
 
@@ -148,6 +142,11 @@ def _specs(analysis: Analysis) -> dict[str, ImpactSpec | EconomicSpec]:
     return specs if analysis.economic_spec is None else specs | {"economic": analysis.economic_spec}
 
 
+def _write_draws(draws: xr.DataTree, file: Path) -> None:
+    # Made in memory first: HDF5 itself dies, and not by an exception, where a disk is full.
+    file.write_bytes(bytes(draws.to_netcdf(engine="h5netcdf")))
+
+
 def _save(figure: Figure, stem: Path, origin: str) -> str:
     """Write PNG and SVG without the hour, so that equal figures make equal files; give the SVG's text."""
     import matplotlib as mpl
@@ -160,17 +159,10 @@ def _save(figure: Figure, stem: Path, origin: str) -> str:
     return text.getvalue()
 
 
-def _manifest(
-    analysis: Analysis, folder: Path, spec_files: Mapping[str, Path], seconds: Mapping[str, float]
-) -> dict[str, object]:
+def _inputs(analysis: Analysis, spec_files: Mapping[str, Path]) -> dict[str, object]:
     return {
-        **_made(analysis.seed),
-        "inputs": {
-            "evidence": {"sha256": analysis.evidence.sha256, "files": analysis.evidence.files},
-            **{f"{kind} spec": _spec_used(spec, spec_files[kind]) for kind, spec in _specs(analysis).items()},
-        },
-        "outputs": _outputs(folder),
-        "seconds": {stage: round(duration, 2) for stage, duration in seconds.items()},
+        "evidence": {"sha256": analysis.evidence.sha256, "files": analysis.evidence.files},
+        **{f"{kind} spec": _spec_used(spec, spec_files[kind]) for kind, spec in _specs(analysis).items()},
     }
 
 
@@ -178,16 +170,19 @@ def _spec_used(spec: Spec, file: Path) -> dict[str, object]:
     return {"name": spec.name, "sha256": spec.fingerprint, "files": {file.name: file_sha256(file)}}
 
 
-def _made(seed: int) -> dict[str, object]:
-    """When, by what and where a result was made."""
-    return {
+def _write_manifest(
+    folder: Path, *, seed: int, inputs: Mapping[str, object], seconds: Mapping[str, float] | None = None
+) -> None:
+    """Write when, by what and where a result was made, of what, and hashes of all that is in its folder by now."""
+    manifest = {
         "format": FORMAT,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "machine": {"system": platform.platform(), "processors": os.cpu_count()},
+        "inputs": inputs,
+        "outputs": {path.name: file_sha256(path) for path in sorted(folder.iterdir())},
     }
-
-
-def _outputs(folder: Path) -> dict[str, str]:
-    return {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+    if seconds is not None:
+        manifest["seconds"] = {stage: round(duration, 2) for stage, duration in seconds.items()}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
