@@ -12,7 +12,18 @@ import xarray as xr
 
 from hlt_bayes.comparison import compare
 from hlt_bayes.convergence import check_convergence
-from hlt_bayes.economics import RETURN_COLUMNS, appraise, return_summary
+from hlt_bayes.economics import (
+    PRICE_COLUMNS,
+    RETURN_COLUMNS,
+    Volume,
+    appraise,
+    benefit_summary,
+    cost_effectiveness,
+    price_table,
+    return_summary,
+    walk,
+    years_presupposed,
+)
 from hlt_bayes.estimands import estimand_draws, estimand_summary
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.impacts import impact_draws, impact_summary, with_pooled_groups
@@ -22,11 +33,29 @@ from hlt_bayes.specs import EconomicSpec, ImpactSpec
 
 
 @dataclass(frozen=True)
+class Appraisal:
+    """A record of one appraisal by component prices: its draws and tables.
+
+    ``walk`` and ``years`` set it beside the published evaluation, where that printed returns; else they have no rows.
+    """
+
+    spec: EconomicSpec
+    economics: xr.Dataset
+    returns: pd.DataFrame
+    benefits: pd.DataFrame
+    prices: pd.DataFrame
+    cost_effectiveness: pd.DataFrame
+    walk: pd.DataFrame
+    years: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class Analysis:
     """A record of one analysis: the draws, what they were made from, and the tables.
 
-    Without an economic spec nothing is valued: ``returns`` has no rows, ``draws`` no group ``economics``. ``impacts``
-    holds what was measured; ``draws`` predicts the impact of each group on each outcome of the file.
+    Without an economic spec nothing is valued: ``returns`` and ``prices`` have no rows, ``draws`` no ``economics``.
+    ``appraisal`` is that by component prices, beside it, where one was asked for. ``impacts`` holds what was measured;
+    ``draws`` predicts the impact of each group on each outcome of the file.
     """
 
     draws: xr.DataTree
@@ -37,6 +66,8 @@ class Analysis:
     impacts: pd.DataFrame
     estimands: pd.DataFrame
     returns: pd.DataFrame
+    prices: pd.DataFrame
+    appraisal: Appraisal | None
     comparison: pd.DataFrame
     diagnostics: pd.DataFrame
     moderation: Moderation | None
@@ -51,6 +82,7 @@ def analyse(
     seed: int,
     smallest: Mapping[str, float] | None = None,
     moderation: Moderation | None = None,
+    components: EconomicSpec | None = None,
 ) -> Analysis:
     """Value, summarise and compare impact draws, and check that what is reported of them converged.
 
@@ -66,6 +98,8 @@ def analyse(
         The smallest effect of interest by outcome, as in ``hlt_bayes.estimands.estimand_summary``.
     moderation
         What a fit with moderators says, to stand beside it.
+    components
+        An economic spec of component prices, to stand beside ``economic_spec``, which then is one of implied prices.
 
     Returns
     -------
@@ -84,12 +118,17 @@ def analyse(
     # Differences between groups that a model holds equal are 0 in every draw: nothing there can converge.
     varying = (asked["kind"] != "difference") | (asked != 0).any(("chain", "draw", "outcome"))
     reported = {"impact": asked.isel(estimand=np.flatnonzero(varying)).drop_vars("kind")}
-    draws, returns = tree.copy(), pd.DataFrame(columns=list(RETURN_COLUMNS))
+    draws, appraisal = tree.copy(), None
+    returns, prices = pd.DataFrame(columns=list(RETURN_COLUMNS)), pd.DataFrame(columns=list(PRICE_COLUMNS))
     if economic_spec is not None:
         economics = appraise(tree, economic_spec, evidence, seed=seed)
         reported["benefit_cost_ratio"] = economics["benefit_cost_ratio"]
         draws["economics"] = xr.DataTree(economics)
-        returns = return_summary(economics)
+        returns, prices = return_summary(economics), price_table(economic_spec, evidence)
+    if components is not None:
+        appraisal = component_appraisal(tree, evidence, impact_spec, components, published=economic_spec, seed=seed)
+        reported["ratio by components"] = appraisal.economics["benefit_cost_ratio"]
+        draws["appraisal"] = xr.DataTree(appraisal.economics)
     diagnostics = pd.concat([check_convergence(array.to_dataset(name=name)) for name, array in reported.items()])
     return Analysis(
         draws=draws,
@@ -100,9 +139,53 @@ def analyse(
         impacts=_measured(impact_summary(impact), evidence),
         estimands=_measured(estimand_summary(tree, evidence.treated, smallest=smallest), evidence),
         returns=returns,
+        prices=prices,
+        appraisal=appraisal,
         comparison=compare(tree, evidence, reported_results(evidence, impact_spec)),
         diagnostics=diagnostics,
         moderation=moderation,
+    )
+
+
+def component_appraisal(
+    tree: xr.DataTree | xr.DataArray,
+    evidence: Evidence,
+    impact_spec: ImpactSpec,
+    spec: EconomicSpec,
+    *,
+    published: EconomicSpec | None,
+    seed: int,
+    volume: Volume = "actual",
+) -> Appraisal:
+    """Appraise impact draws by component prices, and set that beside the published evaluation.
+
+    Parameters
+    ----------
+    tree, evidence, impact_spec, spec
+        Impact draws; what is printed; whose priors standard errors are recovered under; and the economic spec.
+    published
+        A spec whose prices the printed returns imply; without it, or where ``spec`` is one too, nothing is set beside.
+    seed, volume
+        As in ``hlt_bayes.economics.appraise``.
+
+    Raises
+    ------
+    ImpactError, SpecError, EvidenceError
+        As ``hlt_bayes.economics.appraise``.
+    """
+    economics = appraise(tree, spec, evidence, seed=seed, volume=volume)
+    beside = published is not None and spec.nonresponse is not None and not evidence.returns.empty
+    return Appraisal(
+        spec=spec,
+        economics=economics,
+        returns=return_summary(economics),
+        benefits=benefit_summary(economics, tree, spec, evidence),
+        prices=price_table(spec, evidence),
+        cost_effectiveness=cost_effectiveness(economics, tree, spec, evidence),
+        walk=walk(tree, evidence, published, spec, impact_spec, seed=seed) if beside and published else pd.DataFrame(),
+        years=years_presupposed(tree, evidence, spec, seed=seed)
+        if beside and "health" in spec.counted
+        else pd.DataFrame(),
     )
 
 

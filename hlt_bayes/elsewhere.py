@@ -13,6 +13,7 @@ import xarray as xr
 
 from hlt_bayes.errors import ImpactError, unknown_name
 from hlt_bayes.impacts import impact_draws
+from hlt_bayes.specs import ImpactSpec
 from hlt_bayes.vocabulary import OUTCOMES
 
 Source = xr.DataTree | xr.Dataset | xr.DataArray | pd.DataFrame | str | Path | Sequence[str | Path]
@@ -85,6 +86,29 @@ def from_posterior(
         raise ImpactError(f"the array holds what is not a number ({error})") from error
     scaled = impact * xr.DataArray(factors, coords={"outcome": impact["outcome"].to_numpy()})
     return xr.DataTree.from_dict({"posterior": xr.Dataset({"impact": impact_draws(scaled)})})
+
+
+def read_result(path: Path, spec: ImpactSpec) -> xr.DataTree:
+    """Read the draws of a result of ours, ``posterior.nc``.
+
+    Raises
+    ------
+    ImpactError
+        The file cannot be read, holds no impacts, or its draws were made by another spec.
+    """
+    try:
+        tree = xr.load_datatree(path, engine="h5netcdf")
+    except (OSError, ValueError) as error:
+        raise ImpactError(f"{path}: cannot be read as netCDF ({error}); give the posterior.nc of a result") from error
+    impact = impact_draws(tree)
+    made_by = impact.attrs.get("spec_sha256", "")
+    if made_by != spec.fingerprint:
+        raise ImpactError(
+            f"{path}: its draws were not made by impact spec {spec.name!r} as it is now, but by "
+            f"{impact.attrs.get('spec', 'none of ours')!r}; give that one, or bring draws made "
+            "elsewhere in by hb.from_posterior"
+        )
+    return tree
 
 
 def _refuse_other_units(impact: xr.DataArray, units: Mapping[str, str]) -> None:

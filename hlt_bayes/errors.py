@@ -20,6 +20,10 @@ class SpecError(HltBayesError):
     """An analysis spec that is missing, malformed or does not fit the evidence."""
 
 
+class PriceYearError(HltBayesError):
+    """Sums of money in prices of two years, or of a year without an index."""
+
+
 class ImpactError(HltBayesError):
     """Impact draws that are not the labelled array described in ``hlt_bayes.impacts``."""
 

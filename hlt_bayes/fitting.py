@@ -20,7 +20,7 @@ from hlt_bayes.reported import reported_results
 from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import ImpactSpec, Sampling
 from hlt_bayes.structures import build_model, refuse_what_does_not_suit, response_rates
-from hlt_bayes.vocabulary import OUTCOMES
+from hlt_bayes.vocabulary import OF_ALL_RANDOMISED, OUTCOMES
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -170,7 +170,7 @@ def impact_attrs(spec: ImpactSpec, evidence: Evidence, *, engine: Engine, seed: 
 
 def _estimand(spec: ImpactSpec, evidence: Evidence) -> str:
     if spec.nonresponse is not None:
-        return "per person randomised; those who did not answer the survey gain a share of what the others gained"
+        return OF_ALL_RANDOMISED
     return "as printed, trial by trial" if evidence.of_own_trials else ESTIMAND
 
 

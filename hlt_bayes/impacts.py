@@ -7,6 +7,7 @@ better, zero is no effect; units as in ``hlt_bayes.vocabulary.OUTCOMES`` (a prop
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -90,6 +91,13 @@ def with_pooled_groups(per_group: xr.DataArray, weights: pd.Series) -> xr.DataAr
     order = [name for name in REPORTED_GROUPS if name in rows] + [name for name in rows if name not in REPORTED_GROUPS]
     stacked = xr.concat([rows[name].drop_vars("group", errors="ignore") for name in order], dim="group")
     return stacked.assign_coords(group=order).transpose(*per_group.dims).assign_attrs(per_group.attrs)
+
+
+def pooling_matrix(groups: Sequence[str], weights: pd.Series) -> xr.DataArray:
+    """Weights {row, group} that turn trial groups into the rows of ``with_pooled_groups``, for long arrays."""
+    coords = {"group": list(groups), "part": list(groups)}
+    of_each = xr.DataArray(np.eye(len(groups)), dims=("group", "part"), coords=coords)
+    return with_pooled_groups(of_each, weights).rename(group="row").rename(part="group")
 
 
 def summary(draws: xr.DataArray, *, above: float) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import tomllib
+import types
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +129,8 @@ def _describe(found: Any, table: type[Frozen]) -> str:  # noqa: ANN401 - pydanti
     if kind == "greater_than_equal" and found["ctx"]["ge"] == SMALLEST:
         return f"key '{key}': {found['input']!r} given; must be above 0"
     given = "a table" if isinstance(found["input"], dict) else repr(found["input"])
+    if kind == "value_error":
+        return f"key '{key}': {given} given; {found['ctx']['error']}"
     return f"key '{key}': {given} given; {found['msg'][0].lower()}{found['msg'][1:]}"
 
 
@@ -161,9 +164,15 @@ def _is_table(annotation: Any) -> bool:  # noqa: ANN401
 
 
 def _bare(annotation: Any) -> Any:  # noqa: ANN401
-    while typing.get_origin(annotation) is Annotated:
-        annotation = typing.get_args(annotation)[0]
-    return annotation
+    """Take what is annotated, and of something that may be left out, what it is where it is not."""
+    while True:
+        members = typing.get_args(annotation)
+        if typing.get_origin(annotation) is Annotated:
+            annotation = members[0]
+        elif len(members) == 2 and types.NoneType in members:
+            annotation = next(member for member in members if member is not types.NoneType)
+        else:
+            return annotation
 
 
 def _tags(member: type[BaseModel]) -> set[str]:

@@ -79,3 +79,9 @@ REPORTED_GROUPS = ("SCR IW", "SCR OOW", "All SCR", "WMCA", "All OOW")
 """Trial groups and pooled rows in the order in which the reports print them."""
 
 ARMS = ("treatment", "control")
+
+SURVEY_OUTCOMES = ("health", "wellbeing")
+"""Outcomes that were seen only in those who answered the 12-month survey; the others stand in tax records."""
+
+OF_ALL_RANDOMISED = "per person randomised; those who did not answer the survey gain a share of what the others gained"
+"""Estimand of impacts that speak for those who did not answer, too."""

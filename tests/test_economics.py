@@ -5,9 +5,7 @@ import pytest
 import xarray as xr
 from helpers import edit
 
-from hlt_bayes.economics import appraise, implied_price_bounds, implied_price_interval, return_summary
-from hlt_bayes.economics.prices import price_draws
-from hlt_bayes.economics.returns import benefit_per_head, cost_per_head
+from hlt_bayes.economics import appraise, cost_per_head, implied_price_bounds, implied_price_interval, return_summary
 from hlt_bayes.errors import ImpactError, SpecError
 from hlt_bayes.specs import load_economic_spec, spec_path
 
@@ -18,17 +16,17 @@ def economics(drawn, published, evidence):
 
 
 def test_the_price_of_health_is_what_three_rounded_returns_allow(evidence, published):
-    bounds = implied_price_bounds(evidence, "economic", published.perspectives["economic"]).set_index("group")
+    bounds = implied_price_bounds(evidence, "economic", published.benefits["health"]).set_index("group")
     assert bounds.loc["SCR IW", "lower_gbp"] == pytest.approx(2.315 * 2115.5 / 0.105)
     assert bounds.loc["SCR IW", "upper_gbp"] == pytest.approx(2.325 * 2116.5 / 0.095)
     assert bounds.loc["All OOW", "upper_gbp"] == pytest.approx(1.225 * 3162.5 / 0.075)
-    interval = implied_price_interval(evidence, "economic", published.perspectives["economic"])
+    interval = implied_price_interval(evidence, "economic", published.benefits["health"])
     assert interval == pytest.approx((2.315 * 2115.5 / 0.105, 2.025 * 2416.5 / 0.095))
     assert interval == pytest.approx((46_650, 51_500), abs=20)
 
 
 def test_the_price_of_employment_is_what_two_rounded_returns_allow(evidence, published):
-    interval = implied_price_interval(evidence, "financial", published.perspectives["financial"])
+    interval = implied_price_interval(evidence, "financial", published.benefits["work"])
     assert interval == pytest.approx((0.015 * 2115.5 / 0.035, 0.015 * 3893.5 / 0.035))
 
 
@@ -41,7 +39,7 @@ def test_pooled_costs_are_the_printed_ones(evidence):
 
 def test_each_return_comes_from_its_own_draw(drawn, economics, evidence):
     impact = drawn["posterior"]["impact"].sel(outcome="health")
-    price = economics["price"].sel(perspective="economic")
+    price = economics["price"].sel(benefit="health")
     ratio = economics["benefit_cost_ratio"].sel(perspective="economic")
     weight = evidence.treated
     for group, cost in (("SCR IW", 2116.0), ("WMCA", 3893.0)):
@@ -55,7 +53,7 @@ def test_each_return_comes_from_its_own_draw(drawn, economics, evidence):
 
 def test_shuffled_impacts_and_a_cost_per_participant_are_found_out(drawn, economics, evidence):
     impact = drawn["posterior"]["impact"].sel(outcome="health", group="WMCA")
-    price = economics["price"].sel(perspective="economic")
+    price = economics["price"].sel(benefit="health")
     ratio = economics["benefit_cost_ratio"].sel(perspective="economic", group="WMCA")
     shuffled = impact.copy(data=np.random.default_rng(1).permutation(impact.to_numpy().ravel()).reshape(impact.shape))
     participants = evidence.samples.query("measure == 'management information sample'").set_index("group")["people"]
@@ -118,18 +116,20 @@ def test_the_same_seed_draws_the_same_prices_and_another_does_not(drawn, publish
     assert abs(np.corrcoef(prices.to_numpy())[0, 1]) < 0.1
 
 
-def test_prices_are_uniform_on_their_interval(drawn):
-    draws = price_draws((2.0, 4.0), drawn["posterior"]["impact"], seed=3).to_numpy()
-    assert (draws.min() >= 2.0, draws.max() <= 4.0) == (True, True)
-    error = 4 / np.sqrt(12 * draws.size) * 2
-    assert abs(draws.mean() - 3.0) < error
+def test_prices_are_uniform_on_their_interval(economics, evidence, published):
+    draws = economics["price"].sel(benefit="health").to_numpy()
+    low, high = implied_price_interval(evidence, "economic", published.benefits["health"])
+    assert (draws.min() >= low, draws.max() <= high) == (True, True)
+    error = (high - low) / np.sqrt(12 * draws.size)
+    assert abs(draws.mean() - (low + high) / 2) < 4 * error
 
 
-def test_draws_that_do_not_line_up_are_an_error(drawn):
-    impact = drawn["posterior"]["impact"].sel(outcome="health")
-    price = price_draws((1.0, 2.0), impact.isel(draw=slice(0, 500)), seed=1)
-    with pytest.raises(xr.AlignmentError):
-        benefit_per_head(impact, price)
+def test_draws_that_do_not_line_up_are_an_error(drawn, published, evidence, economics):
+    few = economics[["benefits.work.price", "benefits.health.price"]].isel(draw=slice(0, 500))
+    with pytest.raises(ImpactError, match="as many as impacts"):
+        appraise(drawn, published, evidence, seed=1, parameters=few)
+    with pytest.raises(ImpactError, match=r"benefits\.work\.price, benefits\.health\.price are needed"):
+        appraise(drawn, published, evidence, seed=1, parameters=economics[["benefits.work.price"]])
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ def test_a_missing_group_or_outcome_is_named(drawn, published, evidence, selecti
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"SCR OOW", "All OOW"]', '"WMCA"]', r"'WMCA' implies no price, because its printed return '£0'"),
-        ('"SCR OOW", "All OOW"]', '"All SCR"]', r"'All SCR' implies no price, because its printed return 'n/c'"),
-        ('outcome = "health"', 'outcome = "wellbeing"', r"no price suits all of them \(SCR IW £"),
+        ('"SCR OOW", "All OOW"]', '"WMCA"]', r"'WMCA' implies no price, because its printed economic return '£0'"),
+        ('"SCR OOW", "All OOW"]', '"All SCR"]', r"'All SCR' implies no price, because its printed economic return 'n/c'"),
+        ('outcome = "health"', 'outcome = "wellbeing"', r"no price suits all of its groups \(SCR IW £"),
     ],
 )
 def test_prices_that_cannot_be_are_refused(tmp_path, evidence, old, new, message):
@@ -157,7 +157,7 @@ def test_prices_that_cannot_be_are_refused(tmp_path, evidence, old, new, message
     path.write_text(spec_path("published", "economic").read_text(encoding="utf-8"), encoding="utf-8")
     edit(path, old, new)
     with pytest.raises(SpecError, match=message):
-        implied_price_interval(evidence, "economic", load_economic_spec(path).perspectives["economic"])
+        implied_price_interval(evidence, "economic", load_economic_spec(path).benefits["health"])
 
 
 def test_the_summary_counts_draws_above_one(economics):

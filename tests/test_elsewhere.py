@@ -456,7 +456,7 @@ def test_units_and_groups_mistaken_give_other_returns(impact, returns, evidence,
     other = appraise(from_posterior(impact, units=OURS, groups=swapped), published, evidence, seed=1)[
         "benefit_cost_ratio"
     ]
-    by_employment = returns["outcome"] == "employment"
+    by_employment = returns["perspective"] == "financial"
     assert by_employment.any()
     np.testing.assert_allclose(divided.where(by_employment) * 100, returns.where(by_employment))
     np.testing.assert_allclose(small.where(by_employment) / 100, ours.where(by_employment))

@@ -163,7 +163,7 @@ def test_draws_made_elsewhere_must_have_converged_too(drawn, evidence, primary, 
 def test_a_spec_with_one_perspective_is_reported(drawn, evidence, primary, published, tmp_path):
     financial = published.model_copy(update={"perspectives": {"financial": published.perspectives["financial"]}})
     analysis = analyse(drawn, evidence, primary, financial, seed=1)
-    assert significance_filter(analysis.returns, analysis.comparison) == []
+    assert significance_filter(analysis.returns, analysis.comparison, analysis.prices) == []
     text = (write(analysis, tmp_path / "mine") / "report.html").read_text(encoding="utf-8")
     assert "Financial benefit of each £1" in text
     assert "Economic benefit of each £1" not in text
@@ -193,13 +193,13 @@ def test_the_page_holds_everything_and_asks_for_nothing(analysis, written):
     text = " ".join(page.words)
     for table in (
         impacts_table(analysis.impacts),
-        returns_table(analysis.returns),
+        returns_table(analysis.returns, analysis.prices),
         comparison_table(analysis.comparison),
     ):
         assert all(cell in page.words for row in table.rows for cell in row if cell)
     assert "Misprint of 0.09" in text
     assert "978-1-78659-516-4" in text
-    assert all(sentence in text for sentence in significance_filter(analysis.returns, analysis.comparison))
+    assert all(sentence in text for sentence in significance_filter(analysis.returns, analysis.comparison, analysis.prices))
     assert "£46,642 to £51,510" in text
 
 
@@ -212,7 +212,7 @@ def test_text_from_a_spec_is_escaped(drawn, evidence, primary, published, tmp_pa
 
 
 def test_the_filter_is_explained_with_its_numbers(analysis):
-    (sentence,) = significance_filter(analysis.returns, analysis.comparison)
+    (sentence,) = significance_filter(analysis.returns, analysis.comparison, analysis.prices)
     row = analysis.returns.query("perspective == 'economic' and group == 'WMCA'").iloc[0]
     for part in (
         "WMCA",
@@ -224,7 +224,7 @@ def test_the_filter_is_explained_with_its_numbers(analysis):
     ):
         assert part in sentence
     starred = analysis.comparison.assign(stars="*")
-    assert significance_filter(analysis.returns, starred) == []
+    assert significance_filter(analysis.returns, starred, analysis.prices) == []
 
 
 def test_what_limits_say_is_so(evidence, primary):

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from hlt_bayes.cli.appraisal import appraise, assumptions, voi
 from hlt_bayes.cli.checks import check_app
 from hlt_bayes.cli.display import console, show
 from hlt_bayes.cli.options import EngineName, EvidencePath, Overwrite, Seed, Smallest, exit_codes, smallest_effects
@@ -29,6 +30,8 @@ evidence_app = typer.Typer(
 )
 app.add_typer(evidence_app, name="evidence")
 app.add_typer(check_app, name="check")
+for verb in (appraise, voi, assumptions):
+    app.command()(verb)
 
 
 @app.command()
@@ -42,6 +45,12 @@ def run(
     economics: Annotated[
         str | None, typer.Option(help="Economic spec: a shipped name, or a path. [default: published]")
     ] = None,
+    components: Annotated[
+        str,
+        typer.Option(
+            help="Spec of component prices beside it, or none. [default: green-book; none for own trials, --economics]"
+        ),
+    ] = "",
     evidence: EvidencePath = None,
     engine: EngineName = None,
     smallest: Smallest = None,
@@ -54,6 +63,7 @@ def run(
         spec,
         moderators,
         economics,
+        components,
         evidence,
         out,
         engine=engine,

@@ -13,6 +13,7 @@ def run_analysis(
     spec: str,
     moderators: str,
     economics: str | None,
+    components: str,
     path: Path | None,
     out: Path,
     *,
@@ -24,11 +25,12 @@ def run_analysis(
     """Run it; see ``hlt-bayes run --help``."""
     # The libraries behind these take seconds to import: --help must not wait for them.
     from hlt_bayes.analysis import analyse
-    from hlt_bayes.economics import price_intervals
+    from hlt_bayes.economics import refuse_what_cannot_be_valued
     from hlt_bayes.evidence import load_evidence
     from hlt_bayes.fitting import fit
     from hlt_bayes.moderation import moderation_summary
     from hlt_bayes.report import check_target, write_result
+    from hlt_bayes.report.appraisal import appraisal_tables
     from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table
     from hlt_bayes.report.findings import message
     from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
@@ -43,7 +45,11 @@ def run_analysis(
         economic_spec = None
         if economics is not None or not loaded.costs.empty:
             economic_spec = load_economic_spec(economics or "published")
-            price_intervals(impact_spec.outcomes, economic_spec, loaded)  # refuses now what would fail after the fit
+        components = components or ("none" if loaded.of_own_trials or economics is not None else "green-book")
+        component_spec = None if components == "none" else load_economic_spec(components)
+        for one in filter(None, (economic_spec, component_spec)):
+            # Refuses now what would fail after the fit.
+            refuse_what_cannot_be_valued(impact_spec.outcomes, one, loaded)
         seed = impact_spec.sampling.seed if seed is None else seed
         tree = fit(impact_spec, loaded, engine=engine_of(engine), seed=seed, progress=stages.enter)
         moderated = None
@@ -51,13 +57,24 @@ def run_analysis(
             moderated_tree = fit(moderated_spec, loaded, seed=seed, progress=stages.enter)
             moderated = moderation_summary(moderated_tree, moderated_spec)
         stages.enter("Valuing and comparing")
-        analysis = analyse(tree, loaded, impact_spec, economic_spec, seed=seed, smallest=smallest, moderation=moderated)
+        analysis = analyse(
+            tree,
+            loaded,
+            impact_spec,
+            economic_spec,
+            seed=seed,
+            smallest=smallest,
+            moderation=moderated,
+            components=component_spec,
+        )
         stages.enter("Writing the result")
         files = {"impact": spec_path(spec, "impact")}
         if moderated is not None:
             files["moderators"] = spec_path(moderators, "impact")
         if economic_spec is not None:
             files["economic"] = spec_path(economics or "published", "economic")
+        if component_spec is not None:
+            files["components"] = spec_path(components, "economic")
         write_result(analysis, out, spec_files=files, overwrite=overwrite, seconds=stages.seconds)
     screen = console()
     tables = [
@@ -65,7 +82,8 @@ def run_analysis(
         estimands_table(analysis.estimands),
     ]
     if economic_spec is not None:
-        tables.append(returns_table(analysis.returns))
+        tables.append(returns_table(analysis.returns, analysis.prices))
+    tables += appraisal_tables(analysis.appraisal)
     tables.append(comparison_table(analysis.comparison))
     if analysis.moderation is not None:
         tables += [slopes_table(analysis.moderation), counterfactuals_table(analysis.moderation)]

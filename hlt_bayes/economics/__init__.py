@@ -1,13 +1,61 @@
-"""From impact draws to money: prices, costs, returns."""
+"""From impact draws to money: prices, costs, benefits, returns, what they hinge on, and what more evidence is worth."""
 
-from hlt_bayes.economics.prices import implied_price_bounds, implied_price_interval
-from hlt_bayes.economics.returns import RETURN_COLUMNS, appraise, price_intervals, return_summary
+from hlt_bayes.economics.appraisal import appraise, refuse_what_cannot_be_valued
+from hlt_bayes.economics.costs import Volume, cost_per_head
+from hlt_bayes.economics.drivers import IMPACT, assumptions, quantity_label, tornado, variance_shares
+from hlt_bayes.economics.information import evpi, evppi, new_trial, people_concerned
+from hlt_bayes.economics.money import Money
+from hlt_bayes.economics.prices import implied_price_bounds, implied_price_interval, implied_prices
+from hlt_bayes.economics.published import STEPS, published_analysis, walk, years_presupposed
+from hlt_bayes.economics.streaming import stream_returns
+from hlt_bayes.economics.summaries import (
+    PRICE_COLUMNS,
+    RETURN_COLUMNS,
+    SUSTAINED_JOB,
+    acceptability,
+    acceptability_of_price,
+    benefit_summary,
+    cost_effectiveness,
+    effects_per_head,
+    price_table,
+    return_summary,
+)
+from hlt_bayes.economics.unprinted import value_of_unprinted
+from hlt_bayes.economics.volume import volume_curve
 
 __all__ = [
+    "IMPACT",
+    "PRICE_COLUMNS",
     "RETURN_COLUMNS",
+    "STEPS",
+    "SUSTAINED_JOB",
+    "Money",
+    "Volume",
+    "acceptability",
+    "acceptability_of_price",
     "appraise",
+    "assumptions",
+    "benefit_summary",
+    "cost_effectiveness",
+    "cost_per_head",
+    "effects_per_head",
+    "evpi",
+    "evppi",
     "implied_price_bounds",
     "implied_price_interval",
-    "price_intervals",
+    "implied_prices",
+    "new_trial",
+    "people_concerned",
+    "price_table",
+    "published_analysis",
+    "quantity_label",
+    "refuse_what_cannot_be_valued",
     "return_summary",
+    "stream_returns",
+    "tornado",
+    "value_of_unprinted",
+    "variance_shares",
+    "volume_curve",
+    "walk",
+    "years_presupposed",
 ]

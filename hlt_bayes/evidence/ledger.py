@@ -131,6 +131,10 @@ class Evidence:
     @property
     def samples(self) -> pd.DataFrame:
         """People per ``measure`` (recruits, samples achieved by each survey), group and arm."""
+        return self._samples.copy()
+
+    @cached_property
+    def _samples(self) -> pd.DataFrame:
         ledger = self._ledger.dropna(subset="value")
         cells = ledger[(ledger["unit"] == "people") & (ledger["arm"] != "") & (ledger["category"] == "")]
         cells = cells.drop_duplicates(QUANTITY).rename(columns={"value": "people"}).astype({"people": int})
@@ -147,6 +151,12 @@ class Evidence:
         """Recruits randomised to treatment per trial group: the weights of every pooled row."""
         recruits = self.arm_sizes("recruits").reindex(index=list(self.groups), columns=list(ARMS))
         return recruits["treatment"]
+
+    @property
+    def planned(self) -> pd.Series:
+        """People who were planned to be randomised to treatment, per trial group or pooled row that a plan names."""
+        cells = self._ledger[(self._ledger["measure"] == "planned recruits") & (self._ledger["arm"] == "treatment")]
+        return cells.drop_duplicates(QUANTITY).set_index("group")["value"].astype(int)
 
     @property
     def employment_rates(self) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from hlt_bayes.analysis import Analysis
 from hlt_bayes.evidence import Evidence
+from hlt_bayes.report.appraisal import component_findings
 from hlt_bayes.report.delivery import what_delivery_explains
 from hlt_bayes.report.tables import as_printed, per_pound, percent, pounds, price_in_words
 from hlt_bayes.specs import ImpactSpec
@@ -14,25 +15,31 @@ from hlt_bayes.specs import ImpactSpec
 def message(analysis: Analysis) -> list[str]:
     """Sentences that stand below the tables on the screen, and above them on the page."""
     return [
-        *significance_filter(analysis.returns, analysis.comparison),
+        *significance_filter(analysis.returns, analysis.comparison, analysis.prices),
+        *component_findings(analysis.appraisal),
         *what_delivery_explains(analysis.moderation),
         *conflicts(analysis.comparison),
     ]
 
 
-def significance_filter(returns: pd.DataFrame, comparison: pd.DataFrame) -> list[str]:
+def significance_filter(returns: pd.DataFrame, comparison: pd.DataFrame, prices: pd.DataFrame) -> list[str]:
     """Sentences on each printed economic return of £0 whose impact had no star.
 
     Parameters
     ----------
-    returns, comparison
-        Tables of ``return_summary`` and ``compare``.
+    returns, comparison, prices
+        Tables of ``return_summary``, ``compare`` and ``price_table``; returns at a price that is not implied by printed
+        returns say nothing of the filter.
     """
+    if not (returns["perspective"] == "economic").any() or not prices["implied"].all():
+        return []
+    price = prices[prices["perspective"] == "economic"].iloc[0]
+    outcome = str(price["outcome"])
     zero = returns[(returns["perspective"] == "economic") & (returns["published"] == 0)]
     cells = comparison.set_index(["outcome", "group"])
     sentences = []
     for _, row in zero.iterrows():
-        group, outcome = row["group"], row["outcome"]
+        group = row["group"]
         cell = cells.loc[(outcome, group)]
         if cell["stars"]:
             continue
@@ -40,7 +47,7 @@ def significance_filter(returns: pd.DataFrame, comparison: pd.DataFrame) -> list
         sentences.append(
             f"{group}'s published economic return of £0 comes from a rule, not from an estimate: its printed "
             f"{outcome} impact, {as_printed(cell['text'])}, had no star and counts as none. Valued as that of the "
-            f"other groups ({price_in_words(row)}), it returns {unfiltered} gross for each £1. Pooled with the other "
+            f"other groups ({price_in_words(price)}), it returns {unfiltered} gross for each £1. Pooled with the other "
             f"groups, the return has posterior mean {mean} (89% interval {low} to {high}) and exceeds £1 with "
             f"probability {percent(row['prob_above_one'])}. The step from {unfiltered} to {mean} is pooling, and "
             "depends on the prior of how far groups differ."

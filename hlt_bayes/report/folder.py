@@ -25,11 +25,16 @@ FILES = frozenset(
         "counterfactuals.csv",
         "moderators.nc",
         "returns.csv",
+        "appraisal.csv",
+        "benefits.csv",
+        "walk.csv",
         "comparison.csv",
         "impacts.png",
         "impacts.svg",
         "returns.png",
         "returns.svg",
+        "walk.png",
+        "walk.svg",
         "report.html",
     }
 )
@@ -64,6 +69,21 @@ CHECK_FILES = frozenset(
     }
 )
 """All that a written check may hold."""
+
+APPRAISAL_FILES = frozenset(
+    {
+        MANIFEST,
+        *(f"{name}.csv" for name in ("returns", "benefits", "prices", "cost_effectiveness", "walk", "volume")),
+        *(f"{name}.csv" for name in ("acceptability", "acceptability_qaly", "tornado", "evppi", "trials", "unprinted")),
+        *(
+            f"{name}.{ending}"
+            for name in ("returns", "walk", "volume", "acceptability", "acceptability_qaly", "tornado", "trials")
+            for ending in ("png", "svg")
+        ),
+        *(f"plane_{name}.{ending}" for name in ("jobs", "qalys") for ending in ("png", "svg")),
+    }
+)
+"""All that a written appraisal, or what more evidence is worth to it, may hold."""
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
@@ -104,7 +124,7 @@ def foreign_content(folder: Path) -> str:
         (
             path.name
             for path in sorted(folder.iterdir())
-            if path.name not in FILES | TRIAL_FILES | CHECK_FILES or path.is_dir()
+            if path.name not in FILES | TRIAL_FILES | CHECK_FILES | APPRAISAL_FILES or path.is_dir()
         ),
         "",
     )

@@ -9,8 +9,9 @@ from importlib.metadata import version
 import jinja2
 
 from hlt_bayes.analysis import Analysis
-from hlt_bayes.economics import implied_price_bounds, implied_price_interval
+from hlt_bayes.economics import implied_price_bounds
 from hlt_bayes.evidence.structure import Document
+from hlt_bayes.report.appraisal import appraisal_tables
 from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table
 from hlt_bayes.report.findings import headline, limits, message
 from hlt_bayes.report.tables import Table, comparison_table, impacts_table, price_range, returns_table
@@ -25,6 +26,8 @@ FIGURE_TEXTS = {
     "impacts": "Forest plot: for each outcome and group, the printed impact with an interval from its recovered "
     "standard error, and below it the posterior mean with its 89 % and 95 % intervals. The numbers stand in the "
     "tables of impacts and of the comparison.",
+    "walk": "For each group, the economic return as published, then without the significance filter, with standard "
+    "errors, pooled, with non-respondents, and at component prices. The numbers stand in the table of the steps.",
     "returns": "For each group, the posterior distribution of the benefit per £1 with its mean and 89 % interval, the "
     "published return, the return of the printed impact, and a line at £1. The numbers stand in the table of returns.",
 }
@@ -55,7 +58,8 @@ def page(analysis: Analysis, pictures: Mapping[str, str]) -> str:
         impacts=impacts_table(analysis.impacts, of_all_randomised=analysis.impact_spec.nonresponse is not None),
         estimands=estimands_table(analysis.estimands),
         delivery=_delivery_tables(analysis),
-        returns=returns_table(analysis.returns),
+        returns=returns_table(analysis.returns, analysis.prices),
+        appraisal=appraisal_tables(analysis.appraisal),
         comparison=comparison_table(analysis.comparison),
         prices=_prices_table(analysis),
         assumptions=_assumptions_table(analysis),
@@ -88,17 +92,22 @@ def _worst(analysis: Analysis) -> dict[str, str]:
 
 def _prices_table(analysis: Analysis) -> Table:
     rows: list[tuple[str, str, str]] = []
-    perspectives = analysis.economic_spec.perspectives if analysis.economic_spec else {}
-    for name, valued in perspectives.items():
-        bounds = implied_price_bounds(analysis.evidence, name, valued)
-        rows += [(name, row["group"], price_range(row["lower_gbp"], row["upper_gbp"])) for _, row in bounds.iterrows()]
-        used = implied_price_interval(analysis.evidence, name, valued)
-        rows.append((name, "all of them: used", price_range(*used)))
+    spec, notes = analysis.economic_spec, []
+    for _, price in analysis.prices.iterrows():
+        if spec is None or not price["implied"]:
+            continue
+        perspective, benefit = price["perspective"], spec.benefits[price["benefit"]]
+        bounds = implied_price_bounds(analysis.evidence, perspective, benefit)
+        rows += [
+            (perspective, row["group"], price_range(row["lower_gbp"], row["upper_gbp"])) for _, row in bounds.iterrows()
+        ]
+        rows.append((perspective, "all of them: used", price_range(price["lower_gbp"], price["upper_gbp"])))
+        notes.append(f"{perspective}: {benefit.price.unit}. {benefit.price.why}")
     return Table(
         title="Prices that the published returns imply",
         columns=("Benefit", "Group", "Price"),
         rows=tuple(rows),
-        notes=tuple(f"{name}: {p.price.unit}. {p.price.why}" for name, p in perspectives.items()),
+        notes=tuple(notes),
     )
 
 
@@ -106,7 +115,8 @@ def _assumptions_table(analysis: Analysis) -> Table:
     rows = []
     base = dict(stated_figures(analysis.impact_spec))
     moderation_spec = analysis.moderation.spec if analysis.moderation else None
-    for spec in filter(None, (analysis.impact_spec, moderation_spec, analysis.economic_spec)):
+    component_spec = analysis.appraisal.spec if analysis.appraisal else None
+    for spec in filter(None, (analysis.impact_spec, moderation_spec, analysis.economic_spec, component_spec)):
         for key, figure in stated_figures(spec):
             if spec is moderation_spec and base.get(key) == figure:
                 continue

@@ -16,7 +16,7 @@ import pandas as pd
 
 from hlt_bayes.analysis import Analysis
 from hlt_bayes.meta import PooledTrials, plot_funnel, plot_trials
-from hlt_bayes.plots import plot_impacts, plot_returns
+from hlt_bayes.plots import plot_impacts, plot_returns, plot_walk
 from hlt_bayes.report.folder import FORMAT, MANIFEST, file_sha256, replacing
 from hlt_bayes.report.page import page
 from hlt_bayes.specs import EconomicSpec, ImpactSpec, Spec
@@ -63,15 +63,27 @@ def write_result(
             _write_draws(analysis.moderation.draws, staging / "moderators.nc")
             analysis.moderation.slopes.to_csv(staging / "moderators.csv", index=False)
             analysis.moderation.counterfactuals.to_csv(staging / "counterfactuals.csv", index=False)
+        for name, table in _appraisal_tables(analysis).items():
+            table.to_csv(staging / f"{name}.csv", index=False)
         figures = {"impacts": plot_impacts(analysis.comparison)}
         if analysis.economic_spec is not None:
             figures["returns"] = plot_returns(analysis.draws["economics"].dataset)
+        if analysis.appraisal is not None and len(analysis.appraisal.walk):
+            figures["walk"] = plot_walk(analysis.appraisal.walk)
         origin = f"hlt-bayes, {', '.join(f'{spec.name} {spec.fingerprint}' for spec in _specs(analysis).values())}"
         origin += f", evidence {analysis.evidence.sha256}"
         pictures = {name: _save(figure, staging / name, origin) for name, figure in figures.items()}
         (staging / "report.html").write_text(page(analysis, pictures), encoding="utf-8")
         _write_manifest(staging, seed=analysis.seed, inputs=_inputs(analysis, spec_files), seconds=seconds())
     return target
+
+
+def _appraisal_tables(analysis: Analysis) -> dict[str, pd.DataFrame]:
+    """Tables of the appraisal by component prices, by the name of their file."""
+    if analysis.appraisal is None:
+        return {}
+    tables = {"appraisal": analysis.appraisal.returns, "benefits": analysis.appraisal.benefits}
+    return {**tables, "walk": analysis.appraisal.walk} if len(analysis.appraisal.walk) else tables
 
 
 def write_trials(trials: PooledTrials, folder: str | Path, *, spec_file: Path, overwrite: bool = False) -> Path:
@@ -101,11 +113,11 @@ def write_check(
     figures: Mapping[str, Figure],
     folder: str | Path,
     *,
-    specs: Mapping[str, ImpactSpec],
+    specs: Mapping[str, Spec],
     seed: int,
     overwrite: bool = False,
 ) -> Path:
-    """Write the tables and figures of a check, by name, and a manifest; the folder appears whole or not at all.
+    """Write tables and figures by name, and a manifest; the folder appears whole or not at all.
 
     Raises
     ------
@@ -139,7 +151,11 @@ def _specs(analysis: Analysis) -> dict[str, ImpactSpec | EconomicSpec]:
     specs: dict[str, ImpactSpec | EconomicSpec] = {"impact": analysis.impact_spec}
     if analysis.moderation is not None:
         specs["moderators"] = analysis.moderation.spec
-    return specs if analysis.economic_spec is None else specs | {"economic": analysis.economic_spec}
+    if analysis.economic_spec is not None:
+        specs["economic"] = analysis.economic_spec
+    if analysis.appraisal is not None:
+        specs["components"] = analysis.appraisal.spec
+    return specs
 
 
 def _write_draws(draws: xr.DataTree, file: Path) -> None:

@@ -68,8 +68,14 @@ def _notes_of_ours(*, of_all_randomised: bool) -> tuple[str, ...]:
     )
 
 
-def returns_table(returns: pd.DataFrame) -> Table:
-    """Show ``hlt_bayes.economics.return_summary``."""
+def returns_table(returns: pd.DataFrame, prices: pd.DataFrame) -> Table:
+    """Show ``hlt_bayes.economics.return_summary`` beside what was published.
+
+    Parameters
+    ----------
+    returns, prices
+        Tables of ``return_summary`` and ``price_table``.
+    """
     rows = []
     for _, row in returns.sort_values("perspective", kind="stable").iterrows():
         perspective = row["perspective"]
@@ -90,12 +96,9 @@ def returns_table(returns: pd.DataFrame) -> Table:
         columns=("Benefit", "Group", "Cost", "Published", "No filter", "Mean", "89% interval", "P(>£1)"),
         rows=tuple(rows),
         notes=(
-            *(
-                f"{row['perspective'].capitalize()}: {row['outcome']} at {price_in_words(row)} (from printed returns)."
-                for _, row in returns.drop_duplicates("perspective").iterrows()
-            ),
+            *(_priced(row) for _, row in prices.iterrows()),
             "Published: an impact without a star counts as none. No filter: the printed impact at the mean price, "
-            "star or not; where a return above £0 is printed the two agree by construction. Mean, interval, P: this "
+            f"star or not{_BY_CONSTRUCTION if prices['implied'].all() else ''}. Mean, interval, P: this "
             "re-analysis, every posterior draw, nothing set to zero.",
             "Returns are read as gross of cost, which is a choice: the report calls the financial ones net.",
             f"{MISSING}: not calculated in the report. Cost: £ per person randomised to treatment.",
@@ -103,10 +106,17 @@ def returns_table(returns: pd.DataFrame) -> Table:
     )
 
 
+_BY_CONSTRUCTION = "; where a return above £0 is printed the two agree by construction"
+
+
+def _priced(row: pd.Series) -> str:
+    where = "from printed returns" if row["implied"] else f"{row['price_year']} prices, 89% interval"
+    return f"{row['perspective'].capitalize()}: {row['outcome']} at {price_in_words(row)} ({where})."
+
+
 def price_in_words(row: pd.Series) -> str:
-    """Say at which price a row of ``return_summary`` values its outcome."""
-    unit = row["price_unit"].removeprefix("GBP ")
-    return f"{price_range(row['price_lower_gbp'], row['price_upper_gbp'])} {unit}"
+    """Say at which price a row of ``hlt_bayes.economics.price_table`` values its outcome."""
+    return f"{price_range(row['lower_gbp'], row['upper_gbp'])} {row['unit'].removeprefix('GBP ')}"
 
 
 def price_range(lower: float, upper: float) -> str:

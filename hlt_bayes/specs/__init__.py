@@ -1,6 +1,17 @@
 """Analysis specs: TOML files read into closed, frozen tables."""
 
-from hlt_bayes.specs.economic import EconomicSpec, Perspective, load_economic_spec
+from hlt_bayes.specs.economic import (
+    Benefit,
+    Decision,
+    EconomicSpec,
+    FixedPrice,
+    FollowUp,
+    ImpliedPrice,
+    Persistence,
+    Perspective,
+    PerspectiveName,
+    load_economic_spec,
+)
 from hlt_bayes.specs.impact import (
     Figure,
     ImpactSpec,
@@ -21,9 +32,14 @@ from hlt_bayes.specs.impact import (
 from hlt_bayes.specs.reading import Spec, models_folder, read_spec, shipped_specs, spec_path, stated_figures
 
 __all__ = [
+    "Benefit",
+    "Decision",
     "EconomicSpec",
     "Figure",
+    "FixedPrice",
+    "FollowUp",
     "ImpactSpec",
+    "ImpliedPrice",
     "Interval",
     "Joint",
     "Known",
@@ -31,7 +47,9 @@ __all__ = [
     "Moderator",
     "Nonresponse",
     "OutcomeName",
+    "Persistence",
     "Perspective",
+    "PerspectiveName",
     "PooledRows",
     "RiskDifference",
     "Sampling",

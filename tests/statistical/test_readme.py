@@ -24,9 +24,9 @@ FIGURE = REFERENCE / "returns.png"
 
 def blocks(analysis):
     return {
-        "message": "\n\n".join(significance_filter(analysis.returns, analysis.comparison)),
+        "message": "\n\n".join(significance_filter(analysis.returns, analysis.comparison, analysis.prices)),
         "impacts": markdown(impacts_table(analysis.impacts)),
-        "returns": markdown(returns_table(analysis.returns)),
+        "returns": markdown(returns_table(analysis.returns, analysis.prices)),
         "comparison": markdown(comparison_table(analysis.comparison)).replace(" * |", r" \* |"),
         "limits": "\n".join(f"- {limit}" for limit in LIMITS),
     }
@@ -104,7 +104,7 @@ def test_impacts_are_those_of_a_fresh_fit(readme, reanalysis):
 
 def test_returns_are_those_of_a_fresh_fit(readme, reanalysis):
     ratio = reanalysis.draws["economics"]["benefit_cost_ratio"]
-    fresh = returns_table(reanalysis.returns).rows
+    fresh = returns_table(reanalysis.returns, reanalysis.prices).rows
     ordered = reanalysis.returns.sort_values("perspective", kind="stable")
     for cells, exact, (_, row) in zip(rows(readme, "returns"), fresh, ordered.iterrows(), strict=True):
         assert tuple(cells[:5]) == exact[:5]

@@ -65,7 +65,7 @@ def test_the_main_job_prints_its_tables_and_writes_the_same_draws(tmp_path, fitt
     assert result.returncode == 0, result.stderr
     for table in (
         impacts_table(reanalysis.impacts),
-        returns_table(reanalysis.returns),
+        returns_table(reanalysis.returns, reanalysis.prices),
         comparison_table(reanalysis.comparison),
     ):
         assert table.title in result.stdout

@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 from scipy.special import logsumexp, ndtri
 
 from hlt_bayes.errors import SpecError
-from hlt_bayes.strict import Finite, Frozen, Positive, Words
-
-if TYPE_CHECKING:
-    from pytensor.tensor import TensorVariable
+from hlt_bayes.priors.stated import Sourced
+from hlt_bayes.strict import Finite, Frozen, Positive
 
 DegreesOfFreedom = Annotated[float, Field(ge=1, le=1000)]
 Array = Any
 """A number or an array of NumPy."""
-
-
-class Reasoned(Frozen):
-    """A stated choice: why it is what it is, and where it comes from.
-
-    ``source`` is ``"assumption"`` where no document states it.
-    """
-
-    why: Words
-    source: Words
-
-    def __str__(self) -> str:
-        """Say what is stated, without its unit, reason and source."""
-        stated = self.model_dump(exclude={"unit", "why", "source"})
-        said = {key: ", ".join(value) if isinstance(value, list) else value for key, value in stated.items()}
-        return "; ".join(
-            f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in said.items()
-        )
-
-
-class Sourced(Reasoned):
-    """A stated figure, with its unit."""
-
-    unit: Words
 
 
 class Family(Sourced):
@@ -311,33 +285,6 @@ class _Any(Frozen):
         | LogNormalPrior,
         Field(discriminator="family"),
     ]
-
-
-def prior_variable(name: str, priors: Mapping[str, Family], *, dim: str) -> TensorVariable:
-    """Add the random variable ``name`` {dim} to the model in context, one prior per coordinate of ``dim``.
-
-    Where the priors are of several families, each coordinate is a variable of its own, and ``name`` stacks them.
-    """
-    import pymc as pm
-
-    families = {type(prior) for prior in priors.values()}
-    sizes = {len(prior.weights) for prior in priors.values() if isinstance(prior, NormalMixturePrior)}
-    if len(families) > 1 or len(sizes) > 1:
-        each = [_variable(f"{name}_{key}", [prior]) for key, prior in priors.items()]
-        return pm.Deterministic(name, pm.math.stack(each), dims=dim)
-    return _variable(name, list(priors.values()), dims=dim)
-
-
-def _variable(name: str, priors: Sequence[Family], *, dims: str | None = None) -> TensorVariable:
-    import pymc as pm
-
-    parameters = {
-        argument: np.array([getattr(prior, key) for prior in priors])
-        for key, argument in priors[0].pymc_parameters.items()
-    }
-    if dims is None:
-        parameters = {argument: values[0] for argument, values in parameters.items()}
-    return getattr(pm, priors[0].pymc_name)(name, **parameters, dims=dims)
 
 
 def _log_normal(z: Array) -> Array:

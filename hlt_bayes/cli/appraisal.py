@@ -1,0 +1,273 @@
+"""What a commissioner asks: what £1 returns and what that hinges on, what more evidence is worth, what is assumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import typer
+
+from hlt_bayes.cli.display import console, show
+from hlt_bayes.cli.options import EngineName, EvidencePath, Overwrite, Seed, engine_of, exit_codes
+from hlt_bayes.cli.stages import Stages
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+    from hlt_bayes.evidence import Evidence
+    from hlt_bayes.specs import EconomicSpec, ImpactSpec
+
+SpecName = Annotated[str, typer.Option(help="Impact spec: a shipped name, or the path of a .toml file.")]
+EconomicsName = Annotated[str, typer.Option(help="Economic spec: a shipped name, or the path of a .toml file.")]
+Posterior = Annotated[
+    Path | None, typer.Option(help="posterior.nc of a result, in place of a new fit (give its --spec, too).")
+]
+PerspectiveChoice = Annotated[Literal["financial", "economic"], typer.Option(help="Whose costs and benefits.")]
+OutFolder = Annotated[Path | None, typer.Option(help="Folder for the tables and figures.")]
+ACCEPTED = tuple(step / 20 for step in range(101))
+QALY_VALUES = tuple(range(0, 120_001, 2_500))
+
+
+class Question(NamedTuple):
+    """What a verb starts from."""
+
+    impact_spec: ImpactSpec
+    economic_spec: EconomicSpec
+    evidence: Evidence
+    tree: xr.DataTree
+    seed: int
+
+
+@exit_codes()
+def appraise(
+    spec: SpecName = "primary",
+    economics: EconomicsName = "green-book",
+    evidence: EvidencePath = None,
+    posterior: Posterior = None,
+    volume: Annotated[
+        Literal["actual", "planned"],
+        typer.Option(help="planned: what the same service would have returned at its planned size."),
+    ] = "actual",
+    group: Annotated[str, typer.Option(help="Whose return is taken apart. [default: the last trial group]")] = "",
+    engine: EngineName = None,
+    out: OutFolder = None,
+    seed: Seed = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Value impacts by component: costs, benefits, what £1 returns, and what that hinges on."""
+    from hlt_bayes.analysis import component_appraisal
+    from hlt_bayes.economics import acceptability, acceptability_of_price, quantity_label, tornado, volume_curve
+    from hlt_bayes.report import check_target, write_check
+    from hlt_bayes.report.appraisal import appraisal_tables, component_findings, tornado_table, volume_table
+    from hlt_bayes.specs import load_economic_spec
+
+    if out is not None:
+        check_target(out, overwrite=overwrite)
+    with Stages() as stages:
+        asked = _question(spec, economics, evidence, posterior, engine, seed, stages)
+        chosen = _group(group, asked.evidence)
+        stages.enter("Valuing")
+        published = None if asked.evidence.returns.empty else load_economic_spec("published")
+        appraisal = component_appraisal(
+            asked.tree,
+            asked.evidence,
+            asked.impact_spec,
+            asked.economic_spec,
+            published=published,
+            seed=asked.seed,
+            volume=volume,
+        )
+        stages.enter("Moving one quantity at a time")
+        moved = tornado(asked.tree, asked.economic_spec, asked.evidence, seed=asked.seed)
+        labels = {key: quantity_label(key, asked.economic_spec) for key in moved["quantity"].unique()}
+        frames = {
+            "returns": appraisal.returns,
+            "benefits": appraisal.benefits,
+            "prices": appraisal.prices,
+            "cost_effectiveness": appraisal.cost_effectiveness,
+            "acceptability": acceptability(appraisal.economics, ACCEPTED),
+            "tornado": moved,
+        }
+        by_value = [name for name, one in asked.economic_spec.counted.items() if one.price.unit == "GBP per QALY"]
+        if by_value:
+            drawn = appraisal.economics, asked.tree, asked.evidence
+            frames["acceptability_qaly"] = acceptability_of_price(*drawn, by_value[0], QALY_VALUES)
+        if len(appraisal.walk):
+            frames["walk"] = appraisal.walk
+        if volume == "planned":
+            frames["volume"] = volume_curve(asked.tree, asked.economic_spec, asked.evidence, seed=asked.seed)
+        perspective = list(asked.economic_spec.perspectives)[-1]
+        tables = [
+            *appraisal_tables(appraisal),
+            tornado_table(moved, labels, group=chosen, perspective=perspective),
+            *([volume_table(frames["volume"], perspective=perspective)] if "volume" in frames else []),
+        ]
+        if out is not None:
+            stages.enter("Writing the result")
+            figures = _figures(asked, appraisal.economics, frames, labels, chosen, perspective)
+            specs = {"impact spec": asked.impact_spec, "economic spec": asked.economic_spec}
+            write_check(frames, figures, out, specs=specs, seed=asked.seed, overwrite=overwrite)
+    screen = console()
+    for table in tables:
+        show(table, screen, wrapped=("Component", "Quantity", "Step"))
+    for sentence in component_findings(appraisal):
+        screen.print(sentence, style="bold")
+    if out is not None:
+        screen.print(f"Written: {out}", soft_wrap=True)
+
+
+@exit_codes()
+def voi(
+    spec: SpecName = "primary",
+    economics: EconomicsName = "green-book",
+    evidence: EvidencePath = None,
+    posterior: Posterior = None,
+    group: Annotated[
+        str, typer.Option(help="Trial group of the new trial, and of what was not printed. [default: the last]")
+    ] = "",
+    perspective: PerspectiveChoice = "economic",
+    engine: EngineName = None,
+    out: OutFolder = None,
+    seed: Seed = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Say what it is worth to know more: perfectly, in part, by another trial, and what was not printed."""
+    from hlt_bayes.economics import appraise as value
+    from hlt_bayes.economics import evpi, evppi, new_trial, quantity_label, value_of_unprinted
+    from hlt_bayes.plots import plot_new_trial
+    from hlt_bayes.report import check_target, write_check
+    from hlt_bayes.report.appraisal import evppi_table, new_trial_table, unprinted_table
+
+    if out is not None:
+        check_target(out, overwrite=overwrite)
+    with Stages() as stages:
+        asked = _question(spec, economics, evidence, posterior, engine, seed, stages)
+        chosen = _group(group, asked.evidence)
+        _perspective(perspective, asked.economic_spec)
+        stages.enter("Valuing")
+        drawn = value(asked.tree, asked.economic_spec, asked.evidence, seed=asked.seed)
+        stages.enter("Learning part by part")
+        made_of = (drawn, asked.tree, asked.economic_spec)
+        values = evppi(*made_of, asked.evidence)
+        stages.enter("A new trial")
+        trials = new_trial(*made_of, asked.impact_spec, asked.evidence, group=chosen)
+        stages.enter("What was not printed")
+        ranked = value_of_unprinted(
+            *made_of, asked.impact_spec, asked.evidence, group=chosen, perspective=perspective, seed=asked.seed
+        )
+        perfect = evpi(drawn).sel(perspective=perspective).to_series().rename("value_gbp").reset_index()
+        trials_shown = trials[trials["perspective"] == perspective]
+        if out is not None:
+            stages.enter("Writing the result")
+            frames = {"evppi": values, "trials": trials, "unprinted": ranked}
+            figures = {"trials": plot_new_trial(trials, perspective=perspective)}
+            specs = {"impact spec": asked.impact_spec, "economic spec": asked.economic_spec}
+            write_check(frames, figures, out, specs=specs, seed=asked.seed, overwrite=overwrite)
+    labels = {key: quantity_label(key, asked.economic_spec) for key in asked.economic_spec.quantities()}
+    screen = console()
+    show(evppi_table(values[values["perspective"] == perspective], perfect), screen, wrapped=("Learnt",))
+    show(new_trial_table(trials_shown), screen)
+    show(unprinted_table(ranked, labels, group=chosen), screen, wrapped=("Not printed", "Where"))
+    if out is not None:
+        screen.print(f"Written: {out}", soft_wrap=True)
+
+
+@exit_codes()
+def assumptions(
+    spec: SpecName = "primary",
+    economics: EconomicsName = "green-book",
+    evidence: EvidencePath = None,
+    posterior: Posterior = None,
+    perspective: PerspectiveChoice = "economic",
+    engine: EngineName = None,
+    seed: Seed = None,
+) -> None:
+    """List what an economic spec assumes, by how much of the variance of the return it explains."""
+    from hlt_bayes.economics import appraise as value
+    from hlt_bayes.economics import assumptions as assumed
+    from hlt_bayes.report.appraisal import assumptions_table
+
+    with Stages() as stages:
+        asked = _question(spec, economics, evidence, posterior, engine, seed, stages)
+        _perspective(perspective, asked.economic_spec)
+        stages.enter("Explaining the variance")
+        drawn = value(asked.tree, asked.economic_spec, asked.evidence, seed=asked.seed)
+        listed = assumed(drawn, asked.tree, asked.economic_spec, asked.evidence, perspective=perspective)
+    wrapped = ("Stated", "Unit", "Would be settled by")
+    show(assumptions_table(listed, perspective=perspective), console(), wrapped=wrapped)
+
+
+def _question(
+    spec: str,
+    economics: str,
+    path: Path | None,
+    posterior: Path | None,
+    engine: EngineName,
+    seed: int | None,
+    stages: Stages,
+) -> Question:
+    """Read what is asked, and fit it where no draws are given, by the exact engine where the spec has one."""
+    from hlt_bayes.economics import refuse_what_cannot_be_valued
+    from hlt_bayes.elsewhere import read_result
+    from hlt_bayes.evidence import load_evidence
+    from hlt_bayes.exact import is_exact
+    from hlt_bayes.fitting import fit
+    from hlt_bayes.specs import load_economic_spec, load_impact_spec
+
+    stages.enter("Reading evidence and specs")
+    impact_spec, economic_spec, loaded = load_impact_spec(spec), load_economic_spec(economics), load_evidence(path)
+    refuse_what_cannot_be_valued(impact_spec.outcomes, economic_spec, loaded)
+    seed = impact_spec.sampling.seed if seed is None else seed
+    if posterior is not None:
+        tree = read_result(posterior, impact_spec)
+    else:
+        chosen = engine_of(engine) or ("exact" if is_exact(impact_spec) else None)
+        tree = fit(impact_spec, loaded, engine=chosen, seed=seed, progress=stages.enter)
+    return Question(impact_spec, economic_spec, loaded, tree, seed)
+
+
+def _group(name: str, evidence: Evidence) -> str:
+    from hlt_bayes.errors import SpecError, unknown_name
+
+    if name and name not in evidence.groups:
+        raise SpecError(f"--group: {unknown_name(name, evidence.groups)}")
+    return name or evidence.groups[-1]
+
+
+def _perspective(name: str, spec: EconomicSpec) -> None:
+    from hlt_bayes.errors import SpecError, unknown_name
+
+    if name not in spec.perspectives:
+        raise SpecError(f"--perspective: {unknown_name(name, spec.perspectives)} in economic spec {spec.name!r}")
+
+
+def _figures(
+    asked: Question,
+    economics: xr.Dataset,
+    frames: dict[str, pd.DataFrame],
+    labels: dict[str, str],
+    group: str,
+    perspective: str,
+) -> dict[str, Figure]:
+    """Draw what the tables say, by the name of the file."""
+    from hlt_bayes.economics import SUSTAINED_JOB, effects_per_head
+    from hlt_bayes.plots import plot_acceptability, plot_plane, plot_returns, plot_tornado, plot_volume, plot_walk
+
+    effects = effects_per_head(economics, asked.tree, asked.economic_spec, asked.evidence)
+    figures = {
+        "returns": plot_returns(economics),
+        "acceptability": plot_acceptability(frames["acceptability"], perspective=perspective),
+        "tornado": plot_tornado(frames["tornado"], labels, group=group, perspective=perspective),
+    }
+    for name, effect in (("plane_jobs", SUSTAINED_JOB), ("plane_qalys", "QALY")):
+        if effect in effects:
+            figures[name] = plot_plane(effects[effect], economics["cost_per_head"], unit=f"{effect}s")
+    if "acceptability_qaly" in frames:
+        figures["acceptability_qaly"] = plot_acceptability(frames["acceptability_qaly"], perspective=perspective)
+    if "walk" in frames:
+        figures["walk"] = plot_walk(frames["walk"])
+    if "volume" in frames:
+        figures["volume"] = plot_volume(frames["volume"], perspective=perspective)
+    return figures

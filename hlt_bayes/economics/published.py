@@ -1,0 +1,334 @@
+"""What the published evaluation did, repeated; and the walk from its returns to ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+from hlt_bayes.economics.appraisal import appraise
+from hlt_bayes.economics.costs import cost_per_head
+from hlt_bayes.economics.prices import implied_prices
+from hlt_bayes.economics.summaries import effect_draws
+from hlt_bayes.errors import SpecError
+from hlt_bayes.evidence import Evidence
+from hlt_bayes.impacts import INTERVALS, impact_draws, summary, with_pooled_groups
+from hlt_bayes.reported import recovered_se, reported_results
+from hlt_bayes.seeds import stream_seed
+from hlt_bayes.specs import EconomicSpec, ImpactSpec
+from hlt_bayes.vocabulary import POOLED_GROUPS, SURVEY_OUTCOMES
+
+DRAWS = 10_000
+"""Draws of the published Monte Carlo simulation (synthesis report, section 2.1)."""
+
+STEPS = {
+    "published": "as published",
+    "unfiltered": "without the significance filter: the printed impact, star or not",
+    "uncertain": "with the impact's standard error",
+    "pooled": "with impacts pooled across groups",
+    "nonresponse": "with those who did not answer the survey",
+    "components": "the same outcome at component prices",
+    "all benefits": "with all benefits of that spec",
+}
+"""Steps of the walk, in order."""
+
+
+def printed_impacts(evidence: Evidence, spec: ImpactSpec) -> pd.DataFrame:
+    """Give printed impacts with the standard errors that they must have, a row an outcome and group.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by ``outcome`` and ``group``, pooled rows included: ``estimate``; ``se``, the median of what rounding,
+        stars and sample sizes leave under the priors of ``spec``, of a pooled row that of a mean of its parts weighted
+        by recruits to treatment; ``starred``.
+    """
+    cells = reported_results(evidence, spec)
+    recovered = recovered_se(cells, [0.5]).sel(quantity="se")
+    index = pd.MultiIndex.from_arrays([recovered[name].to_numpy() for name in ("outcome", "group")])
+    se = pd.Series(recovered["quantile"].to_numpy().ravel(), index=index)
+    treated = evidence.treated
+    for outcome in dict.fromkeys(index.get_level_values(0)):
+        for row, parts in POOLED_GROUPS.items():
+            if all((outcome, part) in index for part in parts):
+                weight = treated[list(parts)] / treated[list(parts)].sum()
+                se[(outcome, row)] = np.sqrt(sum((weight[part] * se[(outcome, part)]) ** 2 for part in parts))
+    printed = evidence.impacts.set_index(["outcome", "group"])
+    table = pd.DataFrame({"estimate": printed["estimate"], "se": se.reindex(printed.index)})
+    table["starred"] = printed["stars"].str.startswith("*").to_numpy()
+    return table
+
+
+def published_analysis(
+    evidence: Evidence,
+    spec: EconomicSpec,
+    impact_spec: ImpactSpec,
+    *,
+    seed: int,
+    draws: int = DRAWS,
+) -> xr.Dataset:
+    """Repeat the published evaluation: point estimates, 0 where no star, and Monte Carlo draws about the others.
+
+    Parameters
+    ----------
+    evidence
+        What is printed.
+    spec
+        Whose prices are implied by the printed returns, such as ``published``.
+    impact_spec
+        Whose priors the standard errors are recovered under, which the evaluation had and did not print.
+    seed, draws
+        Of the Normal(estimate, standard error).
+
+    Returns
+    -------
+    Dataset
+        ``point`` {perspective, group}, the return of the point estimates at the mean price; ``benefit_cost_ratio``
+        {draw, perspective, group} of drawn impacts at that price; each 0 where the impact has no star. ``published``
+        {perspective, group} is what is printed. Gross benefit per £1.
+
+    Raises
+    ------
+    SpecError
+        A price of the spec is not implied.
+    """
+    prices = _mean_prices(spec, evidence)
+    printed = printed_impacts(evidence, impact_spec)
+    cost = cost_per_head(evidence, spec)
+    rows = [str(name) for name in cost["group"].to_numpy()]
+    points, drawn = [], []
+    for perspective, one in spec.perspectives.items():
+        benefit = spec.benefits[one.benefits[0]]
+        cells = printed.loc[[(benefit.outcome, row) for row in rows]]
+        rng = np.random.default_rng(stream_seed(seed, f"published {perspective}"))
+        normal = cells["estimate"].to_numpy() + cells["se"].to_numpy() * rng.standard_normal((draws, len(rows)))
+        counts = cells["starred"].to_numpy()
+        per_pound = prices[one.benefits[0]] / cost.to_numpy()
+        points.append(np.where(counts, cells["estimate"], 0.0) * per_pound)
+        drawn.append(np.where(counts, normal, 0.0) * per_pound)
+    published = evidence.returns.pivot(index="perspective", columns="group", values="benefit_cost_ratio")
+    attrs = {"unit": "GBP of benefit per GBP of cost", "sign": "gross of cost; above 1 pays back"}
+    return xr.Dataset(
+        {
+            "point": (("perspective", "group"), np.array(points), attrs),
+            "benefit_cost_ratio": (("draw", "perspective", "group"), np.stack(drawn, axis=1), attrs),
+            "published": (
+                ("perspective", "group"),
+                published.reindex(index=list(spec.perspectives), columns=rows).to_numpy(float),
+                attrs,
+            ),
+        },
+        coords={"perspective": list(spec.perspectives), "group": rows},
+        attrs={"spec": spec.name, "seed": str(seed)},
+    )
+
+
+def _mean_prices(spec: EconomicSpec, evidence: Evidence) -> dict[str, float]:
+    """Mean of each implied price, £ per unit of impact; all prices of the spec must be, one a perspective."""
+    implied = implied_prices(spec, evidence)
+    for perspective, one in spec.perspectives.items():
+        if len(one.benefits) > 1 or one.benefits[0] not in implied:
+            raise SpecError(
+                f"economic spec {spec.name!r}, key 'perspectives.{perspective}': the published analysis valued one "
+                "outcome at the price that its returns imply; give a spec with one benefit of family 'implied'"
+            )
+    return {name: float(np.mean(interval)) for name, interval in implied.items()}
+
+
+def walk(
+    source: xr.DataTree | xr.DataArray,
+    evidence: Evidence,
+    published: EconomicSpec,
+    components: EconomicSpec,
+    impact_spec: ImpactSpec,
+    *,
+    seed: int,
+) -> pd.DataFrame:
+    """Walk from the published return to the Bayesian one, a step at a time, each on the same draws.
+
+    Draws of a step pair with those of the next: a drawn impact of ``uncertain`` has the rank of the pooled impact of
+    the same draw, and prices, shares and all other quantities of one key are the same draws throughout.
+
+    Parameters
+    ----------
+    source
+        Impact draws, as ``hlt_bayes.impacts.impact_draws`` takes them.
+    evidence
+        What is printed.
+    published, components
+        The spec whose prices the printed returns imply, and one of component prices with a share that those who did
+        not answer gain.
+    impact_spec
+        Whose priors the standard errors are recovered under.
+    seed
+        As in ``appraise``.
+
+    Returns
+    -------
+    DataFrame
+        ``perspective``, ``group``, ``step`` (of ``STEPS``), ``label``; ``mean`` of the gross benefit per £1, ``sd`` and
+        intervals and ``prob_above_one``, missing where the step is a point.
+
+    Raises
+    ------
+    SpecError
+        A price of ``published`` is not implied, or ``components`` says nothing of those who did not answer.
+    """
+    if components.nonresponse is None:
+        raise SpecError(f"economic spec {components.name!r}: the walk needs the key 'nonresponse.share'")
+    impact = impact_draws(source)
+    prices, printed = _mean_prices(published, evidence), printed_impacts(evidence, impact_spec)
+    ours, theirs = (appraise(impact, spec, evidence, seed=seed) for spec in (published, components))
+    benefits = effect_draws(theirs, impact, evidence) * theirs["price"]
+    cost = cost_per_head(evidence, published)
+    groups = list(evidence.groups)
+    tables = []
+    for perspective, one in published.perspectives.items():
+        (name,) = one.benefits
+        outcome = published.benefits[name].outcome
+        cells = printed.loc[[(outcome, str(row)) for row in cost["group"].to_numpy()]]
+        estimate, se = (xr.DataArray(cells[key].to_numpy(), coords=cost.coords) for key in ("estimate", "se"))
+        price = ours["price"].sel(benefit=name, drop=True)
+        pooled = with_pooled_groups(impact.sel(outcome=outcome, group=groups, drop=True), evidence.treated)
+        of_all = pooled
+        if outcome in SURVEY_OUTCOMES:
+            covered = impact.sel(outcome=outcome, group=groups, drop=True) * theirs["coverage"].sel(group=groups)
+            of_all = with_pooled_groups(covered, evidence.treated)
+        same = [
+            other
+            for other in components.perspectives[perspective].benefits
+            if components.benefits[other].outcome == outcome
+        ]
+        steps = {
+            "published": ours["published"].sel(perspective=perspective, drop=True),
+            "unfiltered": estimate * prices[name] / cost,
+            "uncertain": (estimate + se * _normal_of_rank(pooled)) * price / cost,
+            "pooled": pooled * price / cost,
+            "nonresponse": of_all * price / cost,
+            "components": benefits.sel(benefit=same).sum("benefit") / theirs["cost_per_head"],
+            "all benefits": theirs["benefit_cost_ratio"].sel(perspective=perspective, drop=True),
+        }
+        tables.append(_steps(steps).assign(perspective=perspective))
+    table = pd.concat(tables, ignore_index=True)
+    return table[["perspective", *[column for column in table.columns if column != "perspective"]]]
+
+
+def _normal_of_rank(draws: xr.DataArray) -> xr.DataArray:
+    """Give each draw {chain, draw, ...} the standard normal quantile of its rank among all of its row."""
+    stacked = draws.stack(sample=("chain", "draw"))
+    ranks = xr.apply_ufunc(
+        rankdata, stacked, input_core_dims=[["sample"]], output_core_dims=[["sample"]], kwargs={"axis": -1}
+    )
+    normal: xr.DataArray = xr.apply_ufunc(ndtri, (ranks - 0.5) / stacked.sizes["sample"])
+    return normal.unstack("sample").transpose(*draws.dims)
+
+
+def _steps(steps: Mapping[str, xr.DataArray]) -> pd.DataFrame:
+    """Summarise each step {group} or {chain, draw, group}: the row of a point has a mean alone."""
+    tables = []
+    for step, values in steps.items():
+        if "draw" in values.dims:
+            table = summary(values.transpose("chain", "draw", "group"), above=1.0)
+        else:
+            table = values.to_series().rename("mean").reset_index()
+        table.insert(1, "step", step)
+        table.insert(2, "label", STEPS[step])
+        tables.append(table.rename(columns={"prob_above": "prob_above_one"}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def years_presupposed(
+    source: xr.DataTree | xr.DataArray,
+    evidence: Evidence,
+    spec: EconomicSpec,
+    *,
+    group: str = "SCR IW",
+    benefit: str = "health",
+    perspective: str = "economic",
+    seed: int,
+) -> pd.DataFrame:
+    """Say how many years a gain must last, undiminished, for the printed return of a group at the price of a spec.
+
+    Nothing but this benefit is taken to be in the return, as the report says of health; the gain holds for everybody
+    randomised, from the first day, and is discounted as in ``spec``.
+
+    Parameters
+    ----------
+    source
+        Impact draws, as ``hlt_bayes.impacts.impact_draws`` takes them.
+    evidence, spec
+        What is printed; and the price, conversion, discount rate and price years.
+    group, benefit, perspective
+        Whose return, such as £2.32 of SCR IW; and the benefit of ``spec`` that stands for it.
+    seed
+        Of rounding and of the quantities of ``spec``, as in ``appraise``.
+
+    Returns
+    -------
+    DataFrame
+        A row for the printed impact (anywhere in its rounding) and one for the posterior of it: ``impact``, ``median``
+        years, ``lower_89``, ``upper_89`` (infinite where no number of years is enough), ``prob_never``: that none is.
+
+    Raises
+    ------
+    SpecError
+        No return above £0 is printed of the group, or the spec states no price of such a benefit.
+    """
+    if benefit not in spec.benefits or spec.benefits[benefit].price.family == "implied" or spec.discounting is None:
+        raise SpecError(f"economic spec {spec.name!r}: no stated price of a benefit {benefit!r}")
+    returns = evidence.returns.set_index(["perspective", "group"])
+    if (perspective, group) not in returns.index or not returns["benefit_cost_ratio"][(perspective, group)] > 0:
+        raise SpecError(f"{evidence.path} prints no {perspective} return above £0 of {group!r}")
+    impact = impact_draws(source)
+    stated = spec.benefits[benefit]
+    economics = appraise(impact, spec, evidence, seed=seed)
+    rng = np.random.default_rng(stream_seed(seed, "years presupposed"))
+    shape = impact.sizes["chain"], impact.sizes["draw"]
+
+    def rounded(value: float, half_unit: float) -> np.ndarray:
+        return rng.uniform(value - half_unit, value + half_unit, shape)
+
+    cells = evidence.impacts.set_index(["outcome", "group"])
+    needed = rounded(*(float(returns[name][(perspective, group)]) for name in ("benefit_cost_ratio", "half_unit")))
+    cost = economics["cost_per_head"].sel(group=group).to_numpy()
+    a_year = economics["price"].sel(benefit=benefit).to_numpy()
+    if stated.conversion is not None:
+        a_year = a_year * economics[f"conversions.{stated.conversion}"].to_numpy()
+    impacts = {
+        "printed": rounded(*(float(cells[name][(stated.outcome, group)]) for name in ("estimate", "half_unit"))),
+        "posterior": impact.sel(outcome=stated.outcome, group=group).to_numpy(),
+    }
+    rate = getattr(spec.discounting, stated.discount).value
+    rows = []
+    for name, draws in impacts.items():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            years = years_worth(np.where(draws > 0, needed * cost / (draws * a_year), np.inf), rate=rate)
+        low, median, high = np.quantile(years, [INTERVALS[89][0], 0.5, INTERVALS[89][1]], method="nearest")
+        rows.append(
+            {
+                "impact": name,
+                "median": median,
+                "lower_89": low,
+                "upper_89": high,
+                "prob_never": float(np.isinf(years).mean()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def years_worth(discounted: np.ndarray, *, rate: float) -> np.ndarray:
+    """Years that a gain must last, undiminished, to be worth so many discounted years; infinite where none is enough.
+
+    The inverse of ``hlt_bayes.economics.persistence.present_value_years`` without decay.
+    """
+    if rate == 0:
+        return discounted
+    factor = 1 / (1 + rate)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        whole = np.floor(np.log1p(-discounted * (1 - factor)) / np.log(factor) + 1e-12)
+        rest = (discounted - (1 - factor**whole) / (1 - factor)) / factor**whole
+    return np.where(discounted * (1 - factor) < 1, whole + rest, np.inf)

@@ -1,0 +1,77 @@
+"""Returns of more draws than one wants to keep: summed up block by block, so that memory does not grow with them."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from hlt_bayes.economics.appraisal import each_block, job_of
+from hlt_bayes.economics.costs import Volume
+from hlt_bayes.evidence import Evidence
+from hlt_bayes.impacts import INTERVALS, impact_draws
+from hlt_bayes.specs import EconomicSpec
+
+LEAST, GREATEST, BINS = -10.0, 20.0, 60_000
+"""Range of benefits per £1 in which quantiles are counted, in bins of £0.0005; what lies outside is at its ends."""
+
+
+def stream_returns(
+    source: xr.DataTree | xr.DataArray,
+    spec: EconomicSpec,
+    evidence: Evidence,
+    *,
+    seed: int,
+    volume: Volume = "actual",
+) -> pd.DataFrame:
+    """Summarise the gross benefit per £1 of every draw without keeping any.
+
+    The draws are those of ``hlt_bayes.economics.appraise``, and so are the numbers; quantiles are true to half a bin.
+
+    Returns
+    -------
+    DataFrame
+        ``perspective``, ``group``, ``mean``, ``sd``, ``lower_89``, ``upper_89``, ``lower_95``, ``upper_95``,
+        ``prob_above_one``.
+    """
+    job = job_of(impact_draws(source), spec, evidence, seed=seed, volume=volume)
+    rows = len(spec.perspectives) * len(job.setting.rows)
+    total, squares, above = np.zeros(rows), np.zeros(rows), np.zeros(rows)
+    counts = np.zeros((rows, BINS), dtype=np.int64)
+    # Sums of squares about a fixed number near the mean keep their digits.
+    centre = np.full(rows, np.nan)
+    lock = threading.Lock()
+
+    def add(_: slice, found: dict[str, np.ndarray]) -> None:
+        ratio = (found["benefit_per_head"] / found["cost_per_head"]).reshape(rows, -1)
+        bins = ((np.clip(ratio, LEAST, GREATEST) - LEAST) * ((BINS - 1) / (GREATEST - LEAST))).astype(np.int64)
+        counted = np.stack([np.bincount(row, minlength=BINS) for row in bins])
+        higher = (ratio > 1).sum(axis=1)
+        with lock:
+            if np.isnan(centre[0]):
+                centre[:] = ratio.mean(axis=1)
+        departure = ratio - centre[:, None]
+        sums = departure.sum(axis=1), np.einsum("ij,ij->i", departure, departure)
+        with lock:
+            np.add(total, sums[0], out=total)
+            np.add(squares, sums[1], out=squares)
+            np.add(above, higher, out=above)
+            np.add(counts, counted, out=counts)
+
+    each_block(job, add)
+    draws = len(job.impact)
+    index = pd.MultiIndex.from_product(
+        [list(spec.perspectives), list(job.setting.rows)], names=["perspective", "group"]
+    )
+    table = index.to_frame(index=False)
+    table["mean"] = centre + total / draws
+    table["sd"] = np.sqrt((squares - total**2 / draws) / (draws - 1))
+    cumulative = np.cumsum(counts, axis=1) / draws
+    width = (GREATEST - LEAST) / (BINS - 1)
+    for percent, probabilities in INTERVALS.items():
+        for name, probability in zip(("lower", "upper"), probabilities, strict=True):
+            table[f"{name}_{percent}"] = LEAST + ((cumulative < probability).sum(axis=1) + 0.5) * width
+    table["prob_above_one"] = above / draws
+    return table

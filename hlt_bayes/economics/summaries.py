@@ -1,0 +1,287 @@
+"""Tables of an appraisal: returns, benefits by component, prices, how acceptable, and cost for each unit of effect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from hlt_bayes.economics.costs import price_year
+from hlt_bayes.economics.parameters import parameters_of
+from hlt_bayes.errors import SpecError, unknown_name
+from hlt_bayes.evidence import Evidence
+from hlt_bayes.impacts import INTERVALS, impact_draws, summary, with_pooled_groups
+from hlt_bayes.specs import EconomicSpec, ImpliedPrice
+from hlt_bayes.vocabulary import POOLED_GROUPS, SURVEY_OUTCOMES
+
+RETURN_COLUMNS = (
+    "perspective",
+    "group",
+    "cost_per_head_gbp",
+    "benefit_per_head_gbp",
+    "net_present_value_gbp",
+    "net_present_value_lower_89",
+    "net_present_value_upper_89",
+    "published",
+    "unfiltered",
+    "ratio_of_means",
+    "mean",
+    "sd",
+    "lower_89",
+    "upper_89",
+    "lower_95",
+    "upper_95",
+    "prob_above_one",
+    "loss_if_funded_gbp",
+    "loss_if_not_gbp",
+)
+"""Columns of ``return_summary``."""
+
+PRICE_COLUMNS = (
+    "perspective",
+    "benefit",
+    "label",
+    "outcome",
+    "lower_gbp",
+    "upper_gbp",
+    "unit",
+    "price_year",
+    "implied",
+)
+"""Columns of ``price_table``."""
+
+SUSTAINED_JOB = "sustained job"
+"""A person in work for 13 or more weeks of the 12 months, who without the service would not have been."""
+
+
+def return_summary(economics: xr.Dataset) -> pd.DataFrame:
+    """Summarise an appraisal by perspective and group, beside what was published.
+
+    Parameters
+    ----------
+    economics
+        Dataset of ``appraise``.
+
+    Returns
+    -------
+    DataFrame
+        Means of ``cost_per_head_gbp``, ``benefit_per_head_gbp`` and ``net_present_value_gbp`` (with an 89 % interval),
+        £ of the price year per person randomised to treatment; ``published`` (missing where not calculated) and
+        ``unfiltered``; ``ratio_of_means``, mean benefit over mean cost; then of the distribution of the ratio itself,
+        gross benefit per £1: ``mean``, ``sd``, intervals, and ``prob_above_one``, P(£1 returns more than £1). The
+        expected loss of a wrong decision, £ per person: ``loss_if_funded_gbp``, of paying where the benefit turns out
+        to be less than the cost, and ``loss_if_not_gbp``, of not paying where it turns out to be more.
+    """
+    table = summary(economics["benefit_cost_ratio"], above=1.0).rename(columns={"prob_above": "prob_above_one"})
+    net, over = economics["net_present_value"], ("chain", "draw")
+    means = economics[["benefit_per_head", "cost_per_head"]].mean(over)
+    low, high = (net.quantile(probability, over) for probability in INTERVALS[89])
+    columns = {
+        "cost_per_head_gbp": means["cost_per_head"].broadcast_like(means["benefit_per_head"]),
+        "benefit_per_head_gbp": means["benefit_per_head"],
+        "net_present_value_gbp": means["benefit_per_head"] - means["cost_per_head"],
+        "net_present_value_lower_89": low,
+        "net_present_value_upper_89": high,
+        "published": economics["published"],
+        "unfiltered": economics["unfiltered"],
+        "ratio_of_means": means["benefit_per_head"] / means["cost_per_head"],
+        "loss_if_funded_gbp": (-net).clip(min=0).mean(over),
+        "loss_if_not_gbp": net.clip(min=0).mean(over),
+    }
+    for name, values in columns.items():
+        table[name] = values.transpose("perspective", "group").to_numpy().ravel()
+    return table[list(RETURN_COLUMNS)]
+
+
+def price_table(spec: EconomicSpec, evidence: Evidence) -> pd.DataFrame:
+    """Say at which prices a spec values: a row for each benefit that a perspective counts.
+
+    Returns
+    -------
+    DataFrame
+        ``perspective``, ``benefit``, ``label``, ``outcome``; ``lower_gbp`` and ``upper_gbp``, all that an implied price
+        may be, or the 89 % interval of a stated one, in ``unit`` and prices of ``price_year``; ``implied``.
+    """
+    quantities = parameters_of(spec, evidence)
+    rows = []
+    for perspective, one in spec.perspectives.items():
+        for name in one.benefits:
+            benefit, price = spec.benefits[name], spec.benefits[name].price
+            implied = isinstance(price, ImpliedPrice)
+            lower, upper = quantities[f"benefits.{name}.price"].quantile((0.0, 1.0) if implied else INTERVALS[89])
+            rows.append(
+                {
+                    "perspective": perspective,
+                    "benefit": name,
+                    "label": benefit.label,
+                    "outcome": benefit.outcome,
+                    "lower_gbp": float(lower),
+                    "upper_gbp": float(upper),
+                    "unit": benefit.price.unit,
+                    "price_year": price_year(spec) if isinstance(price, ImpliedPrice) else price.price_year,
+                    "implied": implied,
+                }
+            )
+    return pd.DataFrame(rows, columns=list(PRICE_COLUMNS))
+
+
+def effect_draws(economics: xr.Dataset, source: xr.DataTree | xr.DataArray, evidence: Evidence) -> xr.DataArray:
+    """Discounted units {chain, draw, benefit, group} that each person randomised gains: QALYs, years of work and so on.
+
+    Parameters
+    ----------
+    economics
+        Dataset of ``appraise``.
+    source, evidence
+        The impacts and the evidence that it was made from.
+    """
+    impact = impact_draws(source)
+    groups = [str(name) for name in economics["group"].to_numpy() if name not in POOLED_GROUPS]
+    parts = []
+    with xr.set_options(arithmetic_join="exact"):
+        for name in economics["benefit"].to_numpy():
+            at = economics.sel(benefit=name, drop=True)
+            outcome = economics["outcome"].sel(benefit=name).item()
+            gained = impact.sel(outcome=outcome, group=groups, drop=True) * at["units"]
+            if outcome in SURVEY_OUTCOMES:
+                gained = gained * at["coverage"].sel(group=groups)
+            parts.append(with_pooled_groups(gained, evidence.treated))
+        names = economics.indexes["benefit"]
+        return xr.concat(parts, dim=names, coords="minimal").transpose("chain", "draw", "benefit", "group")
+
+
+def benefit_summary(
+    economics: xr.Dataset, source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: Evidence
+) -> pd.DataFrame:
+    """Summarise the benefit per head by component.
+
+    Returns
+    -------
+    DataFrame
+        ``perspective``, ``benefit``, ``label``, ``group``; ``mean``, ``sd`` and intervals in £ of the price year per
+        person randomised to treatment; ``prob_positive``. The means of a perspective add up to that of its benefit.
+    """
+    gained = effect_draws(economics, source, evidence) * economics["price"]
+    tables = []
+    for perspective, one in spec.perspectives.items():
+        table = summary(gained.sel(benefit=one.benefits), above=0.0).rename(columns={"prob_above": "prob_positive"})
+        table.insert(0, "perspective", perspective)
+        table.insert(2, "label", [spec.benefits[name].label for name in table["benefit"]])
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def acceptability(economics: xr.Dataset, thresholds: Sequence[float]) -> pd.DataFrame:
+    """Give the probability that £1 returns more than each threshold.
+
+    Returns
+    -------
+    DataFrame
+        ``perspective``, ``group``, ``threshold`` (£ of benefit per £1 of cost), ``probability``.
+    """
+    at = xr.DataArray(list(thresholds), dims="threshold", coords={"threshold": list(thresholds)})
+    probability = xr.concat(
+        [(economics["benefit_cost_ratio"] > value).mean(("chain", "draw")) for value in at.to_numpy()], dim=at
+    )
+    return _long(probability, "perspective", "group", "threshold")
+
+
+def acceptability_of_price(
+    economics: xr.Dataset,
+    source: xr.DataTree | xr.DataArray,
+    evidence: Evidence,
+    benefit: str,
+    prices: Sequence[float],
+) -> pd.DataFrame:
+    """Give the probability that benefits exceed costs, were the price of one benefit another.
+
+    Parameters
+    ----------
+    economics, source, evidence
+        As in ``effect_draws``.
+    benefit
+        Whose price is moved, such as ``"health"`` for the value of a QALY.
+    prices
+        £ per unit, in the spec's price year.
+
+    Returns
+    -------
+    DataFrame
+        ``perspective`` (those that count the benefit), ``group``, ``price``, ``probability``.
+
+    Raises
+    ------
+    SpecError
+        There is no such benefit.
+    """
+    if benefit not in economics["benefit"]:
+        raise SpecError(f"benefit {unknown_name(benefit, economics['benefit'].to_numpy())}")
+    units = effect_draws(economics, source, evidence).sel(benefit=benefit, drop=True)
+    counting = economics["counted"].sel(benefit=benefit)
+    rest = economics["net_present_value"].isel(perspective=np.flatnonzero(counting)) - units * economics["price"].sel(
+        benefit=benefit, drop=True
+    )
+    at = xr.DataArray(list(prices), dims="price", coords={"price": list(prices)})
+    found = xr.concat([(rest + units * value > 0).mean(("chain", "draw")) for value in at.to_numpy()], dim=at)
+    return _long(found, "perspective", "group", "price")
+
+
+def _long(probability: xr.DataArray, *dims: str) -> pd.DataFrame:
+    table: pd.DataFrame = probability.transpose(*dims).to_series().rename("probability").reset_index()
+    return table
+
+
+def effects_per_head(
+    economics: xr.Dataset, source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: Evidence
+) -> dict[str, xr.DataArray]:
+    """Draw what the cost buys {chain, draw, group}, per person randomised to treatment.
+
+    ``"sustained job"``: people in work for 13 or more weeks, the impact itself. And by the unit of its price what each
+    stated benefit of health or wellbeing is counted in, such as ``"QALY"``: discounted, over its years.
+    """
+    impact = impact_draws(source)
+    found = {}
+    if "employment" in impact["outcome"]:
+        found[SUSTAINED_JOB] = with_pooled_groups(impact.sel(outcome="employment", drop=True), evidence.treated)
+    units = effect_draws(economics, source, evidence)
+    for name, benefit in spec.counted.items():
+        if benefit.outcome in SURVEY_OUTCOMES and not isinstance(benefit.price, ImpliedPrice):
+            found[benefit.price.unit.removeprefix("GBP per ")] = units.sel(benefit=name, drop=True)
+    return found
+
+
+def cost_effectiveness(
+    economics: xr.Dataset, source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: Evidence
+) -> pd.DataFrame:
+    """Give the cost for each unit of effect, where that can be said.
+
+    Returns
+    -------
+    DataFrame
+        ``effect`` of ``effects_per_head``, ``group``; means of ``cost_per_head_gbp`` and ``effect_per_head``;
+        ``prob_effect_positive``; ``cost_per_unit_gbp``, mean cost over mean effect, missing where the effect has both
+        signs over the draws, and ``why_undefined``, which then says so: such a ratio has no mean, and a negative one
+        says nothing of which sign is to blame.
+    """
+    rows = []
+    for effect, draws in effects_per_head(economics, source, spec, evidence).items():
+        for group in economics["group"].to_numpy():
+            values, cost = draws.sel(group=group), economics["cost_per_head"].sel(group=group).mean().item()
+            positive = (values > 0).mean().item()
+            defined = positive in (0.0, 1.0)
+            rows.append(
+                {
+                    "effect": effect,
+                    "group": group,
+                    "cost_per_head_gbp": cost,
+                    "effect_per_head": values.mean().item(),
+                    "prob_effect_positive": positive,
+                    "cost_per_unit_gbp": cost / values.mean().item() if defined else np.nan,
+                    "why_undefined": ""
+                    if defined
+                    else f"the effect is above 0 in {positive:.1%} of the draws, not in all",
+                }
+            )
+    return pd.DataFrame(rows)

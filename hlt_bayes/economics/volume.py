@@ -1,0 +1,66 @@
+"""What the same service would have returned at its planned volume, by how much of its cost is fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from hlt_bayes.economics.appraisal import appraise
+from hlt_bayes.economics.parameters import parameters_of
+from hlt_bayes.errors import SpecError
+from hlt_bayes.evidence import Evidence
+from hlt_bayes.specs import EconomicSpec
+
+FIXED_SHARES = tuple(float(share) for share in np.linspace(0, 1, 11))
+
+
+def volume_curve(
+    source: xr.DataTree | xr.DataArray,
+    spec: EconomicSpec,
+    evidence: Evidence,
+    *,
+    seed: int,
+    fixed_shares: Sequence[float] = FIXED_SHARES,
+) -> pd.DataFrame:
+    """Value the service at its planned volume, for each share of its cost that does not depend on how many are treated.
+
+    Impacts per person are taken as they were: that more people would have gained as much is assumed.
+
+    Returns
+    -------
+    DataFrame
+        ``perspective``, ``group``, ``fixed_share``; ``cost_per_head_gbp`` in the spec's price year; ``mean`` and 89 %
+        interval of the gross benefit per £1, ``prob_above_one``. With nothing fixed it is what it was at the actual
+        volume.
+
+    Raises
+    ------
+    SpecError
+        A share is not between 0 and 1, or the spec has none.
+    """
+    wrong = [share for share in fixed_shares if not 0 <= share <= 1]
+    if wrong:
+        raise SpecError(f"fixed share {wrong[0]:g}: a share lies between 0 and 1")
+    drawn = appraise(source, spec, evidence, seed=seed, volume="planned")
+    parameters = drawn[list(parameters_of(spec, evidence))]
+    tables = []
+    for share in fixed_shares:
+        fixed = parameters.assign({"costs.fixed_share": xr.full_like(parameters["costs.fixed_share"], share)})
+        at = appraise(source, spec, evidence, seed=seed, volume="planned", parameters=fixed)
+        ratio, over = at["benefit_cost_ratio"], ("chain", "draw")
+        table = xr.Dataset(
+            {
+                "cost_per_head_gbp": at["cost_per_head"].mean(over).broadcast_like(ratio.mean(over)),
+                "mean": ratio.mean(over),
+                "lower_89": ratio.quantile(0.055, over).drop_vars("quantile"),
+                "upper_89": ratio.quantile(0.945, over).drop_vars("quantile"),
+                "prob_above_one": (ratio > 1).mean(over),
+            }
+        )
+        frame = table.transpose("perspective", "group").to_dataframe().reset_index()
+        frame.insert(2, "fixed_share", share)
+        tables.append(frame)
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,35 @@
+"""The closed tables of distributions that a spec may name, and what each stated figure says of itself."""
+
+from hlt_bayes.priors.families import (
+    Family,
+    HalfNormalPrior,
+    NormalMixturePrior,
+    NormalPrior,
+    Prior,
+    ScalePrior,
+    StudentTPrior,
+    prior,
+)
+from hlt_bayes.priors.quantities import Amount, FixedQuantity, Portion, Quantity, UniformQuantity
+from hlt_bayes.priors.stated import ASSUMPTION, Reasoned, Sourced
+from hlt_bayes.priors.variables import prior_variable
+
+__all__ = [
+    "ASSUMPTION",
+    "Amount",
+    "Family",
+    "FixedQuantity",
+    "HalfNormalPrior",
+    "NormalMixturePrior",
+    "NormalPrior",
+    "Portion",
+    "Prior",
+    "Quantity",
+    "Reasoned",
+    "ScalePrior",
+    "Sourced",
+    "StudentTPrior",
+    "UniformQuantity",
+    "prior",
+    "prior_variable",
+]

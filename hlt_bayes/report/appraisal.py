@@ -1,0 +1,332 @@
+"""Tables and sentences of an appraisal by component prices, what it hinges on, and what more evidence is worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from hlt_bayes.analysis import Appraisal
+from hlt_bayes.economics import SUSTAINED_JOB
+from hlt_bayes.report.tables import MISSING, Table, percent, pounds
+
+AT_LEAST = 0.001
+"""A share of variance below this is within what so many draws can tell from nothing."""
+
+
+def appraisal_tables(appraisal: Appraisal | None) -> list[Table]:
+    """Show an appraisal: returns, benefits by component, what the cost buys, and the walk from the published return."""
+    if appraisal is None:
+        return []
+    tables = [
+        component_returns_table(appraisal),
+        benefits_table(appraisal),
+        cost_effectiveness_table(appraisal.cost_effectiveness),
+    ]
+    return [*tables, walk_table(appraisal.walk)] if len(appraisal.walk) else tables
+
+
+def component_returns_table(appraisal: Appraisal) -> Table:
+    """Show ``hlt_bayes.economics.return_summary`` of component prices."""
+    rows = []
+    for _, row in appraisal.returns.sort_values("perspective", kind="stable").iterrows():
+        net = f"{whole(row['net_present_value_lower_89'])} to {whole(row['net_present_value_upper_89'])}"
+        rows.append(
+            (
+                row["perspective"],
+                row["group"],
+                whole(row["cost_per_head_gbp"]),
+                whole(row["benefit_per_head_gbp"]),
+                f"{whole(row['net_present_value_gbp'])} ({net})",
+                pounds(row["ratio_of_means"]),
+                f"{pounds(row['mean'])} ({row['lower_89']:.2f} to {row['upper_89']:.2f})",
+                percent(row["prob_above_one"]),
+                f"{whole(row['loss_if_funded_gbp'])}, {whole(row['loss_if_not_gbp'])}",
+            )
+        )
+    planned = appraisal.economics.attrs["volume"] == "planned"
+    return Table(
+        title=f"{appraisal.spec.title}: costs and benefits per person, benefit per £1"
+        + (", at the planned volume" if planned else ""),
+        columns=("Benefit", "Group", "Cost", "Benefits", "Net", "Per £1", "Ratio", "P(>£1)", "Loss"),
+        rows=tuple(rows),
+        notes=(
+            f"£ of {appraisal.economics['benefit_per_head'].attrs['price_year']} prices per person randomised to "
+            "treatment, discounted; 89% intervals. Per £1: mean benefit over mean cost. Ratio: mean of the ratio over "
+            "its draws. Loss: expected loss per person of funding where that turns out wrong, and of not funding.",
+            "Financial: money of the exchequer; economic: gains to society, in which taxes and benefits saved, which "
+            "only change hands, do not count.",
+        ),
+    )
+
+
+def benefits_table(appraisal: Appraisal) -> Table:
+    """Show ``hlt_bayes.economics.benefit_summary``, a row a benefit."""
+    groups = list(dict.fromkeys(appraisal.benefits["group"]))
+    rows = []
+    for (perspective, _), part in appraisal.benefits.groupby(["perspective", "benefit"], sort=False):
+        by_group = part.set_index("group")
+        cells = [f"{whole(by_group['mean'][name])} ({whole(by_group['sd'][name])})" for name in groups]
+        rows.append((str(perspective), by_group["label"].iloc[0], *cells))
+    return Table(
+        title="What the benefits are made of: mean (SD) per person",
+        columns=("Benefit", "Component", *groups),
+        rows=tuple(sorted(rows, key=lambda row: row[0])),
+        notes=(),
+    )
+
+
+def cost_effectiveness_table(effects: pd.DataFrame) -> Table:
+    """Show ``hlt_bayes.economics.cost_effectiveness``."""
+    rows = []
+    for _, row in effects.iterrows():
+        scale = 100 if row["effect"] == SUSTAINED_JOB else 1000
+        rows.append(
+            (
+                row["effect"],
+                row["group"],
+                f"{scale * row['effect_per_head']:.1f} per {scale:,} people",
+                percent(row["prob_effect_positive"]),
+                "undefined" if math.isnan(row["cost_per_unit_gbp"]) else whole(row["cost_per_unit_gbp"]),
+            )
+        )
+    undefined = effects["why_undefined"].ne("").any()
+    return Table(
+        title="What the cost buys",
+        columns=("Effect", "Group", "Gained", "P(>0)", "Cost for each"),
+        rows=tuple(rows),
+        notes=(
+            "Undefined: the gain is below 0 in some of the draws, where cost over gain has another meaning, so that it "
+            "has no mean; the cost-effectiveness plane shows both.",
+        )
+        if undefined
+        else (),
+    )
+
+
+def walk_table(steps: pd.DataFrame) -> Table:
+    """Show ``hlt_bayes.economics.walk``: steps as rows, groups as columns."""
+    groups = list(dict.fromkeys(steps["group"]))
+    rows = []
+    for _, part in steps[steps["perspective"] == "economic"].groupby("step", sort=False):
+        by_group = part.set_index("group")
+        cells = []
+        for name in groups:
+            row = by_group.loc[name]
+            known = not math.isnan(row["prob_above_one"])
+            cells.append(f"{pounds(row['mean'])}, {percent(row['prob_above_one'])}" if known else pounds(row["mean"]))
+        rows.append((by_group["label"].iloc[0], *cells))
+    return Table(
+        title="From the published economic return to ours, a step at a time: mean benefit per £1, P(>£1)",
+        columns=("Step", *groups),
+        rows=tuple(rows),
+        notes=(
+            f"Each step keeps what the one before changed, on the same draws; {MISSING}: not calculated in the report. "
+            "All steps but the last value health alone, those before that at the price that printed returns imply.",
+        ),
+    )
+
+
+def component_findings(appraisal: Appraisal | None) -> list[str]:
+    """Say what each £1 returns by component prices, and how long a health gain must last for a published return."""
+    if appraisal is None:
+        return []
+    economic = appraisal.returns[appraisal.returns["perspective"] == "economic"].set_index("group")
+    said = [
+        f"{group} {pounds(row['mean'])} ({row['lower_89']:.2f} to {row['upper_89']:.2f}; above £1 with probability "
+        f"{percent(row['prob_above_one'])})"
+        for group, row in economic.iterrows()
+    ]
+    sentences = [f"Valued from components ({appraisal.spec.title}), each £1 returns to society: {', '.join(said)}."]
+    return [*sentences, *years_sentence(appraisal)] if len(economic) else []
+
+
+def years_sentence(appraisal: Appraisal) -> list[str]:
+    """Say how many years a health gain must last for the printed return of SCR IW."""
+    if appraisal.years.empty:
+        return []
+    printed, posterior = (
+        appraisal.years[appraisal.years["impact"] == name].iloc[0] for name in ("printed", "posterior")
+    )
+    price = float(appraisal.prices.set_index("benefit")["lower_gbp"]["health"])
+    return [
+        f"SCR IW's published £{_printed_return(appraisal):.2f} presupposes, at {whole(price)} a QALY, that its printed "
+        f"health gain lasts undiminished for {_years(printed)}, for everybody randomised; the gain that the posterior "
+        f"holds likely, for {_years(posterior)}, and with probability {percent(float(posterior['prob_never']))} no "
+        "number of years is enough."
+    ]
+
+
+def _printed_return(appraisal: Appraisal) -> float:
+    return float(appraisal.economics["published"].sel(perspective="economic", group="SCR IW"))
+
+
+def _years(row: pd.Series) -> str:
+    return f"{row['median']:.1f} years (89% interval {row['lower_89']:.1f} to {row['upper_89']:.1f})"
+
+
+def assumptions_table(listed: pd.DataFrame, *, perspective: str) -> Table:
+    """Show ``hlt_bayes.economics.assumptions``."""
+    return Table(
+        title=f"What is assumed, by how much of the variance of the {perspective} return it explains",
+        columns=("Assumption", "Stated", "Unit", "Explains", "Of", "Would be settled by"),
+        rows=tuple(
+            (
+                row["key"],
+                row["stated"],
+                row["unit"],
+                "fixed" if math.isnan(row["share"]) else explained(row["share"]),
+                row["group"],
+                row["settled_by"],
+            )
+            for _, row in listed.iterrows()
+        ),
+        notes=(
+            "Explains: share of the variance of the benefit per £1 that would go, were this figure known, in the trial "
+            "group where that is most. What is fixed varies nothing here; move it in a spec of your own.",
+        ),
+    )
+
+
+def evppi_table(values: pd.DataFrame, perfect: pd.DataFrame) -> Table:
+    """Show ``hlt_bayes.economics.evppi`` of one perspective, below the value of perfect information.
+
+    Parameters
+    ----------
+    values
+        Rows of one perspective.
+    perfect
+        ``hlt_bayes.economics.evpi`` of that perspective as a frame: ``group``, ``value_gbp``.
+    """
+    groups = list(dict.fromkeys(values["group"]))
+    of_all = perfect.set_index("group")["value_gbp"]
+    rows = [("Everything", *(whole(of_all[name]) for name in groups))]
+    order = values.groupby("learnt", sort=False)["value_gbp"].max().sort_values(ascending=False, kind="stable")
+    for learnt in order.index:
+        part = values[values["learnt"] == learnt].set_index("group")
+        cells = ["fixed" if part["fixed"].all() else whole(part["value_gbp"][name]) for name in groups]
+        rows.append((str(learnt), *cells))
+    return Table(
+        title="What it is worth to know more before deciding: £ per person the decision is for",
+        columns=("Learnt", *groups),
+        rows=tuple(rows),
+        notes=(
+            "The decision: to fund the service for that group where benefits are expected to exceed costs. Fixed: a "
+            "choice of the spec, of which there is nothing to learn.",
+        ),
+    )
+
+
+def new_trial_table(trials: pd.DataFrame) -> Table:
+    """Show ``hlt_bayes.economics.new_trial`` of one perspective."""
+    rows = tuple(
+        (
+            f"{row['per_arm']:,}",
+            whole(row["value_gbp"]),
+            millions(row["value_of_decision_gbp"]),
+            millions(row["cost_gbp"]),
+            millions(row["net_gbp"]),
+            "never" if math.isinf(row["people_to_break_even"]) else f"{row['people_to_break_even']:,.0f}",
+        )
+        for _, row in trials.iterrows()
+    )
+    best = trials.iloc[int(trials["net_gbp"].argmax())]
+    found = (
+        f"The best size is {best['per_arm']:,} per arm, worth {millions(best['net_gbp'])} more than it costs."
+        if best["net_gbp"] > 0
+        else "No size is worth its cost for as many people as the spec says the decision is for."
+    )
+    return Table(
+        title=f"What another trial in {trials['group'].iloc[0]} would be worth",
+        columns=("Per arm", "Per person", "To the decision", "Cost", "Net", "Breaks even for"),
+        rows=rows,
+        notes=(
+            f"{found} Knowing the impacts perfectly is worth {whole(trials['limit_gbp'].iloc[0])} per person. Breaks "
+            "even for: people whom the decision must be for, discounted over its years.",
+        ),
+    )
+
+
+def unprinted_table(ranked: pd.DataFrame, labels: Mapping[str, str], *, group: str, most: int = 12) -> Table:
+    """Show ``hlt_bayes.economics.value_of_unprinted``: the first few of those told from nothing."""
+    told = ranked[ranked["share"] >= AT_LEAST]
+    shown = told.head(most)
+    rest = len(ranked) - len(shown)
+    now = ranked["sd_now"].iloc[0] if len(ranked) else float("nan")
+    return Table(
+        title=f"What was not printed, by how much it would narrow the return of {group}",
+        columns=("Not printed", "Where", "Explains", "SD then"),
+        rows=tuple(
+            (labels.get(row["what"], row["what"]), row["where"], explained(row["share"]), f"£{row['sd_then']:.3f}")
+            for _, row in shown.iterrows()
+        ),
+        notes=(
+            f"SD now: £{now:.3f} per £1. Explains: share of the variance that is expected to go once it is known. Of "
+            f"{rest} others it is smaller, or below {AT_LEAST:.1%}, which so many draws cannot tell from nothing.",
+        ),
+    )
+
+
+def tornado_table(moved: pd.DataFrame, labels: Mapping[str, str], *, group: str, perspective: str) -> Table:
+    """Show ``hlt_bayes.economics.tornado`` of one group, the widest first."""
+    rows = moved[(moved["group"] == group) & (moved["perspective"] == perspective)]
+    rows = rows.assign(width=(rows["high"] - rows["low"]).abs()).sort_values("width", ascending=False, kind="stable")
+    return Table(
+        title=f"What the {perspective} return of {group} hinges on: mean benefit per £1 with one quantity moved",
+        columns=("Quantity", "From", "To", "Return from", "Return to"),
+        rows=tuple(
+            (
+                labels[row["quantity"]],
+                _figure(row["low_value"]),
+                _figure(row["high_value"]),
+                pounds(row["low"]),
+                pounds(row["high"]),
+            )
+            for _, row in rows[rows["width"] >= 0.005].iterrows()
+        ),
+        notes=(
+            f"From, to: 89% interval; of a fixed price its variants. As drawn: {pounds(rows['base'].iloc[0])}. What "
+            "moves the return by less than half a penny is left out.",
+        ),
+    )
+
+
+def volume_table(curve: pd.DataFrame, *, perspective: str) -> Table:
+    """Show ``hlt_bayes.economics.volume_curve`` of one perspective: shares as rows, groups as columns."""
+    rows = curve[curve["perspective"] == perspective]
+    groups = list(dict.fromkeys(rows["group"]))
+    lines = []
+    for share, part in rows.groupby("fixed_share"):
+        by_group = part.set_index("group")
+        cells = (f"{whole(by_group['cost_per_head_gbp'][name])}: {pounds(by_group['mean'][name])}" for name in groups)
+        lines.append((f"{share:.0%}", *cells))
+    return Table(
+        title=f"At the planned volume, by how much of the cost is fixed: cost per person, mean {perspective} return",
+        columns=("Fixed", *groups),
+        rows=tuple(lines),
+        notes=("Impacts per person are taken as they were; with nothing fixed the cost is that of the actual volume.",),
+    )
+
+
+def whole(amount: float) -> str:
+    """Say an amount to the pound."""
+    text = f"{amount:,.0f}"
+    text = "0" if text == "-0" else text
+    return f"-£{text[1:]}" if text.startswith("-") else f"£{text}"
+
+
+def millions(amount: float) -> str:
+    """Say an amount in millions of pounds."""
+    text = f"{amount / 1e6:,.1f}"
+    text = "0.0" if text == "-0.0" else text
+    return f"-£{text[1:]}m" if text.startswith("-") else f"£{text}m"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def explained(share: float) -> str:
+    """Say a share of variance, none of which so many draws can tell from nothing."""
+    return f"<{AT_LEAST:.1%}" if share < AT_LEAST else f"{share:.1%}"
