@@ -148,7 +148,11 @@ def test_a_missing_group_or_outcome_is_named(drawn, published, evidence, selecti
     ("old", "new", "message"),
     [
         ('"SCR OOW", "All OOW"]', '"WMCA"]', r"'WMCA' implies no price, because its printed economic return '£0'"),
-        ('"SCR OOW", "All OOW"]', '"All SCR"]', r"'All SCR' implies no price, because its printed economic return 'n/c'"),
+        (
+            '"SCR OOW", "All OOW"]',
+            '"All SCR"]',
+            r"'All SCR' implies no price, because its printed economic return 'n/c'",
+        ),
         ('outcome = "health"', 'outcome = "wellbeing"', r"no price suits all of its groups \(SCR IW £"),
     ],
 )

@@ -199,7 +199,9 @@ def test_the_page_holds_everything_and_asks_for_nothing(analysis, written):
         assert all(cell in page.words for row in table.rows for cell in row if cell)
     assert "Misprint of 0.09" in text
     assert "978-1-78659-516-4" in text
-    assert all(sentence in text for sentence in significance_filter(analysis.returns, analysis.comparison, analysis.prices))
+    assert all(
+        sentence in text for sentence in significance_filter(analysis.returns, analysis.comparison, analysis.prices)
+    )
     assert "£46,642 to £51,510" in text
 
 

@@ -32,8 +32,6 @@ def cost_per_head(evidence: Evidence, spec: EconomicSpec | None = None) -> xr.Da
     ------
     SpecError
         A group has no cost, neither printed nor stated, or one is stated of a group that is not there.
-    EvidenceError
-        A cost is 0 or below.
     """
     groups = list(evidence.groups)
     cost = evidence.costs.set_index("group")["cost_per_head_gbp"].reindex(groups)
@@ -48,9 +46,6 @@ def cost_per_head(evidence: Evidence, spec: EconomicSpec | None = None) -> xr.Da
             f"{evidence.path} prints no costs of {', '.join(missing)}, so nothing can be valued; state them in "
             "[costs.per_head], or leave the economic spec out"
         )
-    if (cost <= 0).any():
-        found = "; ".join(f"{name} £{value:,.0f}" for name, value in cost[cost <= 0].items())
-        raise EvidenceError(f"{evidence.path}: {found} given as cost per head; returns need a cost above 0")
     per_group = xr.DataArray(cost.to_numpy(float), coords={"group": groups})
     per_group.attrs = {"unit": "GBP per person randomised to treatment", "price_year": price_year(spec)}
     return with_pooled_groups(per_group, evidence.treated)

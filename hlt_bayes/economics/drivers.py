@@ -91,7 +91,7 @@ def tornado(source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: Ev
     def add(key: str, values: list[xr.DataArray], returns: list[xr.DataArray]) -> None:
         columns = {"low_value": values[0], "high_value": values[1], "low": returns[0], "high": returns[1], "base": base}
         table = xr.Dataset({name: one.broadcast_like(base) for name, one in columns.items()})
-        tables.append(table.to_dataframe().reset_index().assign(quantity=key))
+        tables.append(table.to_dataframe(dim_order=["perspective", "group"]).reset_index().assign(quantity=key))
 
     for outcome in dict.fromkeys(benefit.outcome for benefit in spec.counted.values()):
         at = pooled.sel(outcome=outcome, drop=True)

@@ -112,7 +112,7 @@ def evppi(
             dim=economics.indexes["group"],
         )
         table = xr.Dataset({"value_gbp": found, "share": found / perfect.where(perfect > 0)})
-        frame = table.transpose("perspective", "group").to_dataframe().reset_index()
+        frame = table.to_dataframe(dim_order=["perspective", "group"]).reset_index()
         frame["learnt"] = name
         frame["fixed"] = all(np.ptp(known[key].to_numpy()) == 0 for key in keys)
         tables.append(frame)

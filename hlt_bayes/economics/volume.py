@@ -60,7 +60,7 @@ def volume_curve(
                 "prob_above_one": (ratio > 1).mean(over),
             }
         )
-        frame = table.transpose("perspective", "group").to_dataframe().reset_index()
+        frame = table.to_dataframe(dim_order=["perspective", "group"]).reset_index()
         frame.insert(2, "fixed_share", share)
         tables.append(frame)
     return pd.concat(tables, ignore_index=True)
