@@ -166,7 +166,7 @@ def component_appraisal(
     published
         A spec whose prices the printed returns imply; without it, or where ``spec`` is one too, nothing is set beside.
     seed, volume
-        As in ``hlt_bayes.economics.appraise``.
+        As in ``hlt_bayes.economics.appraise``; at another volume than the published one nothing is set beside.
 
     Raises
     ------
@@ -174,7 +174,8 @@ def component_appraisal(
         As ``hlt_bayes.economics.appraise``.
     """
     economics = appraise(tree, spec, evidence, seed=seed, volume=volume)
-    beside = published is not None and spec.nonresponse is not None and not evidence.returns.empty
+    printed = not evidence.returns.empty and volume == "actual"
+    beside = published is not None and spec.nonresponse is not None and printed
     return Appraisal(
         spec=spec,
         economics=economics,

@@ -80,7 +80,7 @@ def appraise(
             volume=volume,
         )
         stages.enter("Moving one quantity at a time")
-        moved = tornado(asked.tree, asked.economic_spec, asked.evidence, seed=asked.seed)
+        moved = tornado(asked.tree, asked.economic_spec, asked.evidence, seed=asked.seed, volume=volume)
         labels = {key: quantity_label(key, asked.economic_spec) for key in moved["quantity"].unique()}
         frames = {
             "returns": appraisal.returns,

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from hlt_bayes.economics.appraisal import appraise, job_of, mean_ratio
+from hlt_bayes.economics.costs import Volume
 from hlt_bayes.economics.money import Money
 from hlt_bayes.economics.parameters import parameters_of
 from hlt_bayes.economics.regression import share_explained
@@ -68,7 +69,14 @@ def variance_shares(
     return pd.concat(rows, ignore_index=True)
 
 
-def tornado(source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: Evidence, *, seed: int) -> pd.DataFrame:
+def tornado(
+    source: xr.DataTree | xr.DataArray,
+    spec: EconomicSpec,
+    evidence: Evidence,
+    *,
+    seed: int,
+    volume: Volume = "actual",
+) -> pd.DataFrame:
     """Move each quantity by itself to the ends of its 89 % interval, all others as drawn, and see the mean return.
 
     Prices that are fixed are moved to their variants, where a spec states some.
@@ -80,9 +88,9 @@ def tornado(source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: Ev
         that of the group); ``low`` and ``high``, the mean gross benefit per £1 there; ``base``, as drawn.
     """
     impact = impact_draws(source).sel(group=list(evidence.groups))
-    economics = appraise(impact, spec, evidence, seed=seed)
+    economics = appraise(impact, spec, evidence, seed=seed, volume=volume)
     quantities = parameters_of(spec, evidence)
-    job = job_of(impact, spec, evidence, seed=seed, parameters=economics[list(quantities)])
+    job = job_of(impact, spec, evidence, seed=seed, volume=volume, parameters=economics[list(quantities)])
     drawn = dict(job.given or {})
     base = economics["benefit_cost_ratio"].mean(("chain", "draw"))
     pooled = with_pooled_groups(impact, evidence.treated)
@@ -176,9 +184,9 @@ def quantity_label(key: str, spec: EconomicSpec) -> str:
     if place == "benefits":
         return f"{spec.benefits[name].label}: {last[0]}"
     if place == "conversions":
-        return f"{name.replace('-', ' ')} per unit of impact"
+        return spec.conversions[name].unit.partition(" per ")[0]
     if place == "persistence":
-        return f"{name}: {last[0].replace('_', ' ')}"
+        return f"{name.capitalize()}: {last[0].replace('_', ' ')}"
     return {
         "nonresponse.share": "Share gained by non-respondents",
         "costs.uncertainty": "Cost per head",

@@ -27,7 +27,7 @@ DRAWS = 10_000
 
 STEPS = {
     "published": "as published",
-    "unfiltered": "without the significance filter: the printed impact, star or not",
+    "unfiltered": "without the significance filter",
     "uncertain": "with the impact's standard error",
     "pooled": "with impacts pooled across groups",
     "nonresponse": "with those who did not answer the survey",

@@ -58,7 +58,8 @@ def _return_panel(axis: Axes, economics: xr.Dataset, perspective: str) -> None:
     axis.set_yticks(height, groups)
     axis.set_ylim(-0.3, len(groups) - 0.05)
     outcomes = dict.fromkeys(str(name) for name in economics["outcome"][economics["counted"]].to_numpy())
-    axis.set_title(f"{perspective.capitalize()} ({', '.join(outcomes)} valued)", loc="left", fontsize=11)
+    valued = f" ({next(iter(outcomes))} valued)" if len(outcomes) == 1 else ""
+    axis.set_title(f"{perspective.capitalize()}{valued}", loc="left", fontsize=11)
     axis.set_xlabel("£ of benefit per £1 of cost")
 
 
@@ -109,7 +110,7 @@ def plot_walk(steps: pd.DataFrame, *, perspective: str = "economic") -> Figure:
     steps = steps[steps["perspective"] == perspective]
     groups = list(dict.fromkeys(steps["group"]))
     figure = new_figure(2.1 * len(groups) + 2.6, 3.4)
-    axes = figure.subplots(1, len(groups), squeeze=False, sharey=True)
+    axes = figure.subplots(1, len(groups), squeeze=False, sharex=True, sharey=True)
     for axis, group in zip(axes.flat, groups, strict=True):
         rows = steps[steps["group"] == group].reset_index(drop=True)
         height = np.arange(len(rows))[::-1].astype(float)
@@ -151,7 +152,7 @@ def plot_acceptability(curve: pd.DataFrame, *, perspective: str = "economic") ->
         axis.set_ylabel("P(£1 returns more)")
     else:
         axis.xaxis.set_major_formatter("£{x:,.0f}")
-        axis.set_xlabel("value of a unit, such as a QALY")
+        axis.set_xlabel("price of a unit of it, such as the value of a QALY")
         axis.set_ylabel("P(benefits exceed costs)")
     axis.legend(frameon=False)
     return figure
@@ -215,7 +216,7 @@ def plot_tornado(moved: pd.DataFrame, labels: dict[str, str], *, group: str, per
     axis.set_yticks(height, [labels[key] for key in rows["quantity"]])
     axis.set_xlabel("mean £ of benefit per £1 of cost")
     axis.set_title(f"{group}, {perspective}", loc="left", fontsize=11)
-    axis.legend(frameon=False, loc="lower right", fontsize=8)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return figure
 
 

@@ -123,7 +123,7 @@ def walk_table(steps: pd.DataFrame) -> Table:
         rows=tuple(rows),
         notes=(
             f"Each step keeps what the one before changed, on the same draws; {MISSING}: not calculated in the report. "
-            "All steps but the last value health alone, those before that at the price that printed returns imply.",
+            "All steps but the last value health alone, all but the last two at the price that printed returns imply.",
         ),
     )
 
@@ -138,7 +138,8 @@ def component_findings(appraisal: Appraisal | None) -> list[str]:
         f"{percent(row['prob_above_one'])})"
         for group, row in economic.iterrows()
     ]
-    sentences = [f"Valued from components ({appraisal.spec.title}), each £1 returns to society: {', '.join(said)}."]
+    volume = " at its planned volume" if appraisal.economics.attrs["volume"] == "planned" else ""
+    sentences = [f"{appraisal.spec.title}, each £1 of the service{volume} returns to society: {'; '.join(said)}."]
     return [*sentences, *years_sentence(appraisal)] if len(economic) else []
 
 

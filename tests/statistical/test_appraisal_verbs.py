@@ -1,0 +1,99 @@
+"""The verbs of the appraisal, on a fit: what they print and write, and what they refuse."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from helpers import edit
+from typer.testing import CliRunner
+
+from hlt_bayes.cli import app
+from hlt_bayes.report.folder import APPRAISAL_FILES
+from hlt_bayes.specs import spec_path
+
+runner = CliRunner(env={"COLUMNS": "200"})
+
+
+def said(*arguments):
+    result = runner.invoke(app, list(map(str, arguments)))
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_appraise_prints_and_writes(tmp_path):
+    shown = said("appraise", "--volume", "planned", "--out", tmp_path / "planned")
+    assert "at the planned volume" in shown
+    assert "As published" not in shown
+    shown = said("appraise", "--group", "SCR IW", "--out", tmp_path / "actual")
+    for words in ("as published", "presupposes, at £70,000 a QALY", "undefined", "return of SCR IW hinges on"):
+        assert words in shown
+    files = {path.name for folder in ("planned", "actual") for path in (tmp_path / folder).iterdir()}
+    voi = {"evppi.csv", "trials.csv", "trials.png", "trials.svg", "unprinted.csv"}
+    assert files == APPRAISAL_FILES - voi
+    returns = pd.read_csv(tmp_path / "actual/returns.csv")
+    assert len(returns) == 10
+    manifest = json.loads((tmp_path / "actual/manifest.json").read_text(encoding="utf-8"))
+    assert set(manifest["inputs"]) == {"impact spec", "economic spec"}
+    assert runner.invoke(app, ["appraise", "--out", str(tmp_path / "actual")]).exit_code == 2
+
+
+def test_voi_prints_and_writes(tmp_path):
+    shown = said("voi", "--out", tmp_path / "voi")
+    for words in ("Everything", "Health impact", "another trial in WMCA", "What was not printed", "fixed"):
+        assert words in shown
+    assert {path.name for path in (tmp_path / "voi").iterdir()} <= APPRAISAL_FILES
+    assert len(pd.read_csv(tmp_path / "voi/unprinted.csv")) > 30
+
+
+def test_assumptions_are_listed_the_first_to_replace_on_top():
+    lines = said("assumptions").splitlines()
+    assert any(line.startswith("persistence.health.decay") for line in lines[:6])
+    assert "fixed" in "".join(lines)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("result") / "primary"
+    said("run", "--moderators", "none", "--engine", "exact", "--out", folder)
+    return folder
+
+
+def test_draws_of_a_result_are_valued_again(written, tmp_path):
+    said("appraise", "--posterior", written / "posterior.nc", "--out", tmp_path / "again")
+    again = pd.read_csv(tmp_path / "again/returns.csv")
+    pd.testing.assert_frame_equal(again, pd.read_csv(written / "appraisal.csv"), rtol=1e-9)
+
+
+def test_draws_of_another_spec_are_refused(written, tmp_path):
+    result = runner.invoke(app, ["appraise", "--posterior", str(written / "posterior.nc"), "--spec", "sites"])
+    assert result.exit_code == 2
+    assert "not made by impact spec 'sites' as it is now, but by 'primary'" in result.output
+    (tmp_path / "no.nc").write_bytes(b"no")
+    result = runner.invoke(app, ["voi", "--posterior", str(tmp_path / "no.nc")])
+    assert result.exit_code == 2
+    assert "cannot be read as netCDF" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["appraise", "--economics", "greenbook"], "economic spec 'greenbook' is unknown"),
+        (["appraise", "--group", "WMC"], "--group: 'WMC' is unknown; allowed: 'SCR IW', 'SCR OOW', 'WMCA'"),
+        (["appraise", "--economics", "published", "--volume", "planned"], "needs the key 'costs.fixed_share'"),
+        (["voi", "--economics", "published"], "the key 'decision' is missing"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(arguments, message):
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+
+
+def test_a_wrong_spec_is_refused_before_anything_is_fitted(tmp_path):
+    path = shutil.copy(spec_path("green-book", "economic"), tmp_path / "mine.toml")
+    edit(path, "value = 0.035", "value = 35.0")
+    result = runner.invoke(app, ["run", "--components", str(path), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "35.0 given; a rate a year lies between 0 and 0.2" in " ".join(result.output.split())
+    assert not (tmp_path / "out").exists()
