@@ -31,6 +31,17 @@ WRONG = {
         "value = 35.0",
         r"35\.0 given; a rate a year lies between 0 and 0\.2: 3\.5 % is 0\.035",
     ),
+    "horizon without end": (
+        "[persistence.health.horizon]\nvalue = 5.0",
+        "[persistence.health.horizon]\nvalue = 1e8",
+        r"1e\+08 given; impacts are of 1 year, so 1 or more, and at most 60",
+    ),
+    "name with a dot": ("[benefits.tax]", '[benefits."ta.x"]', r"ta\.x"),
+    "one gain twice": (
+        'benefits = ["output", "earnings", "health", "wellbeing"',
+        'benefits = ["output", "earnings", "health", "again", "wellbeing"',
+        r"health and again value one gain in health; state 'additional' for all but one",
+    ),
     "horizon below the data": (
         "[persistence.health.horizon]\nvalue = 5.0",
         "[persistence.health.horizon]\nvalue = 0.5",
@@ -106,8 +117,16 @@ def mine(tmp_path, name, *edits):
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_component_spec_is_refused(tmp_path, case):
     old, new, message = WRONG[case]
+    path = mine(tmp_path, "green-book", (old, new))
+    if "again" in new:
+        text = path.read_text(encoding="utf-8")
+        start = text.index("[benefits.health]")
+        again = text[start : text.index("[[benefits.health.price.variants]]")].replace(
+            "benefits.health", "benefits.again"
+        )
+        path.write_text(f"{text}\n{again}", encoding="utf-8")
     with pytest.raises(SpecError, match=message) as caught:
-        load_economic_spec(mine(tmp_path, "green-book", (old, new)))
+        load_economic_spec(path)
     assert all(line.startswith(str(tmp_path)) for line in str(caught.value).splitlines())
 
 

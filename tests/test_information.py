@@ -92,6 +92,13 @@ def test_what_says_nothing_explains_nothing():
     rng = np.random.default_rng(3)
     known = arrays(x=rng.standard_normal(8000), y=rng.standard_normal(8000), constant=np.ones(8000))
     assert share_explained(known["y"], [known["x"]]).item() < 0.002
+    # Many that say nothing: without the adjustment their fit has the variance of its terms, one 8,000th each; with it
+    # what is left is the chance of a chi-square, of which four SDs are allowed.
+    noise = list(arrays(**{f"x{at}": rng.standard_normal(8000) for at in range(12)}).values())
+    found = expected_gain(expected_given(known["y"], noise)).item()
+    terms = 12 * 6 + 66
+    assert found < unit_normal_gain(0.0, np.sqrt(4 * np.sqrt(2 * terms) / 8000))
+    assert unit_normal_gain(0.0, np.sqrt(terms / 8000)) > unit_normal_gain(0.0, np.sqrt(4 * np.sqrt(2 * terms) / 8000))
     assert share_explained(known["y"], [known["constant"]]).item() == 0
     np.testing.assert_allclose(expected_given(known["y"], [known["constant"]]), known["y"].mean())
 
@@ -251,14 +258,22 @@ def test_a_trial_of_this_size_has_the_errors_of_this_one(evidence, primary):
 
 def test_people_are_discounted_over_the_years_of_the_decision(spec):
     assert people_concerned(spec) == pytest.approx(2000 * sum(1.035**-year for year in range(5)))
+    half = spec.decision.model_copy(update={"years": spec.decision.years.model_copy(update={"value": 0.5})})
+    assert people_concerned(spec.model_copy(update={"decision": half})) == pytest.approx(1000)
     with pytest.raises(SpecError, match="the key 'decision' is missing"):
         people_concerned(spec.model_copy(update={"decision": None}))
 
 
 def test_costs_of_a_trial_are_added_up(economics, drawn, spec, primary, evidence):
     trials = new_trial(economics, drawn, spec, primary, evidence, group="WMCA", sizes=[100, 400])
-    np.testing.assert_allclose(trials["cost_gbp"], 500_000 + 2 * 500 * trials["per_arm"])
-    np.testing.assert_allclose(trials["net_gbp"], trials["value_gbp"] * people_concerned(spec) - trials["cost_gbp"])
+    net = economics["net_present_value"].sel(group="WMCA").mean(("chain", "draw")).to_series()
+    loss = (-trials["perspective"].map(net)).clip(lower=0)
+    np.testing.assert_allclose(trials["cost_gbp"], 500_000 + (2 * 500 + loss) * trials["per_arm"])
+    later = people_concerned(spec, after=3.0)
+    assert later == pytest.approx(2000 * (1.035**-3 + 1.035**-4))
+    np.testing.assert_allclose(trials["net_gbp"], trials["value_gbp"] * later - trials["cost_gbp"])
+    with pytest.raises(SpecError, match="a trial of 0 per arm: 1 or more is allowed"):
+        new_trial(economics, drawn, spec, primary, evidence, group="WMCA", sizes=[0])
     paid = trials["people_to_break_even"] * trials["value_gbp"]
     np.testing.assert_allclose(paid[np.isfinite(paid)], trials["cost_gbp"][np.isfinite(paid)])
     with pytest.raises(SpecError, match=r"group 'All OOW' is unknown; allowed: 'SCR IW', 'SCR OOW', 'WMCA'"):
@@ -297,7 +312,7 @@ def test_a_tornado_moves_one_quantity_at_a_time(drawn, spec, evidence, economics
     )
     assert moved["low"][("impact.health", *at)] == pytest.approx(by_hand.mean().item())
     variants = moved.loc[("benefits.health.price", *at)]
-    assert variants["low_value"] == pytest.approx(60_000 * 95.825 / 83.0)
+    assert variants["low_value"] == 60_000
     assert variants["high_value"] == 70_000
     assert "benefits.earnings.price" not in moved.index.get_level_values(0)
 

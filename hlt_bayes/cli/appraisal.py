@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
+    from hlt_bayes.economics import Volume
     from hlt_bayes.evidence import Evidence
     from hlt_bayes.specs import EconomicSpec, ImpactSpec
 
@@ -61,13 +63,13 @@ def appraise(
     from hlt_bayes.economics import acceptability, acceptability_of_price, quantity_label, tornado, volume_curve
     from hlt_bayes.report import check_target, write_check
     from hlt_bayes.report.appraisal import appraisal_tables, component_findings, tornado_table, volume_table
-    from hlt_bayes.specs import load_economic_spec
+    from hlt_bayes.specs import QALY, load_economic_spec
 
     if out is not None:
         check_target(out, overwrite=overwrite)
     with Stages() as stages:
-        asked = _question(spec, economics, evidence, posterior, engine, seed, stages)
-        chosen = _group(group, asked.evidence)
+        asked = _question(spec, economics, evidence, posterior, engine, seed, stages, group=group, volume=volume)
+        chosen = group or asked.evidence.groups[-1]
         stages.enter("Valuing")
         published = None if asked.evidence.returns.empty else load_economic_spec("published")
         appraisal = component_appraisal(
@@ -90,7 +92,7 @@ def appraise(
             "acceptability": acceptability(appraisal.economics, ACCEPTED),
             "tornado": moved,
         }
-        by_value = [name for name, one in asked.economic_spec.counted.items() if one.price.unit == "GBP per QALY"]
+        by_value = [name for name, one in asked.economic_spec.counted.items() if one.price.unit == QALY]
         if by_value:
             drawn = appraisal.economics, asked.tree, asked.evidence
             frames["acceptability_qaly"] = acceptability_of_price(*drawn, by_value[0], QALY_VALUES)
@@ -143,9 +145,19 @@ def voi(
     if out is not None:
         check_target(out, overwrite=overwrite)
     with Stages() as stages:
-        asked = _question(spec, economics, evidence, posterior, engine, seed, stages)
-        chosen = _group(group, asked.evidence)
-        _perspective(perspective, asked.economic_spec)
+        asked = _question(
+            spec,
+            economics,
+            evidence,
+            posterior,
+            engine,
+            seed,
+            stages,
+            group=group,
+            perspective=perspective,
+            decides=True,
+        )
+        chosen = group or asked.evidence.groups[-1]
         stages.enter("Valuing")
         drawn = value(asked.tree, asked.economic_spec, asked.evidence, seed=asked.seed)
         stages.enter("Learning part by part")
@@ -190,8 +202,7 @@ def assumptions(
     from hlt_bayes.report.appraisal import assumptions_table
 
     with Stages() as stages:
-        asked = _question(spec, economics, evidence, posterior, engine, seed, stages)
-        _perspective(perspective, asked.economic_spec)
+        asked = _question(spec, economics, evidence, posterior, engine, seed, stages, perspective=perspective)
         stages.enter("Explaining the variance")
         drawn = value(asked.tree, asked.economic_spec, asked.evidence, seed=asked.seed)
         listed = assumed(drawn, asked.tree, asked.economic_spec, asked.evidence, perspective=perspective)
@@ -207,9 +218,17 @@ def _question(
     engine: EngineName,
     seed: int | None,
     stages: Stages,
+    *,
+    group: str = "",
+    perspective: str = "",
+    volume: Volume = "actual",
+    decides: bool = False,
 ) -> Question:
-    """Read what is asked, and fit it where no draws are given, by the exact engine where the spec has one."""
-    from hlt_bayes.economics import refuse_what_cannot_be_valued
+    """Read what is asked, and fit it where no draws are given, by the exact engine where the spec has one.
+
+    What cannot be answered is refused before the fit.
+    """
+    from hlt_bayes.economics import people_concerned, refuse_what_cannot_be_valued
     from hlt_bayes.elsewhere import read_result
     from hlt_bayes.evidence import load_evidence
     from hlt_bayes.exact import is_exact
@@ -218,7 +237,11 @@ def _question(
 
     stages.enter("Reading evidence and specs")
     impact_spec, economic_spec, loaded = load_impact_spec(spec), load_economic_spec(economics), load_evidence(path)
-    refuse_what_cannot_be_valued(impact_spec.outcomes, economic_spec, loaded)
+    refuse_what_cannot_be_valued(impact_spec.outcomes, economic_spec, loaded, volume=volume)
+    _known(group, loaded.groups, "--group")
+    _known(perspective, economic_spec.perspectives, "--perspective")
+    if decides:
+        people_concerned(economic_spec)
     seed = impact_spec.sampling.seed if seed is None else seed
     if posterior is not None:
         tree = read_result(posterior, impact_spec)
@@ -228,19 +251,12 @@ def _question(
     return Question(impact_spec, economic_spec, loaded, tree, seed)
 
 
-def _group(name: str, evidence: Evidence) -> str:
+def _known(name: str, allowed: Iterable[str], option: str) -> None:
+    """Refuse a name that is none of those allowed; none at all is."""
     from hlt_bayes.errors import SpecError, unknown_name
 
-    if name and name not in evidence.groups:
-        raise SpecError(f"--group: {unknown_name(name, evidence.groups)}")
-    return name or evidence.groups[-1]
-
-
-def _perspective(name: str, spec: EconomicSpec) -> None:
-    from hlt_bayes.errors import SpecError, unknown_name
-
-    if name not in spec.perspectives:
-        raise SpecError(f"--perspective: {unknown_name(name, spec.perspectives)} in economic spec {spec.name!r}")
+    if name and name not in allowed:
+        raise SpecError(f"{option}: {unknown_name(name, allowed)}")
 
 
 def _figures(

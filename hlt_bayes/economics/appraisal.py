@@ -11,7 +11,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 import xarray as xr
 
-from hlt_bayes.economics.costs import Volume, cost_per_head, price_year, response_share, volume_ratio
+from hlt_bayes.economics.costs import Volume, cost_of_groups, price_year, response_share, volume_ratio
 from hlt_bayes.economics.money import Money
 from hlt_bayes.economics.parameters import draw_parameters, follow_ups, parameters_of
 from hlt_bayes.economics.persistence import Learnt, learn_decay
@@ -42,7 +42,9 @@ class Job(NamedTuple):
     seed: int
 
 
-def refuse_what_cannot_be_valued(outcomes: Sequence[str], spec: EconomicSpec, evidence: Evidence) -> None:
+def refuse_what_cannot_be_valued(
+    outcomes: Sequence[str], spec: EconomicSpec, evidence: Evidence, *, volume: Volume = "actual"
+) -> None:
     """Refuse a spec for impacts on ``outcomes``; nothing is drawn, so it tells before a fit.
 
     Raises
@@ -51,7 +53,7 @@ def refuse_what_cannot_be_valued(outcomes: Sequence[str], spec: EconomicSpec, ev
         The spec values an outcome that is not among them, a price is implied by nothing, costs or response are not
         known.
     """
-    _setting(outcomes, spec, evidence, volume="actual", seen=True)
+    _setting(outcomes, spec, evidence, volume=volume, seen=True)
     parameters_of(spec, evidence)
     follow_ups(spec, evidence.groups, evidence)
 
@@ -221,7 +223,7 @@ def _setting(outcomes: Iterable[str], spec: EconomicSpec, evidence: Evidence, *,
         spec=spec,
         groups=groups,
         rows=tuple(str(name) for name in pooling["row"].to_numpy()),
-        cost=cost_per_head(evidence, spec).sel(group=list(groups)).to_numpy(),
+        cost=cost_of_groups(evidence, spec).to_numpy(),
         cost_year=price_year(spec),
         base_year=price_year(spec) if spec.prices is None else spec.prices.base.year,
         response=response_share(evidence).to_numpy() if spec.nonresponse is not None and seen else None,

@@ -24,7 +24,15 @@ UNSTATED_YEAR = "that of the printed costs, which is not stated"
 
 
 def cost_per_head(evidence: Evidence, spec: EconomicSpec | None = None) -> xr.DataArray:
-    """Cost {group} in £ per person randomised to treatment; pooled rows are weighted by recruits to treatment.
+    """Cost {group} in £ per person randomised to treatment, as ``cost_of_groups``, and of pooled rows.
+
+    Those are means of their parts weighted by recruits to treatment.
+    """
+    return with_pooled_groups(cost_of_groups(evidence, spec), evidence.treated)
+
+
+def cost_of_groups(evidence: Evidence, spec: EconomicSpec | None = None) -> xr.DataArray:
+    """Cost {group} of each trial group in £ per person randomised to treatment.
 
     Printed, or where ``spec`` states one of a group, that.
 
@@ -48,7 +56,7 @@ def cost_per_head(evidence: Evidence, spec: EconomicSpec | None = None) -> xr.Da
         )
     per_group = xr.DataArray(cost.to_numpy(float), coords={"group": groups})
     per_group.attrs = {"unit": "GBP per person randomised to treatment", "price_year": price_year(spec)}
-    return with_pooled_groups(per_group, evidence.treated)
+    return per_group
 
 
 def price_year(spec: EconomicSpec | None) -> str:

@@ -13,11 +13,12 @@ from hlt_bayes.economics.costs import Volume
 from hlt_bayes.economics.money import Money
 from hlt_bayes.economics.parameters import parameters_of
 from hlt_bayes.economics.regression import share_explained
+from hlt_bayes.errors import SpecError, unknown_name
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.impacts import INTERVALS, impact_draws, with_pooled_groups
 from hlt_bayes.priors import ASSUMPTION, FixedQuantity, Quantity, Reasoned
 from hlt_bayes.specs import EconomicSpec, FixedPrice, stated_figures
-from hlt_bayes.vocabulary import OUTCOMES
+from hlt_bayes.vocabulary import OUTCOMES, POOLED_GROUPS
 
 IMPACT = "impact."
 """How the key of the impact on an outcome begins, beside those of a spec's quantities."""
@@ -85,7 +86,8 @@ def tornado(
     -------
     DataFrame
         ``perspective``, ``group``, ``quantity``; ``low_value`` and ``high_value`` in the quantity's unit (of an impact
-        that of the group); ``low`` and ``high``, the mean gross benefit per £1 there; ``base``, as drawn.
+        that of the group); ``low`` and ``high``, the mean gross benefit per £1 there; ``base``, as drawn. Impacts of
+        pooled rows, which are those of two groups, are not moved: missing.
     """
     impact = impact_draws(source).sel(group=list(evidence.groups))
     economics = appraise(impact, spec, evidence, seed=seed, volume=volume)
@@ -109,7 +111,9 @@ def tornado(
             values = job.impact.copy()
             values[:, job.outcomes.index(outcome)] = end.sel(group=list(evidence.groups)).to_numpy()
             moved.append(job._replace(impact=values))
-        add(f"{IMPACT}{outcome}", [end.drop_vars("quantile") for end in ends], [mean_ratio(one) for one in moved])
+        of_groups = ~xr.DataArray(base["group"].isin(list(POOLED_GROUPS)))
+        ends = [end.drop_vars("quantile").where(of_groups) for end in ends]
+        add(f"{IMPACT}{outcome}", ends, [mean_ratio(one).where(of_groups) for one in moved])
     for key, quantity in quantities.items():
         limits = _ends(quantity, spec)
         if limits:
@@ -148,6 +152,8 @@ def assumptions(
         the greatest over trial groups, and ``group``, where that is. Figures that are fixed vary nothing: their share
         is missing, and they stand last.
     """
+    if perspective not in spec.perspectives:
+        raise SpecError(f"perspective {unknown_name(perspective, spec.perspectives)}")
     shares = variance_shares(economics, source, spec, evidence)
     of_groups = shares[(shares["perspective"] == perspective) & shares["group"].isin(evidence.groups)]
     greatest = of_groups.loc[of_groups.groupby("quantity")["share"].idxmax()].set_index("quantity")

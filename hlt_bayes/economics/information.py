@@ -14,7 +14,7 @@ from hlt_bayes.economics.regression import expected_given
 from hlt_bayes.errors import SpecError, unknown_name
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.reported import recovered_se, reported_results
-from hlt_bayes.specs import Decision, EconomicSpec, ImpactSpec
+from hlt_bayes.specs import QALY, Decision, EconomicSpec, ImpactSpec
 from hlt_bayes.vocabulary import OUTCOMES
 
 OVER = ("chain", "draw")
@@ -28,7 +28,8 @@ def expected_gain(net_benefit: xr.DataArray) -> xr.DataArray:
 
     To fund where it is above 0, rather than by its mean in all draws: £ per person, 0 or above.
     """
-    return net_benefit.clip(min=0).mean(OVER) - net_benefit.mean(OVER).clip(min=0)
+    gain = net_benefit.clip(min=0).mean(OVER) - net_benefit.mean(OVER).clip(min=0)
+    return gain.clip(min=0)  # Rounding may leave less than nothing.
 
 
 def evpi(economics: xr.Dataset) -> xr.DataArray:
@@ -53,7 +54,7 @@ def parts_to_learn(spec: EconomicSpec, keys: Sequence[str]) -> dict[str, list[st
             parts["Share gained by non-respondents"] = [key]
         elif key.endswith(".additional"):
             parts.setdefault("What wellbeing and earnings add", []).append(key)
-        elif spec.benefits[name].price.unit == "GBP per QALY":
+        elif spec.benefits[name].price.unit == QALY:
             parts["Value of a QALY"] = [key]
         else:
             parts.setdefault("Other prices", []).append(key)
@@ -125,8 +126,8 @@ def _gain_of_group(economics: xr.Dataset, known: Sequence[xr.DataArray], group: 
     return expected_gain(expected_given(economics["net_present_value"].sel(group=group, drop=True), of_group))
 
 
-def people_concerned(spec: EconomicSpec) -> float:
-    """People whom a decision is for, over its years, discounted at the standard rate.
+def people_concerned(spec: EconomicSpec, *, after: float = 0.0) -> float:
+    """People whom a decision is for, over its years from year ``after`` on, discounted at the standard rate.
 
     Raises
     ------
@@ -135,8 +136,12 @@ def people_concerned(spec: EconomicSpec) -> float:
     """
     decision = _decision(spec)
     rate = 0.0 if spec.discounting is None else spec.discounting.standard.value
-    years = present_value_years(0.0, horizon=max(1.0, decision.years.value), rate=rate)
-    return float(decision.people_per_year.value * years)
+    return float(decision.people_per_year.value * (_years(decision.years.value, rate) - _years(after, rate)))
+
+
+def _years(horizon: float, rate: float) -> float:
+    """Discounted years to a horizon; a year that it reaches into counts in part."""
+    return float(present_value_years(0.0, horizon=horizon, rate=rate)) if horizon >= 1 else horizon
 
 
 def new_trial(
@@ -166,22 +171,27 @@ def new_trial(
     group
         A trial group.
     sizes
-        People per arm.
+        People per arm, above 0.
 
     Returns
     -------
     DataFrame
         ``perspective``, ``group``, ``per_arm``; ``value_gbp`` per person, and ``limit_gbp``, what learning the impacts
-        of the group perfectly is worth; ``value_of_decision_gbp``, for all people whom the decision is for;
-        ``cost_gbp`` of the trial; ``net_gbp``, and ``people_to_break_even``, how many (discounted) a decision must be
-        for so that it is 0. The trial with the greatest ``net_gbp`` is worth most, if that is above 0.
+        of the group perfectly is worth; ``value_of_decision_gbp``, for those whom the decision is for once the trial
+        has reported (``decision.trial_years``); ``cost_gbp`` of the trial, with what treating its treatment arm is
+        expected to lose, if it is; ``net_gbp``, and ``people_to_break_even``, how many (discounted) a decision must be for so
+        that it is 0. The trial with the greatest ``net_gbp`` is worth most, if that is above 0.
 
     Raises
     ------
     SpecError
         The spec has no table ``decision``, or ``group`` is no trial group.
     """
-    decision, people = _decision(spec), people_concerned(spec)
+    decision = _decision(spec)
+    people = people_concerned(spec, after=min(decision.trial_years.value, decision.years.value))
+    wrong = [size for size in sizes if size < 1]
+    if wrong:
+        raise SpecError(f"a trial of {wrong[0]} per arm: 1 or more is allowed")
     if group not in evidence.groups:
         raise SpecError(f"group {unknown_name(group, evidence.groups)}")
     impacts = {
@@ -198,11 +208,12 @@ def new_trial(
     for perspective in economics["perspective"].to_numpy():
         fitted = expected.sel(perspective=perspective).transpose("chain", "draw").to_numpy().ravel()
         slopes = np.linalg.lstsq((theta - theta.mean(axis=1, keepdims=True)).T, fitted - fitted.mean(), rcond=None)[0]
-        limit = _gain_of(fitted)
+        limit = _gain(fitted)
         for per_arm in sizes:
             settled = share_settled(slopes, covariance, variance / per_arm)
-            value = _gain_of(fitted.mean() + np.sqrt(settled) * (fitted - fitted.mean()))
-            cost = decision.trial_fixed_cost.value + 2 * per_arm * decision.trial_cost_per_recruit.value
+            value = _gain(fitted.mean() + np.sqrt(settled) * (fitted - fitted.mean()))
+            loss = max(0.0, -float(net.sel(perspective=perspective).mean()))
+            cost = decision.trial_fixed_cost.value + per_arm * (2 * decision.trial_cost_per_recruit.value + loss)
             rows.append(
                 {
                     "perspective": perspective,
@@ -234,7 +245,8 @@ def share_settled(slopes: np.ndarray, covariance: np.ndarray, error_variance: np
     weighted = covariance @ slopes
     seen = np.isfinite(error_variance)
     total = covariance[np.ix_(seen, seen)] + np.diag(error_variance[seen])
-    return float(weighted[seen] @ np.linalg.solve(total, weighted[seen]) / (slopes @ weighted))
+    of_all = float(slopes @ weighted)
+    return float(weighted[seen] @ np.linalg.solve(total, weighted[seen]) / of_all) if of_all > 0 else 0.0
 
 
 def error_variances(evidence: Evidence, impact_spec: ImpactSpec, group: str, outcomes: Sequence[str]) -> np.ndarray:
@@ -251,8 +263,8 @@ def error_variances(evidence: Evidence, impact_spec: ImpactSpec, group: str, out
     return np.array([se.get((outcome, group), np.inf) ** 2 * per_arm for outcome in outcomes])
 
 
-def _gain_of(net_benefit: np.ndarray) -> float:
-    return float(np.clip(net_benefit, 0, None).mean() - max(0.0, float(net_benefit.mean())))
+def _gain(net_benefit: np.ndarray) -> float:
+    return float(expected_gain(xr.DataArray(net_benefit[None], dims=OVER)))
 
 
 def _decision(spec: EconomicSpec) -> Decision:

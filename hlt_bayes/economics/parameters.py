@@ -85,7 +85,8 @@ def draw_parameters(
     """
     drawn = {}
     for key, quantity in quantities.items():
-        rng = np.random.default_rng(stream_seed(seed, key if block == 0 else f"{key}, block {block}"))
+        # SFC64 is the fastest of NumPy's generators; drawing is half of the work of an appraisal.
+        rng = np.random.Generator(np.random.SFC64(stream_seed(seed, key if block == 0 else f"{key}, block {block}")))
         if key in learnt:
             theta = impact[learnt[key].outcome][learnt[key].group]
             drawn[key] = decay_given_impact(learnt[key], theta, rng)

@@ -14,7 +14,7 @@ from hlt_bayes.economics.appraisal import appraise
 from hlt_bayes.economics.costs import cost_per_head
 from hlt_bayes.economics.prices import implied_prices
 from hlt_bayes.economics.summaries import effect_draws
-from hlt_bayes.errors import SpecError
+from hlt_bayes.errors import SpecError, unknown_name
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.impacts import INTERVALS, impact_draws, summary, with_pooled_groups
 from hlt_bayes.reported import recovered_se, reported_results
@@ -188,6 +188,8 @@ def walk(
     groups = list(evidence.groups)
     tables = []
     for perspective, one in published.perspectives.items():
+        if perspective not in components.perspectives:
+            continue
         (name,) = one.benefits
         outcome = published.benefits[name].outcome
         cells = printed.loc[[(outcome, str(row)) for row in cost["group"].to_numpy()]]
@@ -208,11 +210,13 @@ def walk(
             "unfiltered": estimate * prices[name] / cost,
             "uncertain": (estimate + se * _normal_of_rank(pooled)) * price / cost,
             "pooled": pooled * price / cost,
-            "nonresponse": of_all * price / cost,
+            **({"nonresponse": of_all * price / cost} if outcome in SURVEY_OUTCOMES else {}),
             "components": benefits.sel(benefit=same).sum("benefit") / theirs["cost_per_head"],
             "all benefits": theirs["benefit_cost_ratio"].sel(perspective=perspective, drop=True),
         }
         tables.append(_steps(steps).assign(perspective=perspective))
+    if not tables:
+        return pd.DataFrame()
     table = pd.concat(tables, ignore_index=True)
     return table[["perspective", *[column for column in table.columns if column != "perspective"]]]
 
@@ -278,9 +282,11 @@ def years_presupposed(
     SpecError
         No return above £0 is printed of the group, or the spec states no price of such a benefit.
     """
-    if benefit not in spec.benefits or spec.benefits[benefit].price.family == "implied" or spec.discounting is None:
+    if benefit not in spec.counted or spec.benefits[benefit].price.family == "implied" or spec.discounting is None:
         raise SpecError(f"economic spec {spec.name!r}: no stated price of a benefit {benefit!r}")
     returns = evidence.returns.set_index(["perspective", "group"])
+    if group not in evidence.groups:
+        raise SpecError(f"group {unknown_name(group, evidence.groups)}")
     if (perspective, group) not in returns.index or not returns["benefit_cost_ratio"][(perspective, group)] > 0:
         raise SpecError(f"{evidence.path} prints no {perspective} return above £0 of {group!r}")
     impact = impact_draws(source)
@@ -294,7 +300,10 @@ def years_presupposed(
 
     cells = evidence.impacts.set_index(["outcome", "group"])
     needed = rounded(*(float(returns[name][(perspective, group)]) for name in ("benefit_cost_ratio", "half_unit")))
+    # The printed return was computed at the printed cost, whatever we assume of its uncertainty.
     cost = economics["cost_per_head"].sel(group=group).to_numpy()
+    if "costs.uncertainty" in economics:
+        cost = cost / economics["costs.uncertainty"].to_numpy()
     a_year = economics["price"].sel(benefit=benefit).to_numpy()
     if stated.conversion is not None:
         a_year = a_year * economics[f"conversions.{stated.conversion}"].to_numpy()

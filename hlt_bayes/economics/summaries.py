@@ -261,8 +261,8 @@ def cost_effectiveness(
     -------
     DataFrame
         ``effect`` of ``effects_per_head``, ``group``; means of ``cost_per_head_gbp`` and ``effect_per_head``;
-        ``prob_effect_positive``; ``cost_per_unit_gbp``, mean cost over mean effect, missing where the effect has both
-        signs over the draws, and ``why_undefined``, which then says so: such a ratio has no mean, and a negative one
+        ``prob_effect_positive``; ``cost_per_unit_gbp``, mean cost over mean effect, missing where the effect is not
+        above 0 in all draws, and ``why_undefined``, which then says so: such a ratio has no mean, and a negative one
         says nothing of which sign is to blame.
     """
     rows = []
@@ -270,7 +270,7 @@ def cost_effectiveness(
         for group in economics["group"].to_numpy():
             values, cost = draws.sel(group=group), economics["cost_per_head"].sel(group=group).mean().item()
             positive = (values > 0).mean().item()
-            defined = positive in (0.0, 1.0)
+            defined = positive == 1.0
             rows.append(
                 {
                     "effect": effect,

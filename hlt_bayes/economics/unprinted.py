@@ -11,6 +11,7 @@ import xarray as xr
 
 from hlt_bayes.economics.parameters import parameters_of
 from hlt_bayes.economics.regression import share_explained
+from hlt_bayes.errors import SpecError, unknown_name
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import EconomicSpec, ImpactSpec, OutcomeName, RiskDifference
@@ -62,6 +63,9 @@ def value_of_unprinted(
         to go once it is known; ``sd_now`` and ``sd_then``, £ per £1; the greatest first. The correlation of the errors
         of two outcomes is among them where the model has one (structure ``joint``).
     """
+    for name, value in (("perspective", perspective), ("group", group)):
+        if value not in economics[name]:
+            raise SpecError(f"{name} {unknown_name(value, economics[name].to_numpy())}")
     ratio = economics["benefit_cost_ratio"].sel(perspective=perspective, group=group)
     sd_now = ratio.std(("chain", "draw"), ddof=1).item()
     rows = []
@@ -137,7 +141,8 @@ def _control_rate(
 ) -> xr.DataArray:
     """Draw the control rate {chain, draw} given each standard error: evenly from ``RATES`` before that.
 
-    The log ratio of the standard error and that of the rates' design has the prior of the spec.
+    The log ratio of the standard error and that of the rates' design has the prior of the spec. An approximation: the
+    fit took one rate as given.
     """
     rates = np.linspace(*RATES, 161)
     arms = evidence.arm_sizes("recruits").loc[group]

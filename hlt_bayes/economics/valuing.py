@@ -91,7 +91,7 @@ def coverage(drawn: Mapping[str, Array], setting: Setting) -> Array:
     return np.asarray(response + (1 - response) * drawn["nonresponse.share"])
 
 
-def cost_of_groups(drawn: Mapping[str, Array], setting: Setting) -> Array:
+def drawn_cost(drawn: Mapping[str, Array], setting: Setting) -> Array:
     """Cost {group, sample} per head, £ of the base year."""
     money = in_base_year(Money(setting.cost[:, None], setting.cost_year), setting)
     if "costs.uncertainty" in drawn:
@@ -142,7 +142,7 @@ def value(impact: Mapping[str, Array], drawn: Mapping[str, Array], setting: Sett
     ]
     return {
         "benefit_per_head": np.stack(benefits),
-        "cost_per_head": np.broadcast_to(rows_of(cost_of_groups(drawn, setting), setting), (len(setting.rows), size)),
+        "cost_per_head": np.broadcast_to(rows_of(drawn_cost(drawn, setting), setting), (len(setting.rows), size)),
         "coverage": np.broadcast_to(rows_of(covered, setting), (len(setting.rows), size)),
         "price": np.stack([money.amount for money in price.values()]),
         "units": np.stack([np.broadcast_to(one, size) for one in units.values()]),

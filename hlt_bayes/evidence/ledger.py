@@ -213,6 +213,16 @@ class Evidence:
         The category of an interval is its level; of other measures that an analysis uses only cells of no special
         category count.
         """
+        if measure not in self._found:
+            self._found[measure] = self._find_cells(measure)
+        return self._found[measure].copy()
+
+    @cached_property
+    def _found(self) -> dict[str, pd.DataFrame]:
+        """Cells by measure that were asked for before."""
+        return {}
+
+    def _find_cells(self, measure: str) -> pd.DataFrame:
         cells = self._ledger[self._ledger["measure"] == measure]
         if not measure.startswith("interval"):
             cells = cells[cells["category"] == ""]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from hlt_bayes.analysis import Appraisal
 from hlt_bayes.economics import SUSTAINED_JOB
-from hlt_bayes.report.tables import MISSING, Table, percent, pounds
+from hlt_bayes.report.tables import MISSING, Table, per_pound, percent, pounds
 
 AT_LEAST = 0.001
 """A share of variance below this is within what so many draws can tell from nothing."""
@@ -24,7 +24,7 @@ def appraisal_tables(appraisal: Appraisal | None) -> list[Table]:
         benefits_table(appraisal),
         cost_effectiveness_table(appraisal.cost_effectiveness),
     ]
-    return [*tables, walk_table(appraisal.walk)] if len(appraisal.walk) else tables
+    return [*tables, *walk_tables(appraisal)] if len(appraisal.walk) else tables
 
 
 def component_returns_table(appraisal: Appraisal) -> Table:
@@ -55,8 +55,9 @@ def component_returns_table(appraisal: Appraisal) -> Table:
             f"£ of {appraisal.economics['benefit_per_head'].attrs['price_year']} prices per person randomised to "
             "treatment, discounted; 89% intervals. Per £1: mean benefit over mean cost. Ratio: mean of the ratio over "
             "its draws. Loss: expected loss per person of funding where that turns out wrong, and of not funding.",
-            "Financial: money of the exchequer; economic: gains to society, in which taxes and benefits saved, which "
-            "only change hands, do not count.",
+            "Costs are the printed ones in those prices, with the uncertainty that the spec assumes. Financial: money "
+            "of the exchequer; economic: gains to society, in which taxes and benefits saved, which only change hands, "
+            "do not count.",
         ),
     )
 
@@ -97,35 +98,56 @@ def cost_effectiveness_table(effects: pd.DataFrame) -> Table:
         columns=("Effect", "Group", "Gained", "P(>0)", "Cost for each"),
         rows=tuple(rows),
         notes=(
-            "Undefined: the gain is below 0 in some of the draws, where cost over gain has another meaning, so that it "
-            "has no mean; the cost-effectiveness plane shows both.",
+            "Undefined: the gain is not above 0 in all draws; where it is below, cost over gain has another meaning, "
+            "so that the ratio has no mean. The cost-effectiveness plane shows both.",
         )
         if undefined
         else (),
     )
 
 
-def walk_table(steps: pd.DataFrame) -> Table:
-    """Show ``hlt_bayes.economics.walk``: steps as rows, groups as columns."""
-    groups = list(dict.fromkeys(steps["group"]))
-    rows = []
-    for _, part in steps[steps["perspective"] == "economic"].groupby("step", sort=False):
-        by_group = part.set_index("group")
-        cells = []
-        for name in groups:
-            row = by_group.loc[name]
-            known = not math.isnan(row["prob_above_one"])
-            cells.append(f"{pounds(row['mean'])}, {percent(row['prob_above_one'])}" if known else pounds(row["mean"]))
-        rows.append((by_group["label"].iloc[0], *cells))
-    return Table(
-        title="From the published economic return to ours, a step at a time: mean benefit per £1, P(>£1)",
-        columns=("Step", *groups),
-        rows=tuple(rows),
-        notes=(
-            f"Each step keeps what the one before changed, on the same draws; {MISSING}: not calculated in the report. "
-            "All steps but the last value health alone, all but the last two at the price that printed returns imply.",
-        ),
-    )
+def walk_tables(appraisal: Appraisal) -> list[Table]:
+    """Show ``hlt_bayes.economics.walk``, a table a perspective: steps as rows, groups as columns."""
+    tables = []
+    for perspective, steps in appraisal.walk.groupby("perspective"):
+        groups = list(dict.fromkeys(steps["group"]))
+        rows = []
+        for _, part in steps.groupby("step", sort=False):
+            cells = []
+            for name in groups:
+                row = part[part["group"] == name].iloc[0]
+                said = per_pound(row["mean"], str(perspective)) if not math.isnan(row["mean"]) else MISSING
+                above = "" if math.isnan(row["prob_above_one"]) else f", {percent(row['prob_above_one'])}"
+                cells.append(said + above)
+            rows.append((part["label"].iloc[0], *cells))
+        tables.append(
+            Table(
+                title=f"From the published {perspective} return to ours, a step at a time: mean benefit per £1, P(>£1)",
+                columns=("Step", *groups),
+                rows=tuple(rows),
+                notes=(
+                    "Each step keeps what the one before changed, on the same draws; all but the last two value one "
+                    f"outcome at the price that the printed returns imply. {MISSING}: not calculated in the report.",
+                    *(_of_a_job(appraisal) if perspective == "financial" else ()),
+                ),
+            )
+        )
+    return tables
+
+
+def _of_a_job(appraisal: Appraisal) -> list[str]:
+    """Say how far the component prices of the exchequer lie from those that the printed returns imply."""
+    money = appraisal.economics.sel(benefit=appraisal.economics["counted"].sel(perspective="financial"))
+    by_work = money.sel(benefit=money["outcome"] == "employment")
+    a_job = float((by_work["price"] * by_work["units"]).sum("benefit").mean())
+    steps = appraisal.walk[(appraisal.walk["perspective"] == "financial") & (appraisal.walk["group"] == "WMCA")]
+    means = steps.set_index("step")["mean"]
+    return [
+        f"The components value one more person in sustained work at {whole(a_job)} to the exchequer over the years, and "
+        f"WMCA's return at {means['components'] / means['pooled']:.0f} times what the printed returns imply. Either the "
+        "evaluation left out savings or years that stand here, or its returns are net of something; the published "
+        "economic report would say, and until then neither is a check on the other.",
+    ]
 
 
 def component_findings(appraisal: Appraisal | None) -> list[str]:
@@ -150,9 +172,10 @@ def years_sentence(appraisal: Appraisal) -> list[str]:
     printed, posterior = (
         appraisal.years[appraisal.years["impact"] == name].iloc[0] for name in ("printed", "posterior")
     )
-    price = float(appraisal.prices.set_index("benefit")["lower_gbp"]["health"])
+    price = appraisal.prices[appraisal.prices["benefit"] == "health"].iloc[0]
+    value = f"{whole((price['lower_gbp'] + price['upper_gbp']) / 2)} a QALY in {price['price_year']} prices"
     return [
-        f"SCR IW's published £{_printed_return(appraisal):.2f} presupposes, at {whole(price)} a QALY, that its printed "
+        f"SCR IW's published £{_printed_return(appraisal):.2f} presupposes, at {value}, that its printed "
         f"health gain lasts undiminished for {_years(printed)}, for everybody randomised; the gain that the posterior "
         f"holds likely, for {_years(posterior)}, and with probability {percent(float(posterior['prob_never']))} no "
         "number of years is enough."
@@ -164,7 +187,8 @@ def _printed_return(appraisal: Appraisal) -> float:
 
 
 def _years(row: pd.Series) -> str:
-    return f"{row['median']:.1f} years (89% interval {row['lower_89']:.1f} to {row['upper_89']:.1f})"
+    most = "without end" if math.isinf(row["upper_89"]) else f"{row['upper_89']:.1f}"
+    return f"{row['median']:.1f} years (89% interval {row['lower_89']:.1f} to {most})"
 
 
 def assumptions_table(listed: pd.DataFrame, *, perspective: str) -> Table:
@@ -244,7 +268,7 @@ def new_trial_table(trials: pd.DataFrame) -> Table:
         rows=rows,
         notes=(
             f"{found} Knowing the impacts perfectly is worth {whole(trials['limit_gbp'].iloc[0])} per person. Breaks "
-            "even for: people whom the decision must be for, discounted over its years.",
+            "even for: people whom the decision must be for, discounted, from when the trial reports.",
         ),
     )
 

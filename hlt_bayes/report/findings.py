@@ -118,11 +118,14 @@ ASSUMED_OF_SOME = (
     "it. For employment and earnings all recruits are taken as analysed."
 )
 
-INDEPENDENT = "Outcomes are independent in this model, and the uncertainty of costs is not in it."
+INDEPENDENT = (
+    "Outcomes are independent in this model. At the prices that the published returns imply, costs are taken as "
+    "printed; the appraisal by components has their uncertainty, as assumed."
+)
 
 HARDLY_LEARNT = (
     "How impacts, and the errors of estimates on the same people, go together across outcomes is hardly learnt: both "
-    "are as their priors say. The uncertainty of costs is not in this model."
+    "are as their priors say."
 )
 
 LIMITS_OF_OWN_TRIALS = (
@@ -134,7 +137,8 @@ LIMITS_OF_OWN_TRIALS = (
     "impacts differ between groups, so that the prior of that spread matters.",
     "Where neither rates nor events are known, the standard error of a difference of shares takes every rate as "
     "equally likely, which is too wide for common outcomes and too narrow for rare ones.",
-    "Outcomes are independent in this model. The file states no costs, so nothing is valued.",
+    "Outcomes are independent in this model. The file states no costs, so nothing is valued; an economic spec may "
+    "state them, in [costs.per_head].",
 )
 """What a file of somebody's own trials and this model cannot tell."""
 
@@ -146,8 +150,11 @@ LIMITS = (
     "most of all for a group that lies apart.",
     UNUSED_POOLED_ROWS,
     SEEN_OF_SOME,
-    "Prices are those that the published returns imply, not prices of ours: how long a gain lasts and what a QALY is "
-    "worth are inside them and cannot be told apart here. They are drawn independently of the impacts.",
+    "Prices that the published returns imply are not prices of ours: how long a gain lasts and what a QALY is worth "
+    "are inside them and cannot be told apart. They are drawn independently of the impacts.",
+    "Component prices hang on figures that the published economic report has and this package has not, above all on "
+    "how long gains last; they are assumptions with a distribution, and hlt-bayes assumptions ranks them. Leisure lost "
+    "and gains of families and employers are not counted.",
     "That an impact without a star counts as none is how the printed returns read (section 2.1 gives no return where "
     "no significant impact was found); the report does not state it as a rule.",
     "The printed returns are read as gross of cost. The report calls the financial ones net, and says that the "

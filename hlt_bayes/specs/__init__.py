@@ -1,6 +1,7 @@
 """Analysis specs: TOML files read into closed, frozen tables."""
 
 from hlt_bayes.specs.economic import (
+    QALY,
     Benefit,
     Decision,
     EconomicSpec,
@@ -32,6 +33,7 @@ from hlt_bayes.specs.impact import (
 from hlt_bayes.specs.reading import Spec, models_folder, read_spec, shipped_specs, spec_path, stated_figures
 
 __all__ = [
+    "QALY",
     "Benefit",
     "Decision",
     "EconomicSpec",

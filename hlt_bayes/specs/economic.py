@@ -14,11 +14,21 @@ from hlt_bayes.priors.quantities import FixedQuantity, LogNormalQuantity, Unifor
 from hlt_bayes.specs.impact import Figure, GroupName, OutcomeName
 from hlt_bayes.specs.reading import Spec, read_spec
 from hlt_bayes.strict import Finite, Frozen, Positive, Words
+from hlt_bayes.vocabulary import SURVEY_OUTCOMES
 
 ReportedGroupName = Literal["SCR IW", "SCR OOW", "All SCR", "WMCA", "All OOW"]
 PerspectiveName = Literal["financial", "economic"]
 PriceYear = Words
 """The year of whose prices a sum of money is, such as 2019 or 2020/21."""
+
+QALY = "GBP per QALY"
+"""Unit of the value of a QALY, by which curves over it and its place among what may be learnt are found."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+"""A name of a table: small letters, digits, hyphens, so that keys of quantities can be taken apart again."""
+
+LONGEST = 60.0
+"""Years; nothing here lasts longer than a working life."""
 
 GREATEST_RATE = 0.2
 """A year; a greater rate is one written in per cent."""
@@ -80,9 +90,9 @@ class Benefit(Frozen):
     outcome: OutcomeName
     accrues_to: Literal["exchequer", "society", "both"]
     price: Price
-    conversion: Words | None = None
+    conversion: Name | None = None
     additional: Portion | None = None
-    persistence: Words | None = None
+    persistence: Name | None = None
     discount: Literal["standard", "health"] = "standard"
 
 
@@ -169,6 +179,7 @@ class Decision(Frozen):
 
     people_per_year: Figure
     years: Figure
+    trial_years: Figure
     trial_cost_per_recruit: Figure
     trial_fixed_cost: Figure
 
@@ -176,7 +187,7 @@ class Decision(Frozen):
 class Perspective(Frozen):
     """Which benefits a perspective counts."""
 
-    benefits: Annotated[list[Words], Field(min_length=1)]
+    benefits: Annotated[list[Name], Field(min_length=1)]
 
 
 class Pooling(Reasoned):
@@ -200,9 +211,9 @@ class EconomicSpec(Spec):
     discounting: Discounting | None = None
     costs: Costs | None = None
     nonresponse: NonrespondentGain | None = None
-    persistence: dict[Words, Persistence] = Field(default_factory=dict)
-    conversions: dict[Words, Amount] = Field(default_factory=dict)
-    benefits: Annotated[dict[Words, Benefit], Field(min_length=1)]
+    persistence: dict[Name, Persistence] = Field(default_factory=dict)
+    conversions: dict[Name, Amount] = Field(default_factory=dict)
+    benefits: Annotated[dict[Name, Benefit], Field(min_length=1)]
     perspectives: Annotated[dict[PerspectiveName, Perspective], Field(min_length=1)]
     decision: Decision | None = None
 
@@ -257,7 +268,18 @@ class EconomicSpec(Spec):
 
     def _counted_twice(self, key: str, names: list[str]) -> Iterator[str]:
         """Find two measures of one gain of which neither says what it adds to the other."""
-        gains = [name for name in names if self.benefits[name].accrues_to != "both"]
+        # What is freed of public resources by work is another gain than the work; of health nothing is.
+        gains = [
+            name
+            for name in names
+            if self.benefits[name].accrues_to != "both" or self.benefits[name].outcome in SURVEY_OUTCOMES
+        ]
+        for outcome in SURVEY_OUTCOMES:
+            whole = [
+                one for one in gains if self.benefits[one].outcome == outcome and not self.benefits[one].additional
+            ]
+            if len(whole) > 1:
+                yield f"{key}: {' and '.join(whole)} value one gain in {outcome}; state 'additional' for all but one"
         for pair in OVERLAPPING:
             of_outcome = [[name for name in gains if self.benefits[name].outcome == outcome] for outcome in pair]
             stated = [all(self.benefits[name].additional for name in one) for one in of_outcome]
@@ -287,8 +309,9 @@ class EconomicSpec(Spec):
     def _wrong_persistence(self) -> Iterator[str]:
         for name, one in self.persistence.items():
             key = f"key 'persistence.{name}"
-            if one.horizon.value < 1:
-                yield f"{key}.horizon.value': {one.horizon.value:g} given; impacts are of 1 year, so 1 or more"
+            if not 1 <= one.horizon.value <= LONGEST:
+                allowed = f"impacts are of 1 year, so 1 or more, and at most {LONGEST:g}"
+                yield f"{key}.horizon.value': {one.horizon.value:g} given; {allowed}"
             if one.follow_up is None:
                 continue
             if one.horizon.value < one.follow_up.month / 12:
@@ -325,7 +348,7 @@ class EconomicSpec(Spec):
     def _wrong_supports(self) -> Iterator[str]:
         for key, quantity in () if any(self._unstated()) else self.quantities().items():
             low, high = quantity.support
-            share = key.rpartition(".")[2] in SHARES
+            share = not key.startswith("conversions.") and key.rpartition(".")[2] in SHARES
             if low < 0 or (share and high > 1):
                 allowed = "a share lies between 0 and 1" if share else "it must not be below 0"
                 yield f"key '{key}': {quantity} given; {allowed}"
