@@ -7,7 +7,7 @@ better, zero is no effect; units as in ``hlt_bayes.vocabulary.OUTCOMES`` (a prop
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -88,16 +88,25 @@ def with_pooled_groups(per_group: xr.DataArray, weights: pd.Series) -> xr.DataAr
         if set(parts) <= set(rows) and weights.reindex(list(parts)).notna().all():
             weight = xr.DataArray(weights[list(parts)].to_numpy(float), coords={"group": list(parts)})
             rows[name] = per_group.sel(group=list(parts)).weighted(weight).mean("group", keep_attrs=True)
-    order = [name for name in REPORTED_GROUPS if name in rows] + [name for name in rows if name not in REPORTED_GROUPS]
+    order = _as_reported(rows)
     stacked = xr.concat([rows[name].drop_vars("group", errors="ignore") for name in order], dim="group")
     return stacked.assign_coords(group=order).transpose(*per_group.dims).assign_attrs(per_group.attrs)
 
 
+def _as_reported(names: Collection[str]) -> list[str]:
+    """Put rows in the order of the reports, others after them."""
+    return [name for name in REPORTED_GROUPS if name in names] + [name for name in names if name not in REPORTED_GROUPS]
+
+
 def pooling_matrix(groups: Sequence[str], weights: pd.Series) -> xr.DataArray:
     """Weights {row, group} that turn trial groups into the rows of ``with_pooled_groups``, for long arrays."""
-    coords = {"group": list(groups), "part": list(groups)}
-    of_each = xr.DataArray(np.eye(len(groups)), dims=("group", "part"), coords=coords)
-    return with_pooled_groups(of_each, weights).rename(group="row").rename(part="group")
+    rows = {name: pd.Series({name: 1.0}) for name in groups}
+    for name, parts in POOLED_GROUPS.items():
+        if set(parts) <= set(groups) and weights.reindex(list(parts)).notna().all():
+            rows[name] = weights[list(parts)] / weights[list(parts)].sum()
+    order = _as_reported(rows)
+    matrix = np.array([rows[name].reindex(list(groups)).fillna(0.0).to_numpy(float) for name in order])
+    return xr.DataArray(matrix, dims=("row", "group"), coords={"row": order, "group": list(groups)})
 
 
 def summary(draws: xr.DataArray, *, above: float) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from hlt_bayes.errors import ImpactError
-from hlt_bayes.impacts import impact_draws, impact_summary, summary, with_pooled_groups
+from hlt_bayes.impacts import impact_draws, impact_summary, pooling_matrix, summary, with_pooled_groups
 
 
 def test_a_tree_or_an_array_in_any_order_of_dims_is_taken(drawn):
@@ -76,3 +76,13 @@ def test_swapped_arms_change_every_sign(drawn):
     np.testing.assert_allclose(swapped["mean"], -ours["mean"])
     np.testing.assert_allclose(swapped["lower_95"], -ours["upper_95"])
     np.testing.assert_allclose(swapped["prob_positive"], 1 - ours["prob_positive"])
+
+
+def test_the_pooling_matrix_gives_the_pooled_rows(drawn, evidence):
+    impact = drawn["posterior"]["impact"].sel(outcome="health", drop=True)
+    rows = with_pooled_groups(impact, evidence.treated)
+    matrix = pooling_matrix(evidence.groups, evidence.treated)
+    assert list(matrix["row"].to_numpy()) == list(rows["group"].to_numpy())
+    np.testing.assert_allclose(rows, impact.to_numpy() @ matrix.to_numpy().T)
+    alone = pooling_matrix(["A", "WMCA"], evidence.treated)
+    np.testing.assert_array_equal(alone, [[0, 1], [1, 0]])

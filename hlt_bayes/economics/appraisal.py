@@ -127,11 +127,11 @@ def appraise(
     return _labelled(arrays, impact, job, evidence, volume)
 
 
-def each_block(job: Job, use: Callable[[slice, dict[str, Array]], None]) -> None:
+def each_block(job: Job, use: Callable[[slice, dict[str, Array]], None], *, totals: bool = False) -> None:
     """Value all draws block by block, on all processors, and hand each block on.
 
     ``use`` is called with the draws of the block and what ``hlt_bayes.economics.valuing.value`` gives of them, draws of
-    the quantities beside; it may be called from several threads at a time.
+    the quantities beside (or of the ``totals`` alone); it may be called from several threads at a time.
     """
     size = len(job.impact)
     blocks = [(number, slice(start, min(start + BLOCK, size))) for number, start in enumerate(range(0, size, BLOCK))]
@@ -146,7 +146,8 @@ def each_block(job: Job, use: Callable[[slice, dict[str, Array]], None]) -> None
             if job.given is None
             else {key: draws[at] for key, draws in job.given.items()}
         )
-        use(at, {**value(impact, drawn, job.setting), **drawn})
+        found = value(impact, drawn, job.setting, totals=totals)
+        use(at, found if totals else {**found, **drawn})
 
     if len(blocks) == 1:
         one(blocks[0])
@@ -319,6 +320,6 @@ def mean_ratio(job: Job) -> xr.DataArray:
         with lock:
             np.add(sums, ratio, out=sums)
 
-    each_block(job, add)
+    each_block(job, add, totals=True)
     coords = {"perspective": list(setting.spec.perspectives), "group": list(setting.rows)}
     return xr.DataArray(sums / len(job.impact), coords=coords)

@@ -179,8 +179,8 @@ def new_trial(
         ``perspective``, ``group``, ``per_arm``; ``value_gbp`` per person, and ``limit_gbp``, what learning the impacts
         of the group perfectly is worth; ``value_of_decision_gbp``, for those whom the decision is for once the trial
         has reported (``decision.trial_years``); ``cost_gbp`` of the trial, with what treating its treatment arm is
-        expected to lose, if it is; ``net_gbp``, and ``people_to_break_even``, how many (discounted) a decision must be for so
-        that it is 0. The trial with the greatest ``net_gbp`` is worth most, if that is above 0.
+        expected to lose, if it is; ``net_gbp``, and ``people_to_break_even``, how many (discounted) a decision must be
+        for so that it is 0. The trial with the greatest ``net_gbp`` is worth most, if that is above 0.
 
     Raises
     ------

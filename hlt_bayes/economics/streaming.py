@@ -46,7 +46,7 @@ def stream_returns(
 
     def add(_: slice, found: dict[str, np.ndarray]) -> None:
         ratio = (found["benefit_per_head"] / found["cost_per_head"]).reshape(rows, -1)
-        bins = ((np.clip(ratio, LEAST, GREATEST) - LEAST) * ((BINS - 1) / (GREATEST - LEAST))).astype(np.int64)
+        bins = ((np.clip(ratio, LEAST, GREATEST) - LEAST) * ((BINS - 1) / (GREATEST - LEAST))).astype(np.intp)
         counted = np.stack([np.bincount(row, minlength=BINS) for row in bins])
         higher = (ratio > 1).sum(axis=1)
         with lock:
@@ -60,7 +60,7 @@ def stream_returns(
             np.add(above, higher, out=above)
             np.add(counts, counted, out=counts)
 
-    each_block(job, add)
+    each_block(job, add, totals=True)
     draws = len(job.impact)
     index = pd.MultiIndex.from_product(
         [list(spec.perspectives), list(job.setting.rows)], names=["perspective", "group"]

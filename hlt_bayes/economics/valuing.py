@@ -123,14 +123,17 @@ def rows_of(per_group: Array, setting: Setting) -> Array:
     return np.asarray(np.einsum("rg,gs->rs", setting.pooling, per_group))
 
 
-def value(impact: Mapping[str, Array], drawn: Mapping[str, Array], setting: Setting) -> dict[str, Array]:
+def value(
+    impact: Mapping[str, Array], drawn: Mapping[str, Array], setting: Setting, *, totals: bool = False
+) -> dict[str, Array]:
     """Value a block of draws: impacts {group, sample} by outcome, and draws {sample} of the quantities.
 
     Returns
     -------
     dict of ndarray
-        ``benefit_per_head`` {perspective, row, sample}; ``cost_per_head``, ``coverage`` {row, sample}; ``price``,
-        ``units`` {benefit, sample}. Rows are trial groups and pooled rows, means by recruits to treatment.
+        ``benefit_per_head`` {perspective, row, sample} and ``cost_per_head`` {row, sample}; and where not only
+        ``totals`` are wanted ``coverage`` {row, sample}, ``price`` and ``units`` {benefit, sample}. Rows are trial
+        groups and pooled rows, means by recruits to treatment.
     """
     size = len(next(iter(drawn.values())))
     price, units = prices(drawn, setting), units_per_impact(drawn, setting)
@@ -140,10 +143,13 @@ def value(impact: Mapping[str, Array], drawn: Mapping[str, Array], setting: Sett
         rows_of(benefit_of_groups(name, impact, worth, covered, setting).amount, setting)
         for name in setting.spec.perspectives
     ]
+    cost = np.broadcast_to(rows_of(drawn_cost(drawn, setting), setting), (len(setting.rows), size))
+    found = {"benefit_per_head": np.stack(benefits), "cost_per_head": cost}
+    if totals:
+        return found
     return {
-        "benefit_per_head": np.stack(benefits),
-        "cost_per_head": np.broadcast_to(rows_of(drawn_cost(drawn, setting), setting), (len(setting.rows), size)),
-        "coverage": np.broadcast_to(rows_of(covered, setting), (len(setting.rows), size)),
+        **found,
+        "coverage": np.broadcast_to(rows_of(covered, setting), cost.shape),
         "price": np.stack([money.amount for money in price.values()]),
         "units": np.stack([np.broadcast_to(one, size) for one in units.values()]),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from hlt_bayes.analysis import Appraisal
@@ -137,15 +138,16 @@ def walk_tables(appraisal: Appraisal) -> list[Table]:
 
 def _of_a_job(appraisal: Appraisal) -> list[str]:
     """Say how far the component prices of the exchequer lie from those that the printed returns imply."""
-    money = appraisal.economics.sel(benefit=appraisal.economics["counted"].sel(perspective="financial"))
-    by_work = money.sel(benefit=money["outcome"] == "employment")
+    counted = appraisal.economics["counted"].sel(perspective="financial").to_numpy()
+    of_work = counted & (appraisal.economics["outcome"].to_numpy() == "employment")
+    by_work = appraisal.economics.isel(benefit=np.flatnonzero(of_work))
     a_job = float((by_work["price"] * by_work["units"]).sum("benefit").mean())
     steps = appraisal.walk[(appraisal.walk["perspective"] == "financial") & (appraisal.walk["group"] == "WMCA")]
     means = steps.set_index("step")["mean"]
     return [
-        f"The components value one more person in sustained work at {whole(a_job)} to the exchequer over the years, and "
-        f"WMCA's return at {means['components'] / means['pooled']:.0f} times what the printed returns imply. Either the "
-        "evaluation left out savings or years that stand here, or its returns are net of something; the published "
+        f"The components value one more person in sustained work at {whole(a_job)} to the exchequer over the years, "
+        f"and WMCA's return at {means['components'] / means['pooled']:.0f} times what printed returns imply. Either "
+        "the evaluation left out savings or years that stand here, or its returns are net of something; the published "
         "economic report would say, and until then neither is a check on the other.",
     ]
 

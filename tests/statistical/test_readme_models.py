@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from helpers import block_of_readme, fill_block, markdown
+from helpers import markdown
 
 from hlt_bayes.calibration import read_calibrations
 from hlt_bayes.checks import (
@@ -22,8 +22,6 @@ from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, sl
 from hlt_bayes.report.tables import Table
 from hlt_bayes.specs import load_impact_spec, shipped_specs
 
-NUMBER = r"-?[\d,]*\.?\d+"
-
 
 @pytest.fixture(scope="module")
 def specs():
@@ -33,32 +31,6 @@ def specs():
 @pytest.fixture(scope="module")
 def moderated(specs, evidence):
     return moderation_summary(fit(specs["moderators"], evidence), specs["moderators"])
-
-
-def words(text):
-    """A text without its numbers, and without whether a probability is below 1 % or above 99 %."""
-    return re.sub(f"[<>]?{NUMBER}", "#", text)
-
-
-@pytest.fixture
-def held(request):
-    """Hold a block of the README to a text, or write it there under --golden.
-
-    Words must agree; numbers to three units of their last digit, or a tenth: on another machine draws differ, by
-    several Monte Carlo errors at most, which are a fiftieth of an SD.
-    """
-
-    def check(name, text):
-        if request.config.getoption("--golden"):
-            fill_block(name, text, write=True)
-        block = block_of_readme(name)
-        assert words(block) == words(text)
-        for shown, fresh in zip(re.findall(NUMBER, block), re.findall(NUMBER, text), strict=True):
-            decimals = len(shown.partition(".")[2])
-            ours, theirs = (float(one.replace(",", "")) for one in (fresh, shown))
-            assert abs(ours - theirs) <= max(3.01 * 10.0**-decimals, 0.1 * abs(ours)), (name, shown, fresh)
-
-    return check
 
 
 def test_the_readme_shows_the_other_estimands(held, reanalysis):

@@ -1,0 +1,100 @@
+"""The README's tables of the appraisal are those of today's models: written by --golden, held to fresh draws."""
+
+import pytest
+from helpers import markdown
+
+from hlt_bayes.analysis import component_appraisal
+from hlt_bayes.economics import (
+    appraise,
+    assumptions,
+    evpi,
+    evppi,
+    new_trial,
+    quantity_label,
+    return_summary,
+    value_of_unprinted,
+    volume_curve,
+)
+from hlt_bayes.fitting import fit
+from hlt_bayes.report.appraisal import (
+    assumptions_table,
+    benefits_table,
+    component_returns_table,
+    evppi_table,
+    new_trial_table,
+    unprinted_table,
+    volume_table,
+    walk_tables,
+    years_sentence,
+)
+from hlt_bayes.report.tables import percent, pounds
+from hlt_bayes.specs import load_economic_spec, shipped_specs
+from hlt_bayes.vocabulary import REPORTED_GROUPS
+
+SEED = 20230420
+
+
+@pytest.fixture(scope="module")
+def components():
+    return load_economic_spec("green-book")
+
+
+@pytest.fixture(scope="module")
+def tree(primary, evidence):
+    return fit(primary, evidence, engine="exact")
+
+
+@pytest.fixture(scope="module")
+def appraisal(tree, evidence, primary, components, published):
+    return component_appraisal(tree, evidence, primary, components, published=published, seed=SEED)
+
+
+def test_the_readme_shows_the_appraisal(held, appraisal):
+    tables = [component_returns_table(appraisal), benefits_table(appraisal)]
+    held("components", "\n".join([*(markdown(table) for table in tables), *years_sentence(appraisal), ""]))
+
+
+def test_the_readme_shows_the_walk(held, appraisal):
+    held("walk", "\n".join(markdown(table) for table in walk_tables(appraisal)) + "\n")
+
+
+def test_the_readme_shows_the_scenarios(held, tree, evidence):
+    lines = [f"| economic return | {' | '.join(REPORTED_GROUPS)} |", f"|{' --- |' * (1 + len(REPORTED_GROUPS))}"]
+    for name in shipped_specs("economic"):
+        table = return_summary(appraise(tree, load_economic_spec(name), evidence, seed=SEED))
+        rows = table[table["perspective"] == "economic"].set_index("group")
+        cells = (
+            f"{pounds(rows['mean'][group])}, {percent(rows['prob_above_one'][group])}" for group in REPORTED_GROUPS
+        )
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    held("scenarios", "\n".join(lines) + "\n")
+
+
+def test_the_readme_shows_the_planned_volume(held, tree, evidence, components):
+    curve = volume_curve(tree, components, evidence, seed=SEED, fixed_shares=[0.0, 0.25, 0.5, 0.75, 1.0])
+    held("volume", markdown(volume_table(curve, perspective="economic")) + "\n")
+
+
+def test_the_readme_lists_the_assumptions_that_vary(held, appraisal, tree, evidence, components):
+    listed = assumptions(appraisal.economics, tree, components, evidence)
+    shown = listed[listed["share"] >= 0.005].drop(columns="why")
+    held("assumptions", markdown(assumptions_table(shown, perspective="economic")) + "\n")
+
+
+def test_the_readme_says_what_more_evidence_is_worth(held, appraisal, tree, evidence, components, primary):
+    drawn = appraisal.economics
+    values = evppi(drawn, tree, components, evidence)
+    perfect = evpi(drawn).sel(perspective="economic").to_series().rename("value_gbp").reset_index()
+    trials = new_trial(drawn, tree, components, primary, evidence, group="WMCA", sizes=[200, 1000, 2000, 5000])
+    ranked = value_of_unprinted(drawn, tree, components, primary, evidence, group="WMCA", seed=SEED)
+    labels = {key: quantity_label(key, components) for key in components.quantities()}
+    economic = {
+        "values": values[values["perspective"] == "economic"],
+        "trials": trials[trials["perspective"] == "economic"],
+    }
+    tables = [
+        evppi_table(economic["values"], perfect),
+        new_trial_table(economic["trials"]),
+        unprinted_table(ranked, labels, group="WMCA", most=6),
+    ]
+    held("voi", "\n".join(markdown(table) for table in tables) + "\n")
