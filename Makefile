@@ -4,7 +4,7 @@ OUT ?= results/primary
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test lint golden pins clean
+.PHONY: run test lint golden bench pins clean
 
 run: $(READY)
 	$(BIN)/hlt-bayes run --out "$(OUT)" --overwrite
@@ -19,6 +19,9 @@ lint: $(READY)
 
 golden: $(READY)
 	$(BIN)/pytest -m "slow or not slow" --golden
+
+bench: $(READY)
+	$(BIN)/python tests/benchmarks/economics.py
 
 pins: $(READY)
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt

@@ -20,7 +20,7 @@ from hlt_bayes.report import check_target, write_result, write_trials
 from hlt_bayes.report.findings import LIMITS, headline, limits, significance_filter
 from hlt_bayes.report.folder import TRIAL_FILES, file_sha256, replacing
 from hlt_bayes.report.tables import comparison_table, impacts_table, per_pound, percent, pounds, returns_table
-from hlt_bayes.specs import load_impact_spec, spec_path
+from hlt_bayes.specs import load_economic_spec, load_impact_spec, spec_path
 
 FILES = {
     "estimands.csv",
@@ -167,6 +167,36 @@ def test_a_spec_with_one_perspective_is_reported(drawn, evidence, primary, publi
     text = (write(analysis, tmp_path / "mine") / "report.html").read_text(encoding="utf-8")
     assert "Financial benefit of each £1" in text
     assert "Economic benefit of each £1" not in text
+
+
+@pytest.fixture(scope="module")
+def with_components(drawn, evidence, primary, published):
+    return analyse(drawn, evidence, primary, published, seed=1, components=load_economic_spec("green-book"))
+
+
+def test_an_appraisal_by_components_stands_beside(with_components, analysis, tmp_path):
+    files = {**SPEC_FILES, "components": spec_path("green-book", "economic")}
+    folder = write_result(with_components, tmp_path / "mine", spec_files=files)
+    names = {path.name for path in folder.iterdir()}
+    assert names == FILES | {"appraisal.csv", "benefits.csv", "walk.csv", "walk.png", "walk.svg"}
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    for words in (
+        "Valued from components",
+        "From the published economic return",
+        "presupposes, at £70,000",
+        "green-book: ",
+    ):
+        assert words in text
+    pd.testing.assert_frame_equal(with_components.returns, analysis.returns)
+    returns = pd.read_csv(folder / "appraisal.csv")
+    assert len(returns) == 10
+    with xr.open_datatree(folder / "posterior.nc", engine="h5netcdf") as tree:
+        ratio = tree["appraisal"]["benefit_cost_ratio"]
+        assert ratio.dims == ("chain", "draw", "perspective", "group")
+        assert returns["mean"].sum() == pytest.approx(ratio.mean(("chain", "draw")).sum().item())
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["inputs"]["components spec"]["name"] == "green-book"
+    assert with_components.diagnostics.index.str.contains("ratio by components").any()
 
 
 class Page(html.parser.HTMLParser):

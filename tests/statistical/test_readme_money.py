@@ -1,7 +1,7 @@
 """The README's tables of the appraisal are those of today's models: written by --golden, held to fresh draws."""
 
 import pytest
-from helpers import markdown
+from helpers import README, markdown
 
 from hlt_bayes.analysis import component_appraisal
 from hlt_bayes.economics import (
@@ -73,6 +73,13 @@ def test_the_readme_shows_the_scenarios(held, tree, evidence):
 def test_the_readme_shows_the_planned_volume(held, tree, evidence, components):
     curve = volume_curve(tree, components, evidence, seed=SEED, fixed_shares=[0.0, 0.25, 0.5, 0.75, 1.0])
     held("volume", markdown(volume_table(curve, perspective="economic")) + "\n")
+
+
+def test_the_cost_of_wmca_is_what_the_readme_says(evidence):
+    text = " ".join(README.read_text(encoding="utf-8").split())
+    cost = evidence.costs.set_index("group")["cost_per_head_gbp"]["WMCA"]
+    treated, planned = evidence.treated["WMCA"], evidence.planned["WMCA"]
+    assert f"£{cost:,.0f} a head stems from {treated:,} treated where {planned:,} were planned" in text
 
 
 def test_the_readme_lists_the_assumptions_that_vary(held, appraisal, tree, evidence, components):
