@@ -30,8 +30,6 @@ evidence_app = typer.Typer(
 )
 app.add_typer(evidence_app, name="evidence")
 app.add_typer(check_app, name="check")
-for verb in (appraise, voi, assumptions):
-    app.command()(verb)
 
 
 @app.command()
@@ -71,6 +69,10 @@ def run(
         seed=seed,
         overwrite=overwrite,
     )
+
+
+for verb in (appraise, voi, assumptions):
+    app.command()(verb)
 
 
 @evidence_app.callback()
