@@ -30,7 +30,7 @@ def green_book(impact, q, group, *, planned=False):
     in_work = e * work * q["conversions.years-of-work"] * UPRATE["2019/20"]
     service = e * work * q["benefits.health-service.price"] * UPRATE["2019/20"]
     society = {
-        "output": in_work * q["benefits.output.price"] * q["benefits.output.additional"],
+        "output": in_work * q["benefits.output.price"] * q["benefits.output.undisplaced"],
         "earnings": w * pay * 1.04 * UPRATE["2019/20"] * q["benefits.earnings.additional"],
         "health": h * everybody * health * q["conversions.qalys"] * 70_000,
         "wellbeing": s

@@ -137,10 +137,8 @@ def test_two_measures_of_one_gain_need_a_share_that_is_additional(tmp_path):
     path.write_text(text[:start] + text[text.index("[benefits.health-service]") :], encoding="utf-8")
     with pytest.raises(SpecError, match=r"value health and wellbeing, which measure much the same gain; state for one"):
         load_economic_spec(path)
-    for name, after in (("earnings", "[benefits.health]\n"), ("output", "[benefits.tax]\n")):
-        start = text.index(f"[benefits.{name}.additional]")
-        text = text[:start] + text[text.index(after) :]
-    path.write_text(text, encoding="utf-8")
+    start = text.index("[benefits.earnings.additional]")
+    path.write_text(text[:start] + text[text.index("[benefits.health]\n") :], encoding="utf-8")
     with pytest.raises(SpecError, match="value employment and earnings, which measure much the same gain"):
         load_economic_spec(path)
 

@@ -141,7 +141,7 @@ def test_the_follow_up_is_what_the_report_prints(evidence):
 def test_the_table_follows_bayes_where_that_is_a_formula():
     """A star that any decay gives says nothing; one that only a small decay gives cuts it off."""
     theta = np.linspace(0.9, 1.1, 50)
-    sure = follow_up(se=1e-6, error_correlation=0.0)
+    sure = follow_up(se=1e-3, error_correlation=0.0)
     learnt = learn_decay(PRIOR, sure, theta, printed=1.0)
     drawn = decay_given_impact(learnt, np.full(100_000, 1.0), np.random.default_rng(5))
     assert stats.kstest(drawn, stats.beta(2, 4).cdf).statistic < 0.01

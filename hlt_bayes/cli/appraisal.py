@@ -136,8 +136,11 @@ def voi(
     overwrite: Overwrite = False,
 ) -> None:
     """Say what it is worth to know more: perfectly, in part, by another trial, and what was not printed."""
+    import pandas as pd
+
     from hlt_bayes.economics import appraise as value
-    from hlt_bayes.economics import evpi, evppi, new_trial, quantity_label, value_of_unprinted
+    from hlt_bayes.economics import evpi, evppi, new_trial, quantity_label, speaks_for_all, value_of_unprinted
+    from hlt_bayes.impacts import impact_draws
     from hlt_bayes.plots import plot_new_trial
     from hlt_bayes.report import check_target, write_check
     from hlt_bayes.report.appraisal import evppi_table, new_trial_table, unprinted_table
@@ -164,23 +167,25 @@ def voi(
         made_of = (drawn, asked.tree, asked.economic_spec)
         values = evppi(*made_of, asked.evidence)
         stages.enter("A new trial")
-        trials = new_trial(*made_of, asked.impact_spec, asked.evidence, group=chosen)
+        # Impacts that speak for those who did not answer are not what a trial with a survey measures.
+        measured = not speaks_for_all(impact_draws(asked.tree))
+        trials = new_trial(*made_of, asked.impact_spec, asked.evidence, group=chosen) if measured else pd.DataFrame()
         stages.enter("What was not printed")
         ranked = value_of_unprinted(
             *made_of, asked.impact_spec, asked.evidence, group=chosen, perspective=perspective, seed=asked.seed
         )
         perfect = evpi(drawn).sel(perspective=perspective).to_series().rename("value_gbp").reset_index()
-        trials_shown = trials[trials["perspective"] == perspective]
         if out is not None:
             stages.enter("Writing the result")
-            frames = {"evppi": values, "trials": trials, "unprinted": ranked}
-            figures = {"trials": plot_new_trial(trials, perspective=perspective)}
+            frames = {"evppi": values, "unprinted": ranked, **({"trials": trials} if measured else {})}
+            figures = {"trials": plot_new_trial(trials, perspective=perspective)} if measured else {}
             specs = {"impact spec": asked.impact_spec, "economic spec": asked.economic_spec}
             write_check(frames, figures, out, specs=specs, seed=asked.seed, overwrite=overwrite)
     labels = {key: quantity_label(key, asked.economic_spec) for key in asked.economic_spec.quantities()}
     screen = console()
     show(evppi_table(values[values["perspective"] == perspective], perfect), screen, wrapped=("Learnt",))
-    show(new_trial_table(trials_shown), screen)
+    if measured:
+        show(new_trial_table(trials[trials["perspective"] == perspective]), screen)
     show(unprinted_table(ranked, labels, group=chosen), screen, wrapped=("Not printed", "Where"))
     if out is not None:
         screen.print(f"Written: {out}", soft_wrap=True)

@@ -1,6 +1,6 @@
 """From impact draws to money: prices, costs, benefits, returns, what they hinge on, and what more evidence is worth."""
 
-from hlt_bayes.economics.appraisal import appraise, refuse_what_cannot_be_valued
+from hlt_bayes.economics.appraisal import appraise, refuse_what_cannot_be_valued, speaks_for_all
 from hlt_bayes.economics.costs import Volume, cost_per_head
 from hlt_bayes.economics.drivers import IMPACT, assumptions, quantity_label, tornado, variance_shares
 from hlt_bayes.economics.information import evpi, evppi, new_trial, people_concerned
@@ -51,6 +51,7 @@ __all__ = [
     "quantity_label",
     "refuse_what_cannot_be_valued",
     "return_summary",
+    "speaks_for_all",
     "stream_returns",
     "tornado",
     "value_of_unprinted",

@@ -115,7 +115,8 @@ def tornado(
         ends = [end.drop_vars("quantile").where(of_groups) for end in ends]
         add(f"{IMPACT}{outcome}", ends, [mean_ratio(one).where(of_groups) for one in moved])
     for key, quantity in quantities.items():
-        limits = _ends(quantity, spec)
+        learnt = key in job.learnt
+        limits = [float(end) for end in np.quantile(drawn[key], INTERVALS[89])] if learnt else _ends(quantity, spec)
         if limits:
             moved = [job._replace(given={**drawn, key: np.full_like(drawn[key], limit)}) for limit in limits]
             add(key, [xr.DataArray(limit) for limit in limits], [mean_ratio(one) for one in moved])

@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hlt_bayes.economics.appraisal import speaks_for_all
 from hlt_bayes.economics.drivers import IMPACT, known_quantities
 from hlt_bayes.economics.persistence import present_value_years
 from hlt_bayes.economics.regression import expected_given
 from hlt_bayes.errors import SpecError, unknown_name
 from hlt_bayes.evidence import Evidence
+from hlt_bayes.impacts import impact_draws
 from hlt_bayes.reported import recovered_se, reported_results
 from hlt_bayes.specs import QALY, Decision, EconomicSpec, ImpactSpec
-from hlt_bayes.vocabulary import OUTCOMES
+from hlt_bayes.vocabulary import ARMS, OUTCOMES
 
 OVER = ("chain", "draw")
 
@@ -52,6 +54,8 @@ def parts_to_learn(spec: EconomicSpec, keys: Sequence[str]) -> dict[str, list[st
             parts.setdefault("Cost", []).append(key)
         elif place == "nonresponse":
             parts["Share gained by non-respondents"] = [key]
+        elif key.endswith(".undisplaced"):
+            parts.setdefault("Jobs taken from others", []).append(key)
         elif key.endswith(".additional"):
             parts.setdefault("What wellbeing and earnings add", []).append(key)
         elif spec.benefits[name].price.unit == QALY:
@@ -112,6 +116,8 @@ def evppi(
             ],
             dim=economics.indexes["group"],
         )
+        # A regression may overshoot; nothing is worth more than everything.
+        found = found.transpose("perspective", "group").clip(max=perfect)
         table = xr.Dataset({"value_gbp": found, "share": found / perfect.where(perfect > 0)})
         frame = table.to_dataframe(dim_order=["perspective", "group"]).reset_index()
         frame["learnt"] = name
@@ -194,6 +200,11 @@ def new_trial(
         raise SpecError(f"a trial of {wrong[0]} per arm: 1 or more is allowed")
     if group not in evidence.groups:
         raise SpecError(f"group {unknown_name(group, evidence.groups)}")
+    if speaks_for_all(impact_draws(source)):
+        raise SpecError(
+            "a new trial: these impacts speak for those who did not answer, too, whom no survey measures; take draws of "
+            "the impact on those who answered, such as those of spec 'primary'"
+        )
     impacts = {
         key.removeprefix(IMPACT): draws.sel(group=group, drop=True)
         for key, draws in known_quantities(economics, source, spec, evidence).items()
@@ -258,7 +269,13 @@ def error_variances(evidence: Evidence, impact_spec: ImpactSpec, group: str, out
     recovered = recovered_se(cells, [0.5]).sel(quantity="se")
     labels = zip(recovered["outcome"].to_numpy(), recovered["group"].to_numpy(), strict=True)
     se = dict(zip(labels, recovered["quantile"].to_numpy().ravel(), strict=True))
-    arms = evidence.arm_sizes("recruits").loc[group]
+    sizes = evidence.arm_sizes("recruits").reindex(columns=list(ARMS))
+    if group not in sizes.index or sizes.loc[group].isna().any():
+        raise SpecError(
+            f"{evidence.path} does not say how many of {group!r} were randomised to each arm, so that the errors of a "
+            "trial of another size are not known"
+        )
+    arms = sizes.loc[group]
     per_arm = 2 / (1 / arms["treatment"] + 1 / arms["control"])
     return np.array([se.get((outcome, group), np.inf) ** 2 * per_arm for outcome in outcomes])
 

@@ -77,8 +77,9 @@ def units_per_impact(drawn: Mapping[str, Array], setting: Setting) -> dict[str, 
             units = years[key]
         if benefit.conversion is not None:
             units = units * drawn[f"conversions.{benefit.conversion}"]
-        if benefit.additional is not None:
-            units = units * drawn[f"benefits.{name}.additional"]
+        for part in ("additional", "undisplaced"):
+            if getattr(benefit, part) is not None:
+                units = units * drawn[f"benefits.{name}.{part}"]
         found[name] = units
     return found
 

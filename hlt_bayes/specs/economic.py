@@ -83,7 +83,8 @@ class Benefit(Frozen):
     """What a unit of impact is worth: ``price`` x ``conversion`` x ``additional`` x the years of its ``persistence``.
 
     ``accrues_to`` says whose gain it is: ``exchequer`` money that somebody else has less of (a transfer), ``society``
-    output or wellbeing, ``both`` public resources that are free for something else.
+    output or wellbeing, ``both`` public resources that are free for something else. ``additional`` is the share that no
+    other benefit of the perspective holds already; ``undisplaced`` the share that is not at the cost of others.
     """
 
     label: Words
@@ -92,6 +93,7 @@ class Benefit(Frozen):
     price: Price
     conversion: Name | None = None
     additional: Portion | None = None
+    undisplaced: Portion | None = None
     persistence: Name | None = None
     discount: Literal["standard", "health"] = "standard"
 
@@ -103,7 +105,7 @@ class FollowUp(Sourced):
     outcome: OutcomeName
     month: Annotated[int, Field(gt=12, le=240)]
     confidence: Literal[90, 95, 99]
-    se: Positive
+    se: Annotated[float, Field(ge=1e-4, le=1e9)]
     error_correlation: Annotated[float, Field(ge=0, le=0.99)]
 
 
@@ -237,8 +239,9 @@ class EconomicSpec(Spec):
         for name, benefit in self.counted.items():
             if not isinstance(benefit.price, ImpliedPrice):
                 found[f"benefits.{name}.price"] = benefit.price
-            if benefit.additional is not None:
-                found[f"benefits.{name}.additional"] = benefit.additional
+            for key in ("additional", "undisplaced"):
+                if getattr(benefit, key) is not None:
+                    found[f"benefits.{name}.{key}"] = getattr(benefit, key)
             if benefit.conversion is not None:
                 found[f"conversions.{benefit.conversion}"] = self.conversions[benefit.conversion]
         for name in dict.fromkeys(one.persistence for one in self.counted.values() if one.persistence):
@@ -294,7 +297,7 @@ class EconomicSpec(Spec):
         for name, benefit in self.benefits.items():
             key = f"key 'benefits.{name}"
             if isinstance(benefit.price, ImpliedPrice):
-                for other in ("conversion", "persistence", "additional"):
+                for other in ("conversion", "persistence", "additional", "undisplaced"):
                     if getattr(benefit, other) is not None:
                         yield f"{key}.{other}': a price of family 'implied' holds that already; take it out"
                 if self.gross_or_net is None:
@@ -365,7 +368,7 @@ class EconomicSpec(Spec):
                     yield named
 
 
-SHARES = ("additional", "decay", "first_year", "share", "fixed_share")
+SHARES = ("additional", "undisplaced", "decay", "first_year", "share", "fixed_share")
 """Last words of the keys of quantities that are shares."""
 
 _WHY_ALIEN = {
