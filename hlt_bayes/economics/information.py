@@ -202,8 +202,8 @@ def new_trial(
         raise SpecError(f"group {unknown_name(group, evidence.groups)}")
     if speaks_for_all(impact_draws(source)):
         raise SpecError(
-            "a new trial: these impacts speak for those who did not answer, too, whom no survey measures; take draws of "
-            "the impact on those who answered, such as those of spec 'primary'"
+            "a new trial: these impacts speak for those who did not answer, too, whom no survey measures; take draws "
+            "of the impact on those who answered, such as those of spec 'primary'"
         )
     impacts = {
         key.removeprefix(IMPACT): draws.sel(group=group, drop=True)
