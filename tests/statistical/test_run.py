@@ -16,8 +16,6 @@ from hlt_bayes.report.folder import file_sha256
 from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
 from hlt_bayes.specs import spec_path
 
-UNDER_A_MINUTE = 60.0
-"""What the README promises of the main job after set-up, even with nothing compiled yet."""
 COMMAND = [str(Path(sys.executable).with_name("hlt-bayes")), "run"]
 
 INTERRUPT = """
@@ -120,17 +118,21 @@ def test_interrupted_it_leaves_nothing(tmp_path, stage):
 def test_a_first_run_and_a_later_one_give_the_same_files(tmp_path):
     cache = tmp_path / "cache"
     cold = {"PYTENSOR_FLAGS": f"base_compiledir={cache}", "NUMBA_CACHE_DIR": str(cache / "numba")}
-    hashes = []
+    hashes, took, compiling = [], [], []
     for name in ("first", "second"):
         assert bool(list(cache.glob("**/*.nbi"))) == (name == "second")
         began = time.perf_counter()
         result = run("--out", tmp_path / name, cwd=tmp_path, environment=cold)
         assert result.returncode == 0, result.stderr
-        assert time.perf_counter() - began < UNDER_A_MINUTE
+        took.append(time.perf_counter() - began)
         manifest = json.loads((tmp_path / name / "manifest.json").read_text(encoding="utf-8"))
+        compiling.append(manifest["seconds"]["Compiling the model"])
         hashes.append(manifest["outputs"])
         assert all(file_sha256(tmp_path / name / file) == digest for file, digest in manifest["outputs"].items())
     assert hashes[0] == hashes[1]
+    # Ratios, since seconds depend on the machine: most of a first run is compiling, which a later one is spared.
+    assert compiling[0] > took[0] / 2, (took, compiling)
+    assert took[1] < 0.75 * took[0], (took, compiling)
     other = run("--out", tmp_path / "other", "--seed", "1", cwd=tmp_path, environment=cold)
     assert other.returncode == 0, other.stderr
     manifest = json.loads((tmp_path / "other/manifest.json").read_text(encoding="utf-8"))
