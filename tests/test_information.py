@@ -358,3 +358,36 @@ def test_information_of_a_density_is_that_of_quadrature():
         0, np.exp(0.5) - 1.5
     )
     assert expected_gain(expected_given(known["net"], [known["x"]])).item() == pytest.approx(exact, rel=0.03)
+
+
+def test_numbers_of_cells_are_ranked_by_what_the_return_hangs_on(economics, drawn, spec, primary, evidence):
+    """Draws of cells made to explain all, about half, or nothing of the return's variance."""
+    ratio = economics["benefit_cost_ratio"].sel(perspective="economic", group="WMCA", drop=True)
+    standard = (ratio - ratio.mean()) / ratio.std()
+    noise = ratio.copy(data=np.random.default_rng(4).standard_normal(ratio.shape))
+    half = np.sqrt(0.5) * (standard + noise)
+    cells = reported_results(evidence, primary)
+    at = next(i for i in range(cells.sizes["cell"]) if cells["outcome"][i] == "health" and cells["group"][i] == "WMCA")
+    se = xr.concat([np.exp(half) if i == at else np.exp(noise) for i in range(cells.sizes["cell"])], dim="cell")
+    outcomes = list(drawn["posterior"]["impact"]["outcome"].to_numpy())
+    labels = {"outcome": outcomes, "other_outcome": outcomes}
+    posterior = {
+        "impact": drawn["posterior"]["impact"],
+        "se": se,
+        "estimate": xr.zeros_like(se),
+        "error_correlation": standard.expand_dims(labels),
+    }
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(posterior), "reported": cells})
+    ranked = value_of_unprinted(economics, tree, spec, primary, evidence, group="WMCA", seed=1).set_index("what")[
+        "share"
+    ]
+    assert ranked["correlation of the errors of employment and health"] > 0.99
+    # By bins of equal counts, less what their finite size adds.
+    binned = ratio.to_numpy().ravel()[np.argsort(half.to_numpy().ravel())].reshape(40, 100)
+    between = binned.mean(axis=1).var(ddof=1) - binned.var(axis=1, ddof=1).mean() / 100
+    exact = between / ratio.var().item()
+    assert ranked["standard error of health, WMCA"] == pytest.approx(exact, abs=0.03)
+    assert exact > 0.4
+    assert ranked["standard error of health, SCR IW"] < 0.02
+    assert ranked["further digits of health, WMCA"] == 0
+    assert ranked["control rate of employment, SCR IW"] < 0.02

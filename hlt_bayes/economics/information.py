@@ -11,15 +11,13 @@ import xarray as xr
 from hlt_bayes.economics.appraisal import speaks_for_all
 from hlt_bayes.economics.drivers import IMPACT, known_quantities
 from hlt_bayes.economics.persistence import present_value_years
-from hlt_bayes.economics.regression import expected_given
+from hlt_bayes.economics.published import printed_impacts
+from hlt_bayes.economics.regression import OVER, expected_given
 from hlt_bayes.errors import SpecError, unknown_name
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.impacts import impact_draws
-from hlt_bayes.reported import recovered_se, reported_results
 from hlt_bayes.specs import QALY, Decision, EconomicSpec, ImpactSpec
 from hlt_bayes.vocabulary import ARMS, OUTCOMES
-
-OVER = ("chain", "draw")
 
 SIZES = (50, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 5000, 8000, 12000)
 """People per arm of the new trials that are looked at."""
@@ -265,10 +263,7 @@ def error_variances(evidence: Evidence, impact_spec: ImpactSpec, group: str, out
 
     So much as the survey answers this trial had, the new one has. Infinite for an outcome that was not measured.
     """
-    cells = reported_results(evidence, impact_spec)
-    recovered = recovered_se(cells, [0.5]).sel(quantity="se")
-    labels = zip(recovered["outcome"].to_numpy(), recovered["group"].to_numpy(), strict=True)
-    se = dict(zip(labels, recovered["quantile"].to_numpy().ravel(), strict=True))
+    se = printed_impacts(evidence, impact_spec)["se"]
     sizes = evidence.arm_sizes("recruits").reindex(columns=list(ARMS))
     if group not in sizes.index or sizes.loc[group].isna().any():
         raise SpecError(

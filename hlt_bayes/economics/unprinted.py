@@ -126,7 +126,7 @@ def _of_cells(
         design = impact_spec.standard_error.design[cast("OutcomeName", outcome)]
         if isinstance(design, RiskDifference) and group in design.rates:
             rng = np.random.default_rng(stream_seed(seed, f"control rate {group}"))
-            estimate = float(cells["estimate"].to_numpy()[at]) if "estimate" in cells else 0.0
+            estimate = float(cells["estimate"].to_numpy()[at])
             rate = _control_rate(log_se, estimate, impact_spec, evidence, group, rng)
             yield Unprinted(f"control rate of {label}", "section 2.1, as of the other groups", rate)
 

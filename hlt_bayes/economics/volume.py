@@ -12,6 +12,7 @@ from hlt_bayes.economics.appraisal import appraise
 from hlt_bayes.economics.parameters import parameters_of
 from hlt_bayes.errors import SpecError
 from hlt_bayes.evidence import Evidence
+from hlt_bayes.impacts import INTERVALS
 from hlt_bayes.specs import EconomicSpec
 
 FIXED_SHARES = tuple(float(share) for share in np.linspace(0, 1, 11))
@@ -51,12 +52,13 @@ def volume_curve(
         fixed = parameters.assign({"costs.fixed_share": xr.full_like(parameters["costs.fixed_share"], share)})
         at = appraise(source, spec, evidence, seed=seed, volume="planned", parameters=fixed)
         ratio, over = at["benefit_cost_ratio"], ("chain", "draw")
+        low, high = (ratio.quantile(probability, over).drop_vars("quantile") for probability in INTERVALS[89])
         table = xr.Dataset(
             {
                 "cost_per_head_gbp": at["cost_per_head"].mean(over).broadcast_like(ratio.mean(over)),
                 "mean": ratio.mean(over),
-                "lower_89": ratio.quantile(0.055, over).drop_vars("quantile"),
-                "upper_89": ratio.quantile(0.945, over).drop_vars("quantile"),
+                "lower_89": low,
+                "upper_89": high,
                 "prob_above_one": (ratio > 1).mean(over),
             }
         )
