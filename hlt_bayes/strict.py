@@ -21,6 +21,11 @@ Finite = Annotated[float, Field(ge=-1e9, le=1e9)]
 Words = Annotated[str, Field(min_length=1)]
 
 
+REPLACING = {"family", "method", "index"}
+"""Keys by which a table replaces the one that it is based on: another family has other parameters, and the years of
+two price indices cannot stand in one."""
+
+
 class Frozen(BaseModel):
     """A table of a file: its keys are closed and it cannot be changed once read."""
 
@@ -71,11 +76,11 @@ def _toml(content: bytes, path: Path, error: type[HltBayesError]) -> dict[str, A
 
 
 def _overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Put one table over another, key by key; what names its family or method anew replaces the whole table."""
+    """Put one table over another, key by key; what names its family or method, or an index, anew replaces it whole."""
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
-        whole = not (isinstance(value, dict) and isinstance(old, dict)) or bool({"family", "method"} & set(value))
+        whole = not (isinstance(value, dict) and isinstance(old, dict)) or bool(REPLACING & set(value))
         merged[key] = value if whole else _overlaid(old, value)  # type: ignore[arg-type]
     if set(above) - {"unit"} and "why" in below and not any(isinstance(value, dict) for value in above.values()):
         # A figure that moves needs a reason and a source of its own.

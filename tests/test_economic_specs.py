@@ -231,3 +231,17 @@ def test_scenarios_say_only_how_they_differ():
         assert spec.fingerprint != reference.fingerprint
     assert "wellbeing" not in load_economic_spec("pessimistic").perspectives["economic"].benefits
     assert load_economic_spec("cautious").persistence["health"].horizon.value == 1
+
+
+def test_another_deflator_takes_the_place_of_the_one_below_whole(tmp_path):
+    path = tmp_path / "mine.toml"
+    head = 'based_on = "green-book"\nname = "mine"\ntitle = "Mine"\n[prices.deflator]\n'
+    reason = 'unit = "2019/20 = 100"\nwhy = "Mine."\nsource = "mine"\n'
+    path.write_text(f'{head}index = {{ "2019/20" = 100.0, "2020/21" = 106.0 }}\n{reason}', encoding="utf-8")
+    with pytest.raises(
+        SpecError, match=r"'benefits\.wellbeing\.price\.price_year': '2019' is unknown; allowed: '2019/20', '2020/21'"
+    ):
+        load_economic_spec(path)
+    years = '"2014" = 91.0, "2019" = 99.0, "2019/20" = 100.0, "2020/21" = 106.0'
+    path.write_text(f"{head}index = {{ {years} }}\n{reason}", encoding="utf-8")
+    assert list(load_economic_spec(path).prices.deflator.index) == ["2014", "2019", "2019/20", "2020/21"]

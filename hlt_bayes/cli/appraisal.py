@@ -186,6 +186,8 @@ def voi(
     show(evppi_table(values[values["perspective"] == perspective], perfect), screen, wrapped=("Learnt",))
     if measured:
         show(new_trial_table(trials[trials["perspective"] == perspective]), screen)
+    else:
+        screen.print("No new trial: these impacts speak for those who did not answer, too, whom no survey measures.")
     show(unprinted_table(ranked, labels, group=chosen), screen, wrapped=("Not printed", "Where"))
     if out is not None:
         screen.print(f"Written: {out}", soft_wrap=True)
@@ -233,7 +235,7 @@ def _question(
 
     What cannot be answered is refused before the fit.
     """
-    from hlt_bayes.economics import people_concerned, refuse_what_cannot_be_valued
+    from hlt_bayes.economics import people_concerned, people_per_arm, refuse_what_cannot_be_valued
     from hlt_bayes.elsewhere import read_result
     from hlt_bayes.evidence import load_evidence
     from hlt_bayes.exact import is_exact
@@ -247,6 +249,7 @@ def _question(
     _known(perspective, economic_spec.perspectives, "--perspective")
     if decides:
         people_concerned(economic_spec)
+        people_per_arm(loaded, group or loaded.groups[-1])
     seed = impact_spec.sampling.seed if seed is None else seed
     if posterior is not None:
         tree = read_result(posterior, impact_spec)

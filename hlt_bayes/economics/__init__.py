@@ -3,7 +3,7 @@
 from hlt_bayes.economics.appraisal import appraise, refuse_what_cannot_be_valued, speaks_for_all
 from hlt_bayes.economics.costs import Volume, cost_per_head
 from hlt_bayes.economics.drivers import IMPACT, assumptions, quantity_label, tornado, variance_shares
-from hlt_bayes.economics.information import evpi, evppi, new_trial, people_concerned
+from hlt_bayes.economics.information import evpi, evppi, new_trial, people_concerned, people_per_arm
 from hlt_bayes.economics.money import Money
 from hlt_bayes.economics.prices import implied_price_bounds, implied_price_interval, implied_prices
 from hlt_bayes.economics.published import STEPS, published_analysis, walk, years_presupposed
@@ -46,6 +46,7 @@ __all__ = [
     "implied_prices",
     "new_trial",
     "people_concerned",
+    "people_per_arm",
     "price_table",
     "published_analysis",
     "quantity_label",

@@ -264,15 +264,24 @@ def error_variances(evidence: Evidence, impact_spec: ImpactSpec, group: str, out
     So much as the survey answers this trial had, the new one has. Infinite for an outcome that was not measured.
     """
     se = printed_impacts(evidence, impact_spec)["se"]
-    sizes = evidence.arm_sizes("recruits").reindex(columns=list(ARMS))
-    if group not in sizes.index or sizes.loc[group].isna().any():
+    return np.array([se.get((outcome, group), np.inf) ** 2 * people_per_arm(evidence, group) for outcome in outcomes])
+
+
+def people_per_arm(evidence: Evidence, group: str) -> float:
+    """People per arm of a trial of equal arms as precise as that of ``group``.
+
+    Raises
+    ------
+    SpecError
+        The evidence does not say how many were randomised to each arm.
+    """
+    sizes = evidence.arm_sizes("recruits").reindex(index=[group], columns=list(ARMS)).to_numpy(float)
+    if not np.isfinite(sizes).all():
         raise SpecError(
             f"{evidence.path} does not say how many of {group!r} were randomised to each arm, so that the errors of a "
             "trial of another size are not known"
         )
-    arms = sizes.loc[group]
-    per_arm = 2 / (1 / arms["treatment"] + 1 / arms["control"])
-    return np.array([se.get((outcome, group), np.inf) ** 2 * per_arm for outcome in outcomes])
+    return float(2 / (1 / sizes).sum())
 
 
 def _gain(net_benefit: np.ndarray) -> float:

@@ -90,6 +90,29 @@ def test_what_cannot_be_is_refused_in_one_line(arguments, message):
     assert message in " ".join(result.output.split())
 
 
+def test_a_new_trial_beside_one_of_unknown_size_is_refused_before_anything_is_fitted(tmp_path, monkeypatch):
+    (tmp_path / "mine.csv").write_text("outcome,group,estimate,unit,se\nhealth,A,0.1,SD,0.05\n", encoding="utf-8")
+    (tmp_path / "prices.toml").write_text(
+        'based_on = "green-book"\nwithout = ["nonresponse", "persistence.work.follow_up", "perspectives.financial"]\n'
+        'name = "mine"\ntitle = "Mine"\n[perspectives.economic]\nbenefits = ["health"]\n'
+        '[costs.per_head."A"]\nvalue = 2000.0\nunit = "GBP"\nwhy = "w"\nsource = "s"\n',
+        encoding="utf-8",
+    )
+
+    def fit(*_, **__):
+        pytest.fail("fitted")
+
+    monkeypatch.setattr("hlt_bayes.fitting.fit", fit)
+    prices, evidence = (str(tmp_path / name) for name in ("prices.toml", "mine.csv"))
+    result = runner.invoke(app, ["voi", "--economics", prices, "--evidence", evidence])
+    assert result.exit_code == 2
+    assert "does not say how many of 'A' were randomised to each arm" in " ".join(result.output.split())
+
+
+def test_a_new_trial_says_why_it_is_not_shown():
+    assert "whom no survey measures" in said("voi", "--spec", "nonresponse", "--economics", "green-book")
+
+
 def test_a_wrong_spec_is_refused_before_anything_is_fitted(tmp_path):
     path = shutil.copy(spec_path("green-book", "economic"), tmp_path / "mine.toml")
     edit(path, "value = 0.035", "value = 35.0")
