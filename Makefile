@@ -10,7 +10,7 @@ run: $(READY)
 	$(BIN)/hlt-bayes run --out "$(OUT)" --overwrite
 
 test: $(READY)
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

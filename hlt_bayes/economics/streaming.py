@@ -46,8 +46,10 @@ def stream_returns(
 
     def add(_: slice, found: dict[str, np.ndarray]) -> None:
         ratio = (found["benefit_per_head"] / found["cost_per_head"]).reshape(rows, -1)
-        bins = ((np.clip(ratio, LEAST, GREATEST) - LEAST) * ((BINS - 1) / (GREATEST - LEAST))).astype(np.intp)
-        counted = np.stack([np.bincount(row, minlength=BINS) for row in bins])
+        scaled = np.clip(ratio, LEAST, GREATEST)
+        scaled -= LEAST
+        scaled *= (BINS - 1) / (GREATEST - LEAST)
+        counted = [np.bincount(row, minlength=BINS) for row in scaled.astype(np.intp)]
         higher = (ratio > 1).sum(axis=1)
         with lock:
             if np.isnan(centre[0]):
@@ -58,7 +60,8 @@ def stream_returns(
             np.add(total, sums[0], out=total)
             np.add(squares, sums[1], out=squares)
             np.add(above, higher, out=above)
-            np.add(counts, counted, out=counts)
+            for row, found_there in zip(counts, counted, strict=True):
+                row += found_there
 
     each_block(job, add, totals=True)
     draws = len(job.impact)

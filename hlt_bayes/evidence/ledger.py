@@ -68,7 +68,7 @@ class Evidence:
         """Hash of the ledger as used, corrections included: what a result was computed from."""
         return hashlib.sha256(self._ledger.to_json(orient="records").encode()).hexdigest()
 
-    @property
+    @cached_property
     def groups(self) -> tuple[str, ...]:
         """Trial groups that have impacts, the reports' own first and in their order; no pooled rows."""
         printed = dict.fromkeys(self._ledger.loc[self._ledger["measure"].isin(("impact", "events")), "group"])
@@ -142,9 +142,16 @@ class Evidence:
 
     def arm_sizes(self, measure: str) -> pd.DataFrame:
         """People of one measure of ``samples``: a row per trial group, a column per arm."""
-        samples = self.samples
-        sizes = samples[(samples["measure"] == measure) & ~samples["group"].isin(["All", *POOLED_GROUPS])]
-        return sizes.pivot(index="group", columns="arm", values="people")
+        if measure not in self._arm_sizes:
+            samples = self._samples
+            sizes = samples[(samples["measure"] == measure) & ~samples["group"].isin(["All", *POOLED_GROUPS])]
+            self._arm_sizes[measure] = sizes.pivot(index="group", columns="arm", values="people")
+        return self._arm_sizes[measure].copy()
+
+    @cached_property
+    def _arm_sizes(self) -> dict[str, pd.DataFrame]:
+        """Arm sizes by measure that were asked for before."""
+        return {}
 
     @property
     def treated(self) -> pd.Series:
