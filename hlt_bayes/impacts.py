@@ -7,7 +7,7 @@ better, zero is no effect; units as in ``hlt_bayes.vocabulary.OUTCOMES`` (a prop
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -84,13 +84,22 @@ def with_pooled_groups(per_group: xr.DataArray, weights: pd.Series) -> xr.DataAr
         Weight per trial group; recruits randomised to treatment in every result of this package.
     """
     rows = {str(name): per_group.sel(group=name) for name in per_group["group"].to_numpy()}
-    for name, parts in POOLED_GROUPS.items():
-        if set(parts) <= set(rows) and weights.reindex(list(parts)).notna().all():
-            weight = xr.DataArray(weights[list(parts)].to_numpy(float), coords={"group": list(parts)})
-            rows[name] = per_group.sel(group=list(parts)).weighted(weight).mean("group", keep_attrs=True)
+    for name, weight in pooled_weights(rows, weights).items():
+        parts = list(weight.index)
+        weighted = per_group.sel(group=parts).weighted(xr.DataArray(weight.to_numpy(), coords={"group": parts}))
+        rows[name] = weighted.mean("group", keep_attrs=True)
     order = _as_reported(rows)
     stacked = xr.concat([rows[name].drop_vars("group", errors="ignore") for name in order], dim="group")
     return stacked.assign_coords(group=order).transpose(*per_group.dims).assign_attrs(per_group.attrs)
+
+
+def pooled_weights(groups: Iterable[str], weights: pd.Series) -> dict[str, pd.Series]:
+    """Weights of the parts of each pooled row whose parts, and their weights, are all there."""
+    return {
+        row: weights[list(parts)].astype(float)
+        for row, parts in POOLED_GROUPS.items()
+        if set(parts) <= set(groups) and weights.reindex(list(parts)).notna().all()
+    }
 
 
 def _as_reported(names: Collection[str]) -> list[str]:
@@ -101,9 +110,7 @@ def _as_reported(names: Collection[str]) -> list[str]:
 def pooling_matrix(groups: Sequence[str], weights: pd.Series) -> xr.DataArray:
     """Weights {row, group} that turn trial groups into the rows of ``with_pooled_groups``, for long arrays."""
     rows = {name: pd.Series({name: 1.0}) for name in groups}
-    for name, parts in POOLED_GROUPS.items():
-        if set(parts) <= set(groups) and weights.reindex(list(parts)).notna().all():
-            rows[name] = weights[list(parts)] / weights[list(parts)].sum()
+    rows |= {name: weight / weight.sum() for name, weight in pooled_weights(groups, weights).items()}
     order = _as_reported(rows)
     matrix = np.array([rows[name].reindex(list(groups)).fillna(0.0).to_numpy(float) for name in order])
     return xr.DataArray(matrix, dims=("row", "group"), coords={"row": order, "group": list(groups)})

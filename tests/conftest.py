@@ -50,6 +50,11 @@ def published():
 
 
 @pytest.fixture(scope="session")
+def components():
+    return load_economic_spec("green-book")
+
+
+@pytest.fixture(scope="session")
 def ips_spec():
     return load_meta_spec("ips")
 

@@ -1,6 +1,9 @@
 """Small things that tests share."""
 
+import shutil
 from pathlib import Path
+
+from hlt_bayes.specs import spec_path
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "tests/reference"
@@ -35,3 +38,11 @@ def edit(path, old, new):
     text = path.read_text(encoding="utf-8")
     assert old in text, f"{old!r} is not in {path}"
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def edited_spec(folder, name, kind, *edits):
+    """Copy a spec to ``folder``/mine.toml, each (old, new) of ``edits`` put in."""
+    path = shutil.copy(spec_path(name, kind), folder / "mine.toml")
+    for old, new in edits:
+        edit(path, old, new)
+    return path

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from economics_by_hand import PARTS, TREATED, green_book, pooled
-from helpers import edit
+from helpers import edit, edited_spec
 
 import hlt_bayes.economics.appraisal
 from hlt_bayes.economics import (
@@ -23,26 +23,21 @@ from hlt_bayes.economics import (
 from hlt_bayes.economics.parameters import parameters_of
 from hlt_bayes.errors import EvidenceError, ImpactError, SpecError
 from hlt_bayes.evidence import load_evidence
-from hlt_bayes.specs import load_economic_spec, shipped_specs, spec_path
+from hlt_bayes.specs import load_economic_spec, shipped_specs
 from hlt_bayes.vocabulary import OF_ALL_RANDOMISED
 
 GROUPS = ("SCR IW", "SCR OOW", "WMCA")
 
 
 @pytest.fixture(scope="module")
-def spec():
-    return load_economic_spec("green-book")
+def economics(drawn, components, evidence):
+    return appraise(drawn, components, evidence, seed=7)
 
 
-@pytest.fixture(scope="module")
-def economics(drawn, spec, evidence):
-    return appraise(drawn, spec, evidence, seed=7)
-
-
-def by_hand(drawn, economics, evidence, spec, **options):
+def by_hand(drawn, economics, evidence, components, **options):
     """Cost and benefits of every row, from the draws that the appraisal used."""
     impact = drawn["posterior"]["impact"]
-    quantities = {key: economics[key].to_numpy() for key in parameters_of(spec, evidence)}
+    quantities = {key: economics[key].to_numpy() for key in parameters_of(components, evidence)}
     outcomes = [str(name) for name in impact["outcome"].to_numpy()]
     found = {
         group: green_book(
@@ -62,9 +57,9 @@ def by_hand(drawn, economics, evidence, spec, **options):
 
 
 @pytest.mark.parametrize("volume", ["actual", "planned"])
-def test_every_draw_is_that_of_the_sums_by_hand(drawn, spec, evidence, volume):
-    economics = appraise(drawn, spec, evidence, seed=7, volume=volume)
-    rows, _ = by_hand(drawn, economics, evidence, spec, planned=volume == "planned")
+def test_every_draw_is_that_of_the_sums_by_hand(drawn, components, evidence, volume):
+    economics = appraise(drawn, components, evidence, seed=7, volume=volume)
+    rows, _ = by_hand(drawn, economics, evidence, components, planned=volume == "planned")
     for row, expected in rows.items():
         np.testing.assert_allclose(economics["cost_per_head"].sel(group=row), expected["cost"], rtol=1e-12)
         for perspective in ("financial", "economic"):
@@ -75,37 +70,39 @@ def test_every_draw_is_that_of_the_sums_by_hand(drawn, spec, evidence, volume):
             np.testing.assert_allclose(at["benefit_cost_ratio"], expected[perspective] / expected["cost"], rtol=1e-10)
 
 
-def test_shuffled_draws_and_wrong_units_are_found_out(drawn, economics, spec, evidence):
+def test_shuffled_draws_and_wrong_units_are_found_out(drawn, economics, components, evidence):
     """The sabotaged twins: impacts of other draws, ppt for a proportion, health discounted as money, no uprating."""
     impact = drawn["posterior"]["impact"]
     wrong = [impact.isel(draw=slice(None, None, -1)).assign_coords(draw=impact["draw"])]
     wrong.append(impact.where(impact["outcome"] != "employment", impact * 100))
     for one in wrong:
         tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"impact": one})})
-        rows, _ = by_hand(tree, economics, evidence, spec)
+        rows, _ = by_hand(tree, economics, evidence, components)
         assert not np.allclose(
             economics["benefit_per_head"].sel(group="WMCA", perspective="economic"), rows["WMCA"]["economic"], rtol=0.01
         )
-    at_money = spec.model_copy(
+    at_money = components.model_copy(
         update={
-            "benefits": {name: one.model_copy(update={"discount": "standard"}) for name, one in spec.benefits.items()}
+            "benefits": {
+                name: one.model_copy(update={"discount": "standard"}) for name, one in components.benefits.items()
+            }
         }
     )
-    same_year = spec.prices.model_copy(
+    same_year = components.prices.model_copy(
         update={
-            "deflator": spec.prices.deflator.model_copy(
-                update={"index": dict.fromkeys(spec.prices.deflator.index, 1.0)}
+            "deflator": components.prices.deflator.model_copy(
+                update={"index": dict.fromkeys(components.prices.deflator.index, 1.0)}
             )
         }
     )
-    for other in (at_money, spec.model_copy(update={"prices": same_year})):
+    for other in (at_money, components.model_copy(update={"prices": same_year})):
         found = appraise(drawn, other, evidence, seed=7)
         assert not np.allclose(found["benefit_cost_ratio"], economics["benefit_cost_ratio"], rtol=1e-3)
 
 
-def test_benefits_by_component_add_up_and_are_those_by_hand(drawn, economics, spec, evidence):
-    table = benefit_summary(economics, drawn, spec, evidence)
-    _, found = by_hand(drawn, economics, evidence, spec)
+def test_benefits_by_component_add_up_and_are_those_by_hand(drawn, economics, components, evidence):
+    table = benefit_summary(economics, drawn, components, evidence)
+    _, found = by_hand(drawn, economics, evidence, components)
     for _, row in table[table["group"].isin(GROUPS)].iterrows():
         draws = found[row["group"]][row["perspective"]][row["benefit"]]
         assert row["mean"] == pytest.approx(draws.mean(), rel=1e-9)
@@ -115,10 +112,10 @@ def test_benefits_by_component_add_up_and_are_those_by_hand(drawn, economics, sp
     pd.testing.assert_series_equal(totals, of_all.sort_index(), check_names=False, rtol=1e-10)
 
 
-def test_swapped_arms_turn_every_impact_and_benefit(drawn, economics, spec, evidence):
-    parameters = economics[list(parameters_of(spec, evidence))]
+def test_swapped_arms_turn_every_impact_and_benefit(drawn, economics, components, evidence):
+    parameters = economics[list(parameters_of(components, evidence))]
     impact = drawn["posterior"]["impact"]
-    swapped = appraise(-impact, spec, evidence, seed=7, parameters=parameters)
+    swapped = appraise(-impact, components, evidence, seed=7, parameters=parameters)
     np.testing.assert_allclose(swapped["benefit_per_head"], -economics["benefit_per_head"])
     np.testing.assert_allclose(swapped["benefit_cost_ratio"], -economics["benefit_cost_ratio"])
     np.testing.assert_allclose(
@@ -128,21 +125,21 @@ def test_swapped_arms_turn_every_impact_and_benefit(drawn, economics, spec, evid
     assert "benefit minus cost" in economics.attrs["orientation"]
 
 
-def test_a_quantity_has_the_same_draws_in_every_spec_and_seeds_differ(drawn, economics, evidence, spec):
+def test_a_quantity_has_the_same_draws_in_every_spec_and_seeds_differ(drawn, economics, evidence, components):
     cautious = appraise(drawn, load_economic_spec("cautious"), evidence, seed=7)
     for key in ("costs.uncertainty", "conversions.qalys", "persistence.health.decay", "persistence.work.decay"):
         np.testing.assert_array_equal(cautious[key], economics[key])
     assert (cautious["nonresponse.share"] == 0).all()
-    other = appraise(drawn, spec, evidence, seed=8)
+    other = appraise(drawn, components, evidence, seed=8)
     assert not np.array_equal(other["conversions.qalys"], economics["conversions.qalys"])
-    names = [key for key in parameters_of(spec, evidence) if economics[key].std() > 0]
+    names = [key for key in parameters_of(components, evidence) if economics[key].std() > 0]
     correlations = np.corrcoef([economics[key].to_numpy().ravel() for key in names])
     # 4,000 independent draws: the greatest of some 150 correlations lies below 4.5 standard errors.
     assert np.abs(correlations - np.eye(len(names))).max() < 4.5 / np.sqrt(4000)
 
 
-def test_quantities_are_distributed_as_stated(economics, spec, evidence):
-    for key, quantity in parameters_of(spec, evidence).items():
+def test_quantities_are_distributed_as_stated(economics, components, evidence):
+    for key, quantity in parameters_of(components, evidence).items():
         if key == "persistence.work.decay":
             continue
         draws = economics[key].to_numpy().ravel()
@@ -155,22 +152,22 @@ def test_quantities_are_distributed_as_stated(economics, spec, evidence):
             assert abs(below - probability) < 5 * np.sqrt(probability * (1 - probability) / draws.size), key
 
 
-def test_blocks_change_nothing_but_their_draws(drawn, spec, evidence, economics, monkeypatch):
-    parameters = economics[list(parameters_of(spec, evidence))]
+def test_blocks_change_nothing_but_their_draws(drawn, components, evidence, economics, monkeypatch):
+    parameters = economics[list(parameters_of(components, evidence))]
     monkeypatch.setattr(hlt_bayes.economics.appraisal, "BLOCK", 600)
-    again = appraise(drawn, spec, evidence, seed=7, parameters=parameters)
+    again = appraise(drawn, components, evidence, seed=7, parameters=parameters)
     xr.testing.assert_allclose(again["benefit_cost_ratio"], economics["benefit_cost_ratio"], rtol=1e-12)
-    first, second = (appraise(drawn, spec, evidence, seed=7) for _ in range(2))
+    first, second = (appraise(drawn, components, evidence, seed=7) for _ in range(2))
     xr.testing.assert_identical(first, second)
     price = first["benefits.output.price"].to_numpy().ravel()
     assert len(np.unique(price)) == price.size
 
 
-def test_streamed_returns_are_those_that_are_kept(drawn, spec, evidence, monkeypatch):
+def test_streamed_returns_are_those_that_are_kept(drawn, components, evidence, monkeypatch):
     monkeypatch.setattr(hlt_bayes.economics.appraisal, "BLOCK", 600)
-    economics = appraise(drawn, spec, evidence, seed=7)
+    economics = appraise(drawn, components, evidence, seed=7)
     kept = return_summary(economics)
-    streamed = stream_returns(drawn, spec, evidence, seed=7)
+    streamed = stream_returns(drawn, components, evidence, seed=7)
     assert streamed[["perspective", "group"]].equals(kept[["perspective", "group"]])
     for name in ("mean", "sd", "prob_above_one"):
         np.testing.assert_allclose(streamed[name], kept[name], rtol=1e-9)
@@ -179,28 +176,28 @@ def test_streamed_returns_are_those_that_are_kept(drawn, spec, evidence, monkeyp
         np.testing.assert_allclose(streamed[name], exact.to_numpy().ravel(), atol=0.0005)
 
 
-def test_planned_volume_is_what_the_arithmetic_says(drawn, spec, evidence):
-    curve = volume_curve(drawn, spec, evidence, seed=7, fixed_shares=[0.0, 0.5, 1.0])
+def test_planned_volume_is_what_the_arithmetic_says(drawn, components, evidence):
+    curve = volume_curve(drawn, components, evidence, seed=7, fixed_shares=[0.0, 0.5, 1.0])
     uprate = 95.825 / 90.95 * np.exp(0.05**2 / 2)
     wmca = curve.query("perspective == 'economic' and group == 'WMCA'").set_index("fixed_share")["cost_per_head_gbp"]
     np.testing.assert_allclose(wmca / uprate, [3893, (3893 + 2167.1) / 2, 2167.1], rtol=3e-3)
     assert pytest.approx(2167.1, abs=0.05) == 3893 * 1837 / 3300
     scr = curve.query("perspective == 'economic' and group == 'SCR IW'").set_index("fixed_share")["cost_per_head_gbp"]
     np.testing.assert_allclose(scr[1.0] / scr[0.0], 3059 / 3750)
-    actual = return_summary(appraise(drawn, spec, evidence, seed=7)).set_index(["perspective", "group"])
+    actual = return_summary(appraise(drawn, components, evidence, seed=7)).set_index(["perspective", "group"])
     at_none = curve[curve["fixed_share"] == 0].set_index(["perspective", "group"])
     np.testing.assert_allclose(at_none["mean"], actual["mean"], rtol=1e-12)
     assert (
         curve.query("fixed_share == 1").set_index(["perspective", "group"])["mean"].abs() >= at_none["mean"].abs()
     ).all()
     with pytest.raises(SpecError, match=r"fixed share 1\.5: a share lies between 0 and 1"):
-        volume_curve(drawn, spec, evidence, seed=7, fixed_shares=[1.5])
+        volume_curve(drawn, components, evidence, seed=7, fixed_shares=[1.5])
 
 
-def test_impacts_that_speak_for_all_are_not_thinned_again(drawn, spec, evidence, economics):
+def test_impacts_that_speak_for_all_are_not_thinned_again(drawn, components, evidence, economics):
     impact = drawn["posterior"]["impact"].assign_attrs(estimand=OF_ALL_RANDOMISED)
-    parameters = economics[list(parameters_of(spec, evidence))]
-    whole = appraise(impact, spec, evidence, seed=7, parameters=parameters)
+    parameters = economics[list(parameters_of(components, evidence))]
+    whole = appraise(impact, components, evidence, seed=7, parameters=parameters)
     assert (whole["coverage"] == 1).all()
     at = {"perspective": "economic", "group": "WMCA"}
     assert (whole["benefit_per_head"].sel(at) > economics["benefit_per_head"].sel(at)).mean() > 0.9
@@ -239,32 +236,34 @@ def test_acceptability_counts_draws(economics):
     assert (by_group.diff().dropna() <= 0).all().all()
 
 
-def test_acceptability_of_a_price_is_an_appraisal_at_that_price(economics, drawn, spec, evidence):
+def test_acceptability_of_a_price_is_an_appraisal_at_that_price(economics, drawn, components, evidence):
     curve = acceptability_of_price(economics, drawn, evidence, "health", [20_000.0, 70_000.0])
     assert set(curve["perspective"]) == {"economic"}
-    parameters = economics[list(parameters_of(spec, evidence))]
+    parameters = economics[list(parameters_of(components, evidence))]
     for price, rows in curve.groupby("price"):
         moved = parameters.assign({"benefits.health.price": xr.full_like(parameters["benefits.health.price"], price)})
-        net = appraise(drawn, spec, evidence, seed=7, parameters=moved)["net_present_value"].sel(perspective="economic")
+        net = appraise(drawn, components, evidence, seed=7, parameters=moved)["net_present_value"].sel(
+            perspective="economic"
+        )
         expected = (net > 0).mean(("chain", "draw")).to_series()
         np.testing.assert_allclose(rows.set_index("group")["probability"], expected[rows["group"]], atol=1e-12)
     with pytest.raises(SpecError, match=r"benefit 'helth' is unknown.*did you mean 'health'"):
         acceptability_of_price(economics, drawn, evidence, "helth", [1.0])
 
 
-def test_a_ratio_whose_denominator_changes_sign_is_undefined(economics, drawn, spec, evidence):
-    table = cost_effectiveness(economics, drawn, spec, evidence).set_index(["effect", "group"])
+def test_a_ratio_whose_denominator_changes_sign_is_undefined(economics, drawn, components, evidence):
+    table = cost_effectiveness(economics, drawn, components, evidence).set_index(["effect", "group"])
     impact = drawn["posterior"]["impact"].sel(outcome="employment")
     row = table.loc[("sustained job", "WMCA")]
     assert row["prob_effect_positive"] == (impact.sel(group="WMCA") > 0).mean()
     assert np.isnan(row["cost_per_unit_gbp"])
     assert "not in all" in row["why_undefined"]
     assert set(table.index.get_level_values(0)) == {"sustained job", "QALY", "WELLBY"}
-    qalys = effects_per_head(economics, drawn, spec, evidence)["QALY"]
-    _, found = by_hand(drawn, economics, evidence, spec)
+    qalys = effects_per_head(economics, drawn, components, evidence)["QALY"]
+    _, found = by_hand(drawn, economics, evidence, components)
     np.testing.assert_allclose(qalys.sel(group="SCR IW") * 70_000, found["SCR IW"]["economic"]["health"], rtol=1e-9)
     sure = drawn["posterior"]["impact"] * 0.01 + 0.05
-    defined = cost_effectiveness(appraise(sure, spec, evidence, seed=7), sure, spec, evidence).set_index(
+    defined = cost_effectiveness(appraise(sure, components, evidence, seed=7), sure, components, evidence).set_index(
         ["effect", "group"]
     )
     row = defined.loc[("sustained job", "WMCA")]
@@ -274,8 +273,8 @@ def test_a_ratio_whose_denominator_changes_sign_is_undefined(economics, drawn, s
     assert not row["why_undefined"]
 
 
-def test_prices_are_named_with_their_year(spec, published, evidence):
-    table = price_table(spec, evidence).set_index(["perspective", "benefit"])
+def test_prices_are_named_with_their_year(components, published, evidence):
+    table = price_table(components, evidence).set_index(["perspective", "benefit"])
     assert table.loc[("economic", "health"), ["lower_gbp", "upper_gbp"]].tolist() == [70_000, 70_000]
     assert table.loc[("economic", "wellbeing"), "price_year"] == "2019"
     assert not table["implied"].any()
@@ -313,11 +312,7 @@ def test_without_non_response_only_those_who_answered_gain(drawn, evidence):
 
 
 def mine(tmp_path, name, *edits):
-    path = tmp_path / "mine.toml"
-    path.write_text(spec_path(name, "economic").read_text(encoding="utf-8"), encoding="utf-8")
-    for old, new in edits:
-        edit(path, old, new)
-    return load_economic_spec(path)
+    return load_economic_spec(edited_spec(tmp_path, name, "economic", *edits))
 
 
 FIGURE = 'unit = "GBP"\nwhy = "w"\nsource = "s"\n'
@@ -347,11 +342,11 @@ def test_a_printed_cost_of_nothing_is_refused(evidence_folder):
         load_evidence(evidence_folder)
 
 
-def test_a_volume_that_is_not_known_is_refused(drawn, published, spec, evidence):
+def test_a_volume_that_is_not_known_is_refused(drawn, published, components, evidence):
     with pytest.raises(SpecError, match=r"needs the key 'costs\.fixed_share'"):
         appraise(drawn, published, evidence, seed=1, volume="planned")
     with pytest.raises(SpecError, match=r"volume 'planed' is unknown; allowed: 'actual', 'planned'"):
-        appraise(drawn, spec, evidence, seed=1, volume="planed")
+        appraise(drawn, components, evidence, seed=1, volume="planed")
 
 
 def test_a_follow_up_of_nobody_is_refused(tmp_path, drawn, evidence):
@@ -388,6 +383,6 @@ def test_own_trials_are_valued_at_stated_costs(tmp_path):
         appraise(impact, mine(tmp_path, path, (costs, "")), own, seed=1)
 
 
-def test_impacts_of_other_groups_are_refused(drawn, spec, evidence):
+def test_impacts_of_other_groups_are_refused(drawn, components, evidence):
     with pytest.raises(ImpactError, match="it must have SCR IW, SCR OOW, WMCA"):
-        appraise(drawn["posterior"]["impact"].sel(group=["WMCA"]), spec, evidence, seed=1)
+        appraise(drawn["posterior"]["impact"].sel(group=["WMCA"]), components, evidence, seed=1)

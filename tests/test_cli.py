@@ -2,18 +2,16 @@
 
 import csv
 import io
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from helpers import edit
+from helpers import edit, edited_spec
 from typer.testing import CliRunner
 
 from hlt_bayes.cli import app
 from hlt_bayes.evidence import load_evidence
-from hlt_bayes.specs import spec_path
 
 COMMAND = str(Path(sys.executable).with_name("hlt-bayes"))
 
@@ -30,9 +28,7 @@ def test_help_names_the_verb_and_the_exit_codes(tmp_path):
 
 
 def misspelt(tmp_path):
-    path = Path(shutil.copy(spec_path("primary", "impact"), tmp_path / "mine.toml"))
-    edit(path, "[priors.mu.earnings]", "[priors.mu.earning]")
-    return path
+    return edited_spec(tmp_path, "primary", "impact", ("[priors.mu.earnings]", "[priors.mu.earning]"))
 
 
 def foreign(tmp_path):

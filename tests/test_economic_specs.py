@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import edit
+from helpers import edited_spec
 
 from hlt_bayes.errors import SpecError
 from hlt_bayes.priors import FixedQuantity
@@ -107,11 +107,7 @@ WRONG = {
 
 
 def mine(tmp_path, name, *edits):
-    path = tmp_path / "mine.toml"
-    path.write_text(spec_path(name, "economic").read_text(encoding="utf-8"), encoding="utf-8")
-    for old, new in edits:
-        edit(path, old, new)
-    return path
+    return edited_spec(tmp_path, name, "economic", *edits)
 
 
 @pytest.mark.parametrize("case", WRONG)

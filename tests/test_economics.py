@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import xarray as xr
-from helpers import edit
+from helpers import edited_spec
 
 from hlt_bayes.economics import appraise, cost_per_head, implied_price_bounds, implied_price_interval, return_summary
 from hlt_bayes.errors import ImpactError, SpecError
-from hlt_bayes.specs import load_economic_spec, spec_path
+from hlt_bayes.specs import load_economic_spec
 
 
 @pytest.fixture
@@ -157,9 +157,7 @@ def test_a_missing_group_or_outcome_is_named(drawn, published, evidence, selecti
     ],
 )
 def test_prices_that_cannot_be_are_refused(tmp_path, evidence, old, new, message):
-    path = tmp_path / "mine.toml"
-    path.write_text(spec_path("published", "economic").read_text(encoding="utf-8"), encoding="utf-8")
-    edit(path, old, new)
+    path = edited_spec(tmp_path, "published", "economic", (old, new))
     with pytest.raises(SpecError, match=message):
         implied_price_interval(evidence, "economic", load_economic_spec(path).benefits["health"])
 

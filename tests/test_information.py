@@ -23,7 +23,6 @@ from hlt_bayes.errors import SpecError
 from hlt_bayes.exact import exact_posterior_of_rows
 from hlt_bayes.priors import prior
 from hlt_bayes.reported import recovered_se, reported_results
-from hlt_bayes.specs import load_economic_spec
 from hlt_bayes.vocabulary import OF_ALL_RANDOMISED
 
 DRAWS = 2**17
@@ -31,13 +30,8 @@ DRAWS = 2**17
 
 
 @pytest.fixture(scope="module")
-def spec():
-    return load_economic_spec("green-book")
-
-
-@pytest.fixture(scope="module")
-def economics(drawn, spec, evidence):
-    return appraise(drawn, spec, evidence, seed=7)
+def economics(drawn, components, evidence):
+    return appraise(drawn, components, evidence, seed=7)
 
 
 def unit_normal_gain(mean, sd):
@@ -104,13 +98,13 @@ def test_what_says_nothing_explains_nothing():
     np.testing.assert_allclose(expected_given(known["y"], [known["constant"]]), known["y"].mean())
 
 
-def test_the_laws_of_information_hold(economics, drawn, spec, evidence):
+def test_the_laws_of_information_hold(economics, drawn, components, evidence):
     perfect = evpi(economics)
     assert (perfect >= 0).all()
-    keys = list(known_quantities(economics, drawn, spec, evidence))
+    keys = list(known_quantities(economics, drawn, components, evidence))
     order = ["impact.health", "persistence.health.decay", "nonresponse.share", "conversions.qalys", "impact.employment"]
     chain = {f"first {n}": order[:n] for n in range(1, len(order) + 1)}
-    values = evppi(economics, drawn, spec, evidence, parts={**chain, **parts_to_learn(spec, keys)})
+    values = evppi(economics, drawn, components, evidence, parts={**chain, **parts_to_learn(components, keys)})
     # A regression on 4,000 draws is true to some per cent of the value of perfect information.
     within = values.merge(perfect.to_series().rename("perfect").reset_index())
     assert (within["value_gbp"] >= -1e-9).all()
@@ -124,30 +118,30 @@ def test_the_laws_of_information_hold(economics, drawn, spec, evidence):
     assert financial["value_gbp"].max() < 1.0
 
 
-def test_parts_name_every_quantity_once(economics, drawn, spec, evidence):
-    keys = list(known_quantities(economics, drawn, spec, evidence))
-    parts = parts_to_learn(spec, keys)
+def test_parts_name_every_quantity_once(economics, drawn, components, evidence):
+    keys = list(known_quantities(economics, drawn, components, evidence))
+    parts = parts_to_learn(components, keys)
     together = {name: parts.pop(name) for name in ("All impacts", "All but the impacts")}
     assert sorted(key for one in parts.values() for key in one) == sorted(keys)
     assert sorted(key for one in together.values() for key in one) == sorted(keys)
-    values = evppi(economics, drawn, spec, evidence, parts={"QALY": parts["Value of a QALY"]})
+    values = evppi(economics, drawn, components, evidence, parts={"QALY": parts["Value of a QALY"]})
     assert values["fixed"].all()
     assert (values["value_gbp"] < 1e-9).all()
     with pytest.raises(SpecError, match=r"quantity 'impact\.helth' is unknown.*did you mean 'impact\.health'"):
-        evppi(economics, drawn, spec, evidence, parts={"x": ["impact.helth"]})
+        evppi(economics, drawn, components, evidence, parts={"x": ["impact.helth"]})
 
 
-def test_partial_information_on_products_is_that_of_nested_means(economics, drawn, spec, evidence):
+def test_partial_information_on_products_is_that_of_nested_means(economics, drawn, components, evidence):
     """Quantities are independent but for the learnt decay: the mean net benefit given one is a sum of mean products."""
     at = {"perspective": "economic", "group": "WMCA"}
     net = economics["net_present_value"].sel(at)
     share = economics["nonresponse.share"]
-    base = parameters_of(spec, evidence)
+    base = parameters_of(components, evidence)
     keys = list(base)
     low, high = (
         appraise(
             drawn,
-            spec,
+            components,
             evidence,
             seed=7,
             parameters=economics[keys].assign({"nonresponse.share": xr.full_like(share, value)}),
@@ -159,13 +153,13 @@ def test_partial_information_on_products_is_that_of_nested_means(economics, draw
     )
     exact = low + (high - low) * share.to_numpy().ravel()
     gain = np.maximum(exact, 0).mean() - max(0.0, exact.mean())
-    found = evppi(economics, drawn, spec, evidence, parts={"share": ["nonresponse.share"]})
+    found = evppi(economics, drawn, components, evidence, parts={"share": ["nonresponse.share"]})
     value = found[(found["perspective"] == "economic") & (found["group"] == "WMCA")]["value_gbp"].item()
     error = net.std().item() / np.sqrt(net.size)
     assert value == pytest.approx(gain, abs=3 * error)
 
 
-def normal_case(evidence, spec, *, mean, sd):
+def normal_case(evidence, components, *, mean, sd):
     """Impacts that are independent normals, and an appraisal by prices that are known."""
     standard = quasi_normals(12, 5).T.reshape(4, DRAWS // 4, 4, 3)
     impact = xr.DataArray(
@@ -173,21 +167,21 @@ def normal_case(evidence, spec, *, mean, sd):
         dims=("chain", "draw", "outcome", "group"),
         coords={"outcome": ["employment", "earnings", "health", "wellbeing"], "group": ["SCR IW", "SCR OOW", "WMCA"]},
     )
-    fixed = {key: quantity.expectation for key, quantity in parameters_of(spec, evidence).items()}
+    fixed = {key: quantity.expectation for key, quantity in parameters_of(components, evidence).items()}
     like = xr.zeros_like(impact.isel(outcome=0, group=0, drop=True))
     parameters = xr.Dataset({key: like + value for key, value in fixed.items()})
-    return impact, appraise(impact, spec, evidence, seed=1, parameters=parameters)
+    return impact, appraise(impact, components, evidence, seed=1, parameters=parameters)
 
 
 @pytest.fixture(scope="module")
-def normal(evidence, spec):
-    return normal_case(evidence, spec, mean=[0.03, 100.0, 0.07, 0.11], sd=[0.013, 170.0, 0.045, 0.05])
+def normal(evidence, components):
+    return normal_case(evidence, components, mean=[0.03, 100.0, 0.07, 0.11], sd=[0.013, 170.0, 0.045, 0.05])
 
 
-def test_a_new_trial_is_exact_where_all_is_linear_and_normal(normal, evidence, spec, primary):
+def test_a_new_trial_is_exact_where_all_is_linear_and_normal(normal, evidence, components, primary):
     impact, economics = normal
     sizes = [100, 1000, 10_000, 1_000_000_000]
-    trials = new_trial(economics, impact, spec, primary, evidence, group="WMCA", sizes=sizes)
+    trials = new_trial(economics, impact, components, primary, evidence, group="WMCA", sizes=sizes)
     rows = trials[trials["perspective"] == "economic"].set_index("per_arm")
     net = economics["net_present_value"].sel(perspective="economic", group="WMCA")
     means, sds = np.array([0.03, 100.0, 0.07, 0.11]), np.array([0.013, 170.0, 0.045, 0.05])
@@ -257,33 +251,33 @@ def test_a_trial_of_this_size_has_the_errors_of_this_one(evidence, primary):
     assert np.isinf(variance[1])
 
 
-def test_people_are_discounted_over_the_years_of_the_decision(spec):
-    assert people_concerned(spec) == pytest.approx(2000 * sum(1.035**-year for year in range(5)))
-    half = spec.decision.model_copy(update={"years": spec.decision.years.model_copy(update={"value": 0.5})})
-    assert people_concerned(spec.model_copy(update={"decision": half})) == pytest.approx(1000)
+def test_people_are_discounted_over_the_years_of_the_decision(components):
+    assert people_concerned(components) == pytest.approx(2000 * sum(1.035**-year for year in range(5)))
+    half = components.decision.model_copy(update={"years": components.decision.years.model_copy(update={"value": 0.5})})
+    assert people_concerned(components.model_copy(update={"decision": half})) == pytest.approx(1000)
     with pytest.raises(SpecError, match="the key 'decision' is missing"):
-        people_concerned(spec.model_copy(update={"decision": None}))
+        people_concerned(components.model_copy(update={"decision": None}))
 
 
-def test_costs_of_a_trial_are_added_up(economics, drawn, spec, primary, evidence):
-    trials = new_trial(economics, drawn, spec, primary, evidence, group="WMCA", sizes=[100, 400])
+def test_costs_of_a_trial_are_added_up(economics, drawn, components, primary, evidence):
+    trials = new_trial(economics, drawn, components, primary, evidence, group="WMCA", sizes=[100, 400])
     net = economics["net_present_value"].sel(group="WMCA").mean(("chain", "draw")).to_series()
     loss = (-trials["perspective"].map(net)).clip(lower=0)
     np.testing.assert_allclose(trials["cost_gbp"], 500_000 + (2 * 500 + loss) * trials["per_arm"])
-    later = people_concerned(spec, after=3.0)
+    later = people_concerned(components, after=3.0)
     assert later == pytest.approx(2000 * (1.035**-3 + 1.035**-4))
     np.testing.assert_allclose(trials["net_gbp"], trials["value_gbp"] * later - trials["cost_gbp"])
     with pytest.raises(SpecError, match="a trial of 0 per arm: 1 or more is allowed"):
-        new_trial(economics, drawn, spec, primary, evidence, group="WMCA", sizes=[0])
+        new_trial(economics, drawn, components, primary, evidence, group="WMCA", sizes=[0])
     paid = trials["people_to_break_even"] * trials["value_gbp"]
     np.testing.assert_allclose(paid[np.isfinite(paid)], trials["cost_gbp"][np.isfinite(paid)])
     with pytest.raises(SpecError, match=r"group 'All OOW' is unknown; allowed: 'SCR IW', 'SCR OOW', 'WMCA'"):
-        new_trial(economics, drawn, spec, primary, evidence, group="All OOW")
+        new_trial(economics, drawn, components, primary, evidence, group="All OOW")
 
 
-def test_shares_of_variance_are_those_of_a_sum(normal, evidence, spec):
+def test_shares_of_variance_are_those_of_a_sum(normal, evidence, components):
     impact, economics = normal
-    shares = variance_shares(economics, impact, spec, evidence)
+    shares = variance_shares(economics, impact, components, evidence)
     of_wmca = shares[(shares["perspective"] == "economic") & (shares["group"] == "WMCA")].set_index("quantity")["share"]
     parts = (slopes_of(economics) * np.array([0.013, 170.0, 0.045, 0.05])) ** 2
     for name, part in zip(("employment", "earnings", "health", "wellbeing"), parts, strict=True):
@@ -291,24 +285,24 @@ def test_shares_of_variance_are_those_of_a_sum(normal, evidence, spec):
     assert of_wmca.drop([name for name in of_wmca.index if name.startswith("impact.")]).max() == 0
 
 
-def test_a_tornado_moves_one_quantity_at_a_time(drawn, spec, evidence, economics):
-    moved = tornado(drawn, spec, evidence, seed=7).set_index(["quantity", "perspective", "group"])
+def test_a_tornado_moves_one_quantity_at_a_time(drawn, components, evidence, economics):
+    moved = tornado(drawn, components, evidence, seed=7).set_index(["quantity", "perspective", "group"])
     at = ("economic", "WMCA")
     base = economics["benefit_cost_ratio"].sel(perspective="economic", group="WMCA").mean().item()
     np.testing.assert_allclose(moved["base"].xs(at, level=("perspective", "group")), base)
-    keys = list(parameters_of(spec, evidence))
-    high = spec.persistence["health"].decay.quantile(0.945)
+    keys = list(parameters_of(components, evidence))
+    high = components.persistence["health"].decay.quantile(0.945)
     parameters = economics[keys].assign(
         {"persistence.health.decay": xr.full_like(economics["costs.uncertainty"], high)}
     )
-    by_hand = appraise(drawn, spec, evidence, seed=7, parameters=parameters)["benefit_cost_ratio"].sel(
+    by_hand = appraise(drawn, components, evidence, seed=7, parameters=parameters)["benefit_cost_ratio"].sel(
         perspective="economic", group="WMCA"
     )
     assert moved["high"][("persistence.health.decay", *at)] == pytest.approx(by_hand.mean().item())
     impact = drawn["posterior"]["impact"]
     value = impact.sel(outcome="health", group="WMCA").quantile(0.055).item()
     lowered = impact.where((impact["outcome"] != "health") | (impact["group"] != "WMCA"), value)
-    by_hand = appraise(lowered, spec, evidence, seed=7, parameters=economics[keys])["benefit_cost_ratio"].sel(
+    by_hand = appraise(lowered, components, evidence, seed=7, parameters=economics[keys])["benefit_cost_ratio"].sel(
         perspective="economic", group="WMCA"
     )
     assert moved["low"][("impact.health", *at)] == pytest.approx(by_hand.mean().item())
@@ -318,33 +312,33 @@ def test_a_tornado_moves_one_quantity_at_a_time(drawn, spec, evidence, economics
     assert "benefits.earnings.price" not in moved.index.get_level_values(0)
 
 
-def test_assumptions_are_listed_by_what_they_explain(economics, drawn, spec, evidence):
-    listed = assumptions(economics, drawn, spec, evidence)
+def test_assumptions_are_listed_by_what_they_explain(economics, drawn, components, evidence):
+    listed = assumptions(economics, drawn, components, evidence)
     shares = listed["share"].dropna().to_numpy()
     assert (np.diff(shares) <= 0).all()
     assert listed["share"].isna().to_numpy()[len(shares) :].all()
     assert listed["key"].is_unique
     assert "benefits.health.price" not in set(listed["key"])
     assert listed.set_index("key")["settled_by"]["persistence.health.decay"].startswith("the published economic report")
-    by_variance = variance_shares(economics, drawn, spec, evidence)
+    by_variance = variance_shares(economics, drawn, components, evidence)
     of_groups = by_variance[(by_variance["perspective"] == "economic") & by_variance["group"].isin(evidence.groups)]
     first = listed.iloc[0]
     assert first["share"] == of_groups[of_groups["quantity"] == first["key"]]["share"].max()
-    assert all(quantity_label(key, spec) for key in known_quantities(economics, drawn, spec, evidence))
+    assert all(quantity_label(key, components) for key in known_quantities(economics, drawn, components, evidence))
 
 
-def test_a_trial_of_what_no_survey_measures_is_refused(economics, drawn, spec, primary, evidence):
+def test_a_trial_of_what_no_survey_measures_is_refused(economics, drawn, components, primary, evidence):
     impact = drawn["posterior"]["impact"].assign_attrs(estimand=OF_ALL_RANDOMISED)
     with pytest.raises(SpecError, match="whom no survey measures"):
-        new_trial(economics, impact, spec, primary, evidence, group="WMCA")
+        new_trial(economics, impact, components, primary, evidence, group="WMCA")
 
 
-def test_what_was_not_printed_is_ranked(economics, drawn, spec, primary, evidence):
-    ranked = value_of_unprinted(economics, drawn, spec, primary, evidence, group="WMCA", seed=1)
+def test_what_was_not_printed_is_ranked(economics, drawn, components, primary, evidence):
+    ranked = value_of_unprinted(economics, drawn, components, primary, evidence, group="WMCA", seed=1)
     assert (ranked["share"].diff().dropna() <= 0).all()
-    assert set(ranked["what"]) == {key for key, one in spec.quantities().items() if one.settled_by}
+    assert set(ranked["what"]) == {key for key, one in components.quantities().items() if one.settled_by}
     np.testing.assert_allclose(ranked["sd_then"], ranked["sd_now"] * np.sqrt(1 - ranked["share"]))
-    shares = variance_shares(economics, drawn, spec, evidence)
+    shares = variance_shares(economics, drawn, components, evidence)
     own = shares[(shares["perspective"] == "economic") & (shares["group"] == "WMCA")].set_index("quantity")["share"]
     np.testing.assert_allclose(ranked.set_index("what")["share"], own[ranked["what"]], rtol=1e-9)
 
@@ -360,7 +354,7 @@ def test_information_of_a_density_is_that_of_quadrature():
     assert expected_gain(expected_given(known["net"], [known["x"]])).item() == pytest.approx(exact, rel=0.03)
 
 
-def test_numbers_of_cells_are_ranked_by_what_the_return_hangs_on(economics, drawn, spec, primary, evidence):
+def test_numbers_of_cells_are_ranked_by_what_the_return_hangs_on(economics, drawn, components, primary, evidence):
     """Draws of cells made to explain all, about half, or nothing of the return's variance."""
     ratio = economics["benefit_cost_ratio"].sel(perspective="economic", group="WMCA", drop=True)
     standard = (ratio - ratio.mean()) / ratio.std()
@@ -378,7 +372,7 @@ def test_numbers_of_cells_are_ranked_by_what_the_return_hangs_on(economics, draw
         "error_correlation": standard.expand_dims(labels),
     }
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(posterior), "reported": cells})
-    ranked = value_of_unprinted(economics, tree, spec, primary, evidence, group="WMCA", seed=1).set_index("what")[
+    ranked = value_of_unprinted(economics, tree, components, primary, evidence, group="WMCA", seed=1).set_index("what")[
         "share"
     ]
     assert ranked["correlation of the errors of employment and health"] > 0.99

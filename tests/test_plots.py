@@ -1,7 +1,6 @@
 """Figures show the numbers of their tables."""
 
 import numpy as np
-import pytest
 from matplotlib.collections import LineCollection
 
 from hlt_bayes.economics import (
@@ -24,7 +23,6 @@ from hlt_bayes.plots import (
     plot_volume,
     plot_walk,
 )
-from hlt_bayes.specs import load_economic_spec
 
 
 def line(axis, label):
@@ -62,13 +60,8 @@ def test_returns_show_the_line_at_one_pound(analysis):
     assert set(line(economic, "£1").get_xdata()) == {1.0}
 
 
-@pytest.fixture(scope="module")
-def spec():
-    return load_economic_spec("green-book")
-
-
-def test_the_walk_is_drawn_step_by_step(drawn, evidence, published, primary, spec):
-    steps = walk(drawn, evidence, published, spec, primary, seed=1)
+def test_the_walk_is_drawn_step_by_step(drawn, evidence, published, primary, components):
+    steps = walk(drawn, evidence, published, components, primary, seed=1)
     figure = plot_walk(steps)
     rows = steps[(steps["perspective"] == "economic") & (steps["group"] == "WMCA")]
     axis = next(axis for axis in figure.axes if axis.get_title("left") == "WMCA")
@@ -77,34 +70,34 @@ def test_the_walk_is_drawn_step_by_step(drawn, evidence, published, primary, spe
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == rows["label"].tolist()
 
 
-def test_curves_show_their_tables(drawn, evidence, spec):
-    economics = appraise(drawn, spec, evidence, seed=1)
+def test_curves_show_their_tables(drawn, evidence, components):
+    economics = appraise(drawn, components, evidence, seed=1)
     curve = acceptability(economics, [0.5, 1.0, 2.0])
     drawn_line = line(plot_acceptability(curve).axes[0], "WMCA")
     expected = curve[(curve["perspective"] == "economic") & (curve["group"] == "WMCA")]["probability"]
     np.testing.assert_allclose(drawn_line.get_ydata(), expected)
-    volume = volume_curve(drawn, spec, evidence, seed=1, fixed_shares=[0.0, 1.0])
+    volume = volume_curve(drawn, components, evidence, seed=1, fixed_shares=[0.0, 1.0])
     shown = line(plot_volume(volume).axes[1], "WMCA").get_ydata()
     np.testing.assert_allclose(
         shown, volume[(volume["perspective"] == "economic") & (volume["group"] == "WMCA")]["mean"]
     )
 
 
-def test_the_plane_and_the_tornado_show_draws_and_ends(drawn, evidence, spec):
-    economics = appraise(drawn, spec, evidence, seed=1)
-    qalys = effects_per_head(economics, drawn, spec, evidence)["QALY"]
+def test_the_plane_and_the_tornado_show_draws_and_ends(drawn, evidence, components):
+    economics = appraise(drawn, components, evidence, seed=1)
+    qalys = effects_per_head(economics, drawn, components, evidence)["QALY"]
     axis = plot_plane(qalys, economics["cost_per_head"], unit="QALYs").axes[3]
     assert axis.get_title("left") == f"WMCA: {(qalys.sel(group='WMCA') > 0).mean().item():.0%} above 0"
     assert "QALYs per person" in axis.get_xlabel()
-    moved = tornado(drawn, spec, evidence, seed=1)
-    labels = {key: quantity_label(key, spec) for key in moved["quantity"].unique()}
+    moved = tornado(drawn, components, evidence, seed=1)
+    labels = {key: quantity_label(key, components) for key in moved["quantity"].unique()}
     axis = plot_tornado(moved, labels, group="WMCA").axes[0]
     assert axis.get_yticklabels()[-1].get_text() in ("Health impact", "Health: decay")
 
 
-def test_a_new_trial_is_drawn_with_its_cost(drawn, evidence, primary, spec):
-    economics = appraise(drawn, spec, evidence, seed=1)
-    trials = new_trial(economics, drawn, spec, primary, evidence, group="WMCA", sizes=[100, 1000])
+def test_a_new_trial_is_drawn_with_its_cost(drawn, evidence, primary, components):
+    economics = appraise(drawn, components, evidence, seed=1)
+    trials = new_trial(economics, drawn, components, primary, evidence, group="WMCA", sizes=[100, 1000])
     axis = plot_new_trial(trials).axes[0]
     rows = trials[trials["perspective"] == "economic"]
     np.testing.assert_allclose(line(axis, "its cost").get_ydata(), rows["cost_gbp"] / 1e6)

@@ -15,11 +15,6 @@ COST = {"SCR IW": 2116.0, "SCR OOW": 2416.0, "WMCA": 3893.0}
 
 
 @pytest.fixture(scope="module")
-def components():
-    return load_economic_spec("green-book")
-
-
-@pytest.fixture(scope="module")
 def repeated(evidence, published, primary):
     return published_analysis(evidence, published, primary, seed=3, draws=40_000)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from helpers import ROOT, edit
+from helpers import ROOT, edit, edited_spec
 from quadrature import Printed, probability_of_print
 from scipy.stats import norm
 
@@ -21,7 +21,7 @@ from hlt_bayes.reported import (
     se_at,
 )
 from hlt_bayes.reported.likelihood import TAIL_SDS
-from hlt_bayes.specs import load_impact_spec, spec_path
+from hlt_bayes.specs import load_impact_spec
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,7 @@ def test_design_ses_are_those_of_the_samples(cells):
 
 
 def test_the_misspelt_group_of_a_spec_is_named(evidence, tmp_path):
-    path = tmp_path / "mine.toml"
-    path.write_text(spec_path("primary", "impact").read_text(encoding="utf-8"), encoding="utf-8")
-    edit(path, 'earnings.sd."SCR IW"', 'earnings.sd."SCR IV"')
+    path = edited_spec(tmp_path, "primary", "impact", ('earnings.sd."SCR IW"', 'earnings.sd."SCR IV"'))
     with pytest.raises(SpecError, match=r"earnings\.sd': group 'SCR IV' is unknown.*did you mean 'SCR IW'"):
         reported_results(evidence, load_impact_spec(path))
     edit(path, 'earnings.sd."SCR IV"', 'earnings.sd."Elsewhere"')

@@ -40,6 +40,7 @@ class Question(NamedTuple):
     evidence: Evidence
     tree: xr.DataTree
     seed: int
+    group: str
 
 
 @exit_codes()
@@ -69,7 +70,6 @@ def appraise(
         check_target(out, overwrite=overwrite)
     with Stages() as stages:
         asked = _question(spec, economics, evidence, posterior, engine, seed, stages, group=group, volume=volume)
-        chosen = group or asked.evidence.groups[-1]
         stages.enter("Valuing")
         published = None if asked.evidence.returns.empty else load_economic_spec("published")
         appraisal = component_appraisal(
@@ -103,12 +103,12 @@ def appraise(
         perspective = list(asked.economic_spec.perspectives)[-1]
         tables = [
             *appraisal_tables(appraisal),
-            tornado_table(moved, labels, group=chosen, perspective=perspective),
+            tornado_table(moved, labels, group=asked.group, perspective=perspective),
             *([volume_table(frames["volume"], perspective=perspective)] if "volume" in frames else []),
         ]
         if out is not None:
             stages.enter("Writing the result")
-            figures = _figures(asked, appraisal.economics, frames, labels, chosen, perspective)
+            figures = _figures(asked, appraisal.economics, frames, labels, perspective)
             specs = {"impact spec": asked.impact_spec, "economic spec": asked.economic_spec}
             write_check(frames, figures, out, specs=specs, seed=asked.seed, overwrite=overwrite)
     screen = console()
@@ -160,7 +160,6 @@ def voi(
             perspective=perspective,
             decides=True,
         )
-        chosen = group or asked.evidence.groups[-1]
         stages.enter("Valuing")
         drawn = value(asked.tree, asked.economic_spec, asked.evidence, seed=asked.seed)
         stages.enter("Learning part by part")
@@ -169,10 +168,12 @@ def voi(
         stages.enter("A new trial")
         # Impacts that speak for those who did not answer are not what a trial with a survey measures.
         measured = not speaks_for_all(impact_draws(asked.tree))
-        trials = new_trial(*made_of, asked.impact_spec, asked.evidence, group=chosen) if measured else pd.DataFrame()
+        trials = (
+            new_trial(*made_of, asked.impact_spec, asked.evidence, group=asked.group) if measured else pd.DataFrame()
+        )
         stages.enter("What was not printed")
         ranked = value_of_unprinted(
-            *made_of, asked.impact_spec, asked.evidence, group=chosen, perspective=perspective, seed=asked.seed
+            *made_of, asked.impact_spec, asked.evidence, group=asked.group, perspective=perspective, seed=asked.seed
         )
         perfect = evpi(drawn).sel(perspective=perspective).to_series().rename("value_gbp").reset_index()
         if out is not None:
@@ -188,7 +189,7 @@ def voi(
         show(new_trial_table(trials[trials["perspective"] == perspective]), screen)
     else:
         screen.print("No new trial: these impacts speak for those who did not answer, too, whom no survey measures.")
-    show(unprinted_table(ranked, labels, group=chosen), screen, wrapped=("Not printed", "Where"))
+    show(unprinted_table(ranked, labels, group=asked.group), screen, wrapped=("Not printed", "Where"))
     if out is not None:
         screen.print(f"Written: {out}", soft_wrap=True)
 
@@ -246,17 +247,18 @@ def _question(
     impact_spec, economic_spec, loaded = load_impact_spec(spec), load_economic_spec(economics), load_evidence(path)
     refuse_what_cannot_be_valued(impact_spec.outcomes, economic_spec, loaded, volume=volume)
     _known(group, loaded.groups, "--group")
+    group = group or loaded.groups[-1]
     _known(perspective, economic_spec.perspectives, "--perspective")
     if decides:
         people_concerned(economic_spec)
-        people_per_arm(loaded, group or loaded.groups[-1])
+        people_per_arm(loaded, group)
     seed = impact_spec.sampling.seed if seed is None else seed
     if posterior is not None:
         tree = read_result(posterior, impact_spec)
     else:
         chosen = engine_of(engine) or ("exact" if is_exact(impact_spec) else None)
         tree = fit(impact_spec, loaded, engine=chosen, seed=seed, progress=stages.enter)
-    return Question(impact_spec, economic_spec, loaded, tree, seed)
+    return Question(impact_spec, economic_spec, loaded, tree, seed, group)
 
 
 def _known(name: str, allowed: Iterable[str], option: str) -> None:
@@ -272,7 +274,6 @@ def _figures(
     economics: xr.Dataset,
     frames: dict[str, pd.DataFrame],
     labels: dict[str, str],
-    group: str,
     perspective: str,
 ) -> dict[str, Figure]:
     """Draw what the tables say, by the name of the file."""
@@ -283,7 +284,7 @@ def _figures(
     figures = {
         "returns": plot_returns(economics),
         "acceptability": plot_acceptability(frames["acceptability"], perspective=perspective),
-        "tornado": plot_tornado(frames["tornado"], labels, group=group, perspective=perspective),
+        "tornado": plot_tornado(frames["tornado"], labels, group=asked.group, perspective=perspective),
     }
     for name, effect in (("plane_jobs", SUSTAINED_JOB), ("plane_qalys", "QALY")):
         if effect in effects:

@@ -15,6 +15,7 @@ from hlt_bayes.economics.costs import Volume, cost_of_groups, price_year, respon
 from hlt_bayes.economics.money import Money
 from hlt_bayes.economics.parameters import draw_parameters, follow_ups, parameters_of
 from hlt_bayes.economics.persistence import Learnt, learn_decay
+from hlt_bayes.economics.prices import printed_returns
 from hlt_bayes.economics.valuing import Setting, in_base_year, price_year_of, value
 from hlt_bayes.errors import ImpactError, SpecError, unknown_name
 from hlt_bayes.evidence import Evidence
@@ -273,14 +274,12 @@ def _labelled(
     net = result["benefit_per_head"] - result["cost_per_head"]
     ratio = result["benefit_per_head"] / result["cost_per_head"]
     counted = [[name in one.benefits for name in spec.counted] for one in spec.perspectives.values()]
-    published = evidence.returns.pivot(index="perspective", columns="group", values="benefit_cost_ratio")
-    published = published.reindex(index=list(spec.perspectives), columns=list(setting.rows))
     rows = ("perspective", "group")
     result = result.assign(
         net_present_value=net.assign_attrs(per_head, sign="benefit less cost; above 0 pays back"),
         benefit_cost_ratio=ratio.assign_attrs(per_pound),
         counted=(("perspective", "benefit"), np.array(counted)),
-        published=(rows, published.to_numpy(float), per_pound),
+        published=(rows, printed_returns(evidence, spec.perspectives, setting.rows), per_pound),
         unfiltered=(rows, _unfiltered(result, job, evidence), per_pound),
     )
     return result.assign_attrs(

@@ -264,7 +264,7 @@ def error_variances(evidence: Evidence, impact_spec: ImpactSpec, group: str, out
     So much as the survey answers this trial had, the new one has. Infinite for an outcome that was not measured.
     """
     se = printed_impacts(evidence, impact_spec)["se"]
-    return np.array([se.get((outcome, group), np.inf) ** 2 * people_per_arm(evidence, group) for outcome in outcomes])
+    return people_per_arm(evidence, group) * np.array([se.get((outcome, group), np.inf) for outcome in outcomes]) ** 2
 
 
 def people_per_arm(evidence: Evidence, group: str) -> float:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import numpy as np
 import pandas as pd
 
 from hlt_bayes.errors import SpecError
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.specs import Benefit, EconomicSpec, ImpliedPrice
+
+
+def printed_returns(evidence: Evidence, perspectives: Iterable[str], rows: Iterable[str]) -> np.ndarray:
+    """Give the printed benefit per £1 {perspective, row}, £ per £; missing where not calculated."""
+    table = evidence.returns.pivot(index="perspective", columns="group", values="benefit_cost_ratio")
+    return table.reindex(index=list(perspectives), columns=list(rows)).to_numpy(float)
 
 
 def implied_price_bounds(evidence: Evidence, perspective: str, benefit: Benefit) -> pd.DataFrame:

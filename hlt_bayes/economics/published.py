@@ -12,15 +12,15 @@ from scipy.stats import rankdata
 
 from hlt_bayes.economics.appraisal import appraise
 from hlt_bayes.economics.costs import cost_per_head
-from hlt_bayes.economics.prices import implied_prices
+from hlt_bayes.economics.prices import implied_prices, printed_returns
 from hlt_bayes.economics.summaries import effect_draws
 from hlt_bayes.errors import SpecError, unknown_name
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.impacts import INTERVALS, impact_draws, summary, with_pooled_groups
+from hlt_bayes.impacts import INTERVALS, impact_draws, pooled_weights, summary, with_pooled_groups
 from hlt_bayes.reported import recovered_se, reported_results
 from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import EconomicSpec, ImpactSpec
-from hlt_bayes.vocabulary import POOLED_GROUPS, SURVEY_OUTCOMES
+from hlt_bayes.vocabulary import SURVEY_OUTCOMES
 
 DRAWS = 10_000
 """Draws of the published Monte Carlo simulation (synthesis report, section 2.1)."""
@@ -51,12 +51,10 @@ def printed_impacts(evidence: Evidence, spec: ImpactSpec) -> pd.DataFrame:
     recovered = recovered_se(cells, [0.5]).sel(quantity="se")
     index = pd.MultiIndex.from_arrays([recovered[name].to_numpy() for name in ("outcome", "group")])
     se = pd.Series(recovered["quantile"].to_numpy().ravel(), index=index)
-    treated = evidence.treated
     for outcome in dict.fromkeys(index.get_level_values(0)):
-        for row, parts in POOLED_GROUPS.items():
-            if all((outcome, part) in index for part in parts):
-                weight = treated[list(parts)] / treated[list(parts)].sum()
-                se[(outcome, row)] = np.sqrt(sum((weight[part] * se[(outcome, part)]) ** 2 for part in parts))
+        of_groups = se[outcome]
+        for row, weight in pooled_weights(of_groups.index, evidence.treated).items():
+            se[(outcome, row)] = np.sqrt(((weight * of_groups[weight.index]) ** 2).sum()) / weight.sum()
     printed = evidence.impacts.set_index(["outcome", "group"])
     table = pd.DataFrame({"estimate": printed["estimate"], "se": se.reindex(printed.index)})
     table["starred"] = printed["stars"].str.startswith("*").to_numpy()
@@ -110,7 +108,6 @@ def published_analysis(
         per_pound = prices[one.benefits[0]] / cost.to_numpy()
         points.append(np.where(counts, cells["estimate"], 0.0) * per_pound)
         drawn.append(np.where(counts, normal, 0.0) * per_pound)
-    published = evidence.returns.pivot(index="perspective", columns="group", values="benefit_cost_ratio")
     attrs = {"unit": "GBP of benefit per GBP of cost", "sign": "gross of cost; above 1 pays back"}
     return xr.Dataset(
         {
@@ -118,7 +115,7 @@ def published_analysis(
             "benefit_cost_ratio": (("draw", "perspective", "group"), np.stack(drawn, axis=1), attrs),
             "published": (
                 ("perspective", "group"),
-                published.reindex(index=list(spec.perspectives), columns=rows).to_numpy(float),
+                printed_returns(evidence, spec.perspectives, rows),
                 attrs,
             ),
         },

@@ -1,16 +1,14 @@
 """The verbs of the appraisal, on a fit: what they print and write, and what they refuse."""
 
 import json
-import shutil
 
 import pandas as pd
 import pytest
-from helpers import edit
+from helpers import edited_spec
 from typer.testing import CliRunner
 
 from hlt_bayes.cli import app
 from hlt_bayes.report.folder import APPRAISAL_FILES
-from hlt_bayes.specs import spec_path
 
 runner = CliRunner(env={"COLUMNS": "200"})
 
@@ -114,8 +112,7 @@ def test_a_new_trial_says_why_it_is_not_shown():
 
 
 def test_a_wrong_spec_is_refused_before_anything_is_fitted(tmp_path):
-    path = shutil.copy(spec_path("green-book", "economic"), tmp_path / "mine.toml")
-    edit(path, "value = 0.035", "value = 35.0")
+    path = edited_spec(tmp_path, "green-book", "economic", ("value = 0.035", "value = 35.0"))
     result = runner.invoke(app, ["run", "--components", str(path), "--out", str(tmp_path / "out")])
     assert result.exit_code == 2
     assert "35.0 given; a rate a year lies between 0 and 0.2" in " ".join(result.output.split())

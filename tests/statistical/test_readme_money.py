@@ -35,11 +35,6 @@ SEED = 20230420
 
 
 @pytest.fixture(scope="module")
-def components():
-    return load_economic_spec("green-book")
-
-
-@pytest.fixture(scope="module")
 def tree(primary, evidence):
     return fit(primary, evidence, engine="exact")
 

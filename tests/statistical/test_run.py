@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from helpers import edit
+from helpers import edited_spec
 
 from hlt_bayes.report.folder import file_sha256
 from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
-from hlt_bayes.specs import spec_path
 
 COMMAND = [str(Path(sys.executable).with_name("hlt-bayes")), "run"]
 
@@ -52,10 +51,7 @@ def run(*arguments, cwd, command=COMMAND, environment=None):
 
 
 def spec_with(folder, old, new):
-    path = folder / "mine.toml"
-    path.write_text(spec_path("primary", "impact").read_text(encoding="utf-8"), encoding="utf-8")
-    edit(path, old, new)
-    return path
+    return edited_spec(folder, "primary", "impact", (old, new))
 
 
 def test_the_main_job_prints_its_tables_and_writes_the_same_draws(tmp_path, fitted, reanalysis):
