@@ -32,6 +32,10 @@ class ResultFolderError(HltBayesError):
     """A result folder that may not be written or is not one of ours."""
 
 
+class RecordsError(HltBayesError):
+    """Individual records that cannot be read, or hold what the schema does not allow; never says what a record holds."""
+
+
 class TaskError(HltBayesError):
     """Tasks that could not be run."""
 
