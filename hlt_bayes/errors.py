@@ -33,7 +33,7 @@ class ResultFolderError(HltBayesError):
 
 
 class RecordsError(HltBayesError):
-    """Individual records that cannot be read, or hold what the schema does not allow; never says what a record holds."""
+    """Individual records that cannot be read or break the schema; the message never says what a record holds."""
 
 
 class TaskError(HltBayesError):

@@ -35,7 +35,7 @@ class Records:
         return f"Records of {len(self):,} {'synthetic people' if self.synthetic else 'people'}"
 
     def __len__(self) -> int:
-        """Number of people."""
+        """Count the people."""
         return len(self._frame)
 
     @property
@@ -44,7 +44,7 @@ class Records:
         return self._frame.copy()
 
     def columns(self, names: Collection[str]) -> pd.DataFrame:
-        """Some columns of the records.
+        """Take some columns of the records.
 
         Raises
         ------

@@ -90,7 +90,7 @@ DESIGN = {
         "Referral route", "theory, Tables 6.3 and 6.10", ("GP", "specialist care service", "other")
     ),
     "synthetic": Column(
-        "True in every row of a synthetic data set; absent, or False, in records of people", "flag", ""
+        "Synthetic: True in every row of a made-up data set, absent or False in records of people", "flag", ""
     ),
 }
 
