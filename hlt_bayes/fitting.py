@@ -18,7 +18,7 @@ from hlt_bayes.evidence import Evidence
 from hlt_bayes.exact import exact_posterior, exact_prior
 from hlt_bayes.reported import reported_results
 from hlt_bayes.seeds import stream_seed
-from hlt_bayes.specs import ImpactSpec, Sampling
+from hlt_bayes.specs import ImpactSpec, IndividualSampling, Sampling
 from hlt_bayes.structures import build_model, refuse_what_does_not_suit, response_rates
 from hlt_bayes.vocabulary import OF_ALL_RANDOMISED, OUTCOMES
 
@@ -199,7 +199,7 @@ def exact_arithmetic() -> Iterator[None]:
 
 def sample_model(
     model: pm.Model,
-    settings: Sampling,
+    settings: Sampling | IndividualSampling,
     *,
     seed: int,
     progress: Progress | None = None,
@@ -226,7 +226,7 @@ def sample_model(
         )
 
 
-def _by_pymc(model: pm.Model, settings: Sampling, seed: int, report: Progress) -> xr.DataTree:
+def _by_pymc(model: pm.Model, settings: Sampling | IndividualSampling, seed: int, report: Progress) -> xr.DataTree:
     import pymc as pm
 
     total = settings.chains * (settings.tune + settings.draws)
@@ -251,7 +251,7 @@ def _by_pymc(model: pm.Model, settings: Sampling, seed: int, report: Progress) -
     return sampled
 
 
-def _by_nutpie(model: pm.Model, settings: Sampling, seed: int, report: Progress) -> xr.DataTree:
+def _by_nutpie(model: pm.Model, settings: Sampling | IndividualSampling, seed: int, report: Progress) -> xr.DataTree:
     import nutpie
 
     total = settings.chains * (settings.tune + settings.draws)

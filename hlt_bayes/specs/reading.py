@@ -11,7 +11,7 @@ from hlt_bayes.errors import SpecError, unknown_name
 from hlt_bayes.priors import Reasoned
 from hlt_bayes.strict import Frozen, Words, read_strict
 
-Kind = Literal["impact", "economic", "meta"]
+Kind = Literal["impact", "individual", "economic", "meta", "twin"]
 
 
 class Spec(Frozen):

@@ -1,0 +1,1 @@
+"""Models of individual records: regressions whose impacts are pooled across trial groups."""
