@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from hlt_bayes.exact import exact_draws_of_rows, exact_posterior_of_rows
     from hlt_bayes.fitting import fit
     from hlt_bayes.impacts import impact_draws, impact_summary
+    from hlt_bayes.individual import aggregate, fit_records, individual_model
     from hlt_bayes.meta import (
         briefing_ratio,
         compare_methods,
@@ -91,15 +92,18 @@ if TYPE_CHECKING:
         plot_walk,
     )
     from hlt_bayes.priors import prior
+    from hlt_bayes.records import check_records, describe_records, load_records
+    from hlt_bayes.records.twin import make_twin
     from hlt_bayes.report import write_result
     from hlt_bayes.reported import recover_se, reported_results
-    from hlt_bayes.specs import load_economic_spec, load_impact_spec
+    from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individual_spec
     from hlt_bayes.structures import build_model
     from hlt_bayes.tasks import run_tasks
 
 _HOMES = {
     "acceptability": "economics",
     "acceptability_of_price": "economics",
+    "aggregate": "individual",
     "analyse": "analysis",
     "appraise": "economics",
     "assumptions": "economics",
@@ -109,6 +113,7 @@ _HOMES = {
     "build_model": "structures",
     "calibrate": "calibration",
     "check_convergence": "convergence",
+    "check_records": "records",
     "compare": "comparison",
     "compare_methods": "meta",
     "compare_priors": "meta",
@@ -117,6 +122,7 @@ _HOMES = {
     "cost_effectiveness": "economics",
     "counterfactual": "moderation",
     "counterfactuals": "moderation",
+    "describe_records": "records",
     "effect_sizes": "meta",
     "effective_contrasts": "moderation",
     "estimand_draws": "estimands",
@@ -126,6 +132,7 @@ _HOMES = {
     "exact_draws_of_rows": "exact",
     "exact_posterior_of_rows": "exact",
     "fit": "fitting",
+    "fit_records": "individual",
     "fit_trials": "meta",
     "from_posterior": "elsewhere",
     "held_out_rows": "checks",
@@ -134,15 +141,19 @@ _HOMES = {
     "impact_summary": "impacts",
     "impacts_by_spec": "checks",
     "included": "meta",
+    "individual_model": "individual",
     "interval_can_be_symmetric": "counts",
     "ips_prior": "meta",
     "leave_one_out": "meta",
     "load_economic_spec": "specs",
     "load_evidence": "evidence",
     "load_impact_spec": "specs",
+    "load_individual_spec": "specs",
     "load_ips_counts": "evidence",
     "load_ips_trials": "evidence",
     "load_meta_spec": "meta",
+    "load_records": "records",
+    "make_twin": "records.twin",
     "moderation_summary": "moderation",
     "new_trial": "economics",
     "plot_acceptability": "plots",
@@ -189,6 +200,7 @@ _HOMES = {
 __all__ = [
     "acceptability",
     "acceptability_of_price",
+    "aggregate",
     "analyse",
     "appraise",
     "assumptions",
@@ -198,6 +210,7 @@ __all__ = [
     "build_model",
     "calibrate",
     "check_convergence",
+    "check_records",
     "compare",
     "compare_methods",
     "compare_priors",
@@ -206,6 +219,7 @@ __all__ = [
     "cost_effectiveness",
     "counterfactual",
     "counterfactuals",
+    "describe_records",
     "effect_sizes",
     "effective_contrasts",
     "estimand_draws",
@@ -215,6 +229,7 @@ __all__ = [
     "exact_draws_of_rows",
     "exact_posterior_of_rows",
     "fit",
+    "fit_records",
     "fit_trials",
     "from_posterior",
     "held_out_rows",
@@ -223,15 +238,19 @@ __all__ = [
     "impact_summary",
     "impacts_by_spec",
     "included",
+    "individual_model",
     "interval_can_be_symmetric",
     "ips_prior",
     "leave_one_out",
     "load_economic_spec",
     "load_evidence",
     "load_impact_spec",
+    "load_individual_spec",
     "load_ips_counts",
     "load_ips_trials",
     "load_meta_spec",
+    "load_records",
+    "make_twin",
     "moderation_summary",
     "new_trial",
     "plot_acceptability",

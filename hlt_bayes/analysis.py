@@ -29,7 +29,7 @@ from hlt_bayes.evidence import Evidence
 from hlt_bayes.impacts import impact_draws, impact_summary, with_pooled_groups
 from hlt_bayes.moderation import Moderation
 from hlt_bayes.reported import reported_results
-from hlt_bayes.specs import EconomicSpec, ImpactSpec
+from hlt_bayes.specs import EconomicSpec, ImpactSpec, IndividualSpec
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class Analysis:
 
     Without an economic spec nothing is valued: ``returns`` and ``prices`` have no rows, ``draws`` no ``economics``.
     ``appraisal`` is that by component prices, beside it, where one was asked for. ``impacts`` holds what was measured;
-    ``draws`` predicts the impact of each group on each outcome of the file.
+    ``draws`` predicts the impact of each group on each outcome of the file. Where the draws are of individual records
+    ``individual_spec`` is what they were made by, and ``impact_spec`` only says how printed SEs are recovered.
     """
 
     draws: xr.DataTree
@@ -71,6 +72,12 @@ class Analysis:
     comparison: pd.DataFrame
     diagnostics: pd.DataFrame
     moderation: Moderation | None
+    individual_spec: IndividualSpec | None = None
+
+    @property
+    def of_all_randomised(self) -> bool:
+        """True where impacts speak for those who did not answer the survey, too."""
+        return (self.individual_spec or self.impact_spec).nonresponse is not None
 
 
 def analyse(
@@ -83,6 +90,7 @@ def analyse(
     smallest: Mapping[str, float] | None = None,
     moderation: Moderation | None = None,
     components: EconomicSpec | None = None,
+    individual_spec: IndividualSpec | None = None,
 ) -> Analysis:
     """Value, summarise and compare impact draws, and check that what is reported of them converged.
 
@@ -100,6 +108,8 @@ def analyse(
         What a fit with moderators says, to stand beside it.
     components
         An economic spec of component prices, to stand beside ``economic_spec``, which then is one of implied prices.
+    individual_spec
+        Where ``tree`` is a fit of individual records, its spec.
 
     Returns
     -------
@@ -144,6 +154,7 @@ def analyse(
         comparison=compare(tree, evidence, reported_results(evidence, impact_spec)),
         diagnostics=diagnostics,
         moderation=moderation,
+        individual_spec=individual_spec,
     )
 
 

@@ -18,6 +18,7 @@ ORDER = [
     ["priors"],
     ["specs"],
     ["reported"],
+    ["records"],
     ["auditing", "structures", "convergence"],
     ["exact"],
     ["fitting"],
@@ -63,7 +64,10 @@ def test_every_room_has_its_place_in_the_order():
 @pytest.mark.parametrize(
     ("calls", "rooms"),
     [
-        ({"read_bytes", "read_text", "read_csv"}, {"strict", "evidence", "report", "elsewhere", "calibration"}),
+        (
+            {"read_bytes", "read_text", "read_csv", "read_parquet", "read_stata"},
+            {"strict", "evidence", "records", "report", "elsewhere", "calibration"},
+        ),
         ({"write_bytes", "write_text", "to_csv", "to_netcdf", "savefig", "mkdir", "mkdtemp", "rmtree"}, {"report"}),
         ({"sample", "draw", "sample_prior_predictive"}, {"fitting", "calibration"}),
     ],

@@ -13,8 +13,10 @@ from hlt_bayes.cli.appraisal import appraise, assumptions, voi
 from hlt_bayes.cli.checks import check_app
 from hlt_bayes.cli.display import console, show
 from hlt_bayes.cli.options import EngineName, EvidencePath, Overwrite, Seed, Smallest, exit_codes, smallest_effects
+from hlt_bayes.cli.records import MappingPath, records_app
 from hlt_bayes.cli.run import run_analysis
 from hlt_bayes.cli.stages import Stages
+from hlt_bayes.cli.twin import twin
 
 app = typer.Typer(
     name="hlt-bayes",
@@ -30,12 +32,16 @@ evidence_app = typer.Typer(
 )
 app.add_typer(evidence_app, name="evidence")
 app.add_typer(check_app, name="check")
+app.add_typer(records_app, name="records")
 
 
 @app.command()
 @exit_codes()
 def run(
-    spec: Annotated[str, typer.Option(help="Impact spec: a shipped name, or the path of a .toml file.")] = "primary",
+    spec: Annotated[
+        str | None,
+        typer.Option(help="Impact spec: a shipped name, or a path. [default: primary; records for --records]"),
+    ] = None,
     moderators: Annotated[
         str,
         typer.Option(help="Spec with moderators beside it, or none. [default: moderators; none for own trials]"),
@@ -50,6 +56,10 @@ def run(
         ),
     ] = "",
     evidence: EvidencePath = None,
+    records: Annotated[
+        Path | None, typer.Option(help="Individual records in place of print: a .csv, .parquet or .dta file.")
+    ] = None,
+    mapping: MappingPath = None,
     engine: EngineName = None,
     smallest: Smallest = None,
     out: Annotated[Path, typer.Option(help="Result folder.")] = Path("results/primary"),
@@ -64,6 +74,8 @@ def run(
         components,
         evidence,
         out,
+        records=records,
+        mapping=mapping,
         engine=engine,
         smallest=smallest_effects(smallest),
         seed=seed,
@@ -71,7 +83,7 @@ def run(
     )
 
 
-for verb in (appraise, voi, assumptions):
+for verb in (appraise, voi, assumptions, twin):
     app.command()(verb)
 
 

@@ -24,13 +24,15 @@ class EngineChoice(StrEnum):
     NUTS = "nuts"
     PYMC = "pymc"
     EXACT = "exact"
+    LAPLACE = "laplace"
 
 
 EvidencePath = Annotated[
     Path | None, typer.Option(help="CSV file of your own trials, or a folder of evidence, in place of ours.")
 ]
 EngineName = Annotated[
-    EngineChoice | None, typer.Option(help="In place of the spec's: nuts (nutpie), pymc, or exact (no MCMC).")
+    EngineChoice | None,
+    typer.Option(help="In place of the spec's: nuts (nutpie), pymc, exact (no MCMC); of records nuts or laplace."),
 ]
 Smallest = Annotated[
     list[str] | None,
@@ -44,7 +46,15 @@ Journal = Annotated[Path | None, typer.Option(help="File that keeps what is fini
 
 
 def engine_of(choice: EngineChoice | None) -> Engine | None:
-    """Name the engine that was chosen."""
+    """Name the engine that was chosen.
+
+    Raises
+    ------
+    SpecError
+        It is one for individual records alone.
+    """
+    if choice is EngineChoice.LAPLACE:
+        raise SpecError("--engine laplace is for --records; for what is printed take nuts, pymc or exact")
     return choice.value if choice else None
 
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hlt_bayes.cli.display import console, show
 from hlt_bayes.cli.options import EngineChoice, engine_of
 from hlt_bayes.cli.stages import Stages
+from hlt_bayes.errors import SpecError
+
+if TYPE_CHECKING:
+    from hlt_bayes.specs import IndividualEngine
 
 
 def run_analysis(
-    spec: str,
+    spec: str | None,
     moderators: str,
     economics: str | None,
     components: str,
     path: Path | None,
     out: Path,
     *,
+    records: Path | None,
+    mapping: Path | None,
     engine: EngineChoice | None,
     smallest: dict[str, float],
     seed: int | None,
@@ -28,19 +35,24 @@ def run_analysis(
     from hlt_bayes.economics import refuse_what_cannot_be_valued
     from hlt_bayes.evidence import load_evidence
     from hlt_bayes.fitting import fit
+    from hlt_bayes.individual import fit_records
     from hlt_bayes.moderation import moderation_summary
+    from hlt_bayes.records import load_records
     from hlt_bayes.report import check_target, write_result
     from hlt_bayes.report.appraisal import appraisal_tables
     from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table
     from hlt_bayes.report.findings import message
     from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
-    from hlt_bayes.specs import load_economic_spec, load_impact_spec, spec_path
+    from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individual_spec, spec_path
 
     check_target(out, overwrite=overwrite)
+    individual_engine = _refuse_what_does_not_go_together(path, records, mapping, engine)
     with Stages() as stages:
         stages.enter("Reading evidence and specs")
-        impact_spec, loaded = load_impact_spec(spec), load_evidence(path)
-        moderators = moderators or ("none" if loaded.of_own_trials else "moderators")
+        of_print = "primary" if records is not None else spec or "primary"
+        impact_spec, loaded = load_impact_spec(of_print), load_evidence(path)
+        individual_spec = None if records is None else load_individual_spec(spec or "records")
+        moderators = moderators or ("none" if loaded.of_own_trials or records is not None else "moderators")
         moderated_spec = None if moderators == "none" else load_impact_spec(moderators)
         economic_spec = None
         if economics is not None or not loaded.costs.empty:
@@ -49,9 +61,14 @@ def run_analysis(
         component_spec = None if components == "none" else load_economic_spec(components)
         for one in filter(None, (economic_spec, component_spec)):
             # Refuses now what would fail after the fit.
-            refuse_what_cannot_be_valued(impact_spec.outcomes, one, loaded)
-        seed = impact_spec.sampling.seed if seed is None else seed
-        tree = fit(impact_spec, loaded, engine=engine_of(engine), seed=seed, progress=stages.enter)
+            refuse_what_cannot_be_valued((individual_spec or impact_spec).outcomes, one, loaded)
+        seed = (individual_spec or impact_spec).sampling.seed if seed is None else seed
+        if individual_spec is not None and records is not None:
+            stages.enter("Reading the records")
+            people = load_records(records, mapping=mapping)
+            tree = fit_records(individual_spec, people, engine=individual_engine, seed=seed, progress=stages.enter)
+        else:
+            tree = fit(impact_spec, loaded, engine=engine_of(engine), seed=seed, progress=stages.enter)
         moderated = None
         if moderated_spec is not None:
             moderated_tree = fit(moderated_spec, loaded, seed=seed, progress=stages.enter)
@@ -66,9 +83,12 @@ def run_analysis(
             smallest=smallest,
             moderation=moderated,
             components=component_spec,
+            individual_spec=individual_spec,
         )
         stages.enter("Writing the result")
-        files = {"impact": spec_path(spec, "impact")}
+        files = {"impact": spec_path(of_print, "impact")}
+        if individual_spec is not None:
+            files["individual"] = spec_path(spec or "records", "individual")
         if moderated is not None:
             files["moderators"] = spec_path(moderators, "impact")
         if economic_spec is not None:
@@ -78,7 +98,7 @@ def run_analysis(
         write_result(analysis, out, spec_files=files, overwrite=overwrite, seconds=stages.seconds)
     screen = console()
     tables = [
-        impacts_table(analysis.impacts, of_all_randomised=impact_spec.nonresponse is not None),
+        impacts_table(analysis.impacts, of_all_randomised=analysis.of_all_randomised),
         estimands_table(analysis.estimands),
     ]
     if economic_spec is not None:
@@ -92,3 +112,21 @@ def run_analysis(
     for sentence in message(analysis):
         screen.print(sentence, style="bold")
     screen.print(f"\nWritten: {out} (open {out / 'report.html'})", soft_wrap=True)
+
+
+def _refuse_what_does_not_go_together(
+    evidence: Path | None, records: Path | None, mapping: Path | None, engine: EngineChoice | None
+) -> IndividualEngine | None:
+    """Refuse options of records without records, and the other way round; name the engine for records."""
+    if mapping is not None and records is None:
+        raise SpecError("--mapping gives names to the columns of --records: give that file, too")
+    if records is not None and evidence is not None:
+        raise SpecError("--records and --evidence: give people, or printed trials, not both")
+    if records is None or engine is None:
+        engine_of(engine)
+        return None
+    if engine is EngineChoice.NUTS:
+        return "nuts"
+    if engine is EngineChoice.LAPLACE:
+        return "laplace"
+    raise SpecError(f"--engine {engine.value} is not for --records; take nuts or laplace")

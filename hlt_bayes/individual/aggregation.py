@@ -34,7 +34,7 @@ def aggregate(
     Parameters
     ----------
     records, spec
-        The people; and outcomes and covariates, by default those of the shipped spec ``primary``. Priors are not used.
+        The people; and outcomes and covariates, by default those of the shipped spec ``records``. Priors are not used.
     estimator
         ``"as modelled"``: the regressions of the spec's likelihood by maximum likelihood (a hurdle's amounts by gamma),
         standardised over all people of each trial group; covariates share their coefficients across groups.
@@ -60,7 +60,7 @@ def aggregate(
     for name, allowed in ((estimator, get_args(Estimator)), (weights, get_args(SurveyWeights))):
         if name not in allowed:
             raise SpecError(unknown_name(name, allowed))
-    spec = load_individual_spec("primary") if spec is None else spec
+    spec = load_individual_spec("records") if spec is None else spec
     rows = []
     for outcome in spec.outcomes:
         people = people_of(records, spec, outcome)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
 
 
-class Conditional(Transform):
+class Conditional(Transform):  # type: ignore[misc]
     """Standardise a parameter by its posterior given the prior's mean and SD, were its likelihood normal.
 
     With ``estimate`` and ``se`` of the likelihood the value walked is nearly standard normal whatever the prior's SD:

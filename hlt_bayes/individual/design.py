@@ -29,6 +29,9 @@ OUTCOME_COLUMNS = {"employment": "employed_13_weeks", "earnings": "earnings", "h
 LEAST_VARIANCE = 1e-8
 """Directions of the covariates, each of SD 1, that vary less than this are what others say already."""
 
+RARE = 50
+"""A level of a covariate that fewer people have stands with the commonest one: it would say next to nothing."""
+
 FEWEST = 10
 """People of each arm, with the outcome seen, that a trial group must have."""
 
@@ -57,7 +60,7 @@ class Profiles:
     @property
     def columns(self) -> int:
         """Count the coefficients of a regression: intercept and effect of each group, and covariates."""
-        return 2 * len(self.groups) + self.covariates.shape[1]
+        return 2 * len(self.groups) + int(self.covariates.shape[1])
 
     def matrix(self, profile: Array, treated: Array | float) -> Array:
         """Columns {row, coefficient} of the regression: intercepts, covariates, effects.
@@ -195,7 +198,7 @@ def _profiles(keys: Sequence[Array], frame: pd.DataFrame) -> tuple[Array, Array]
 
     Where a covariate is a number each person is a profile.
     """
-    if any(COLUMNS[name].kind in ("number", "count") for name in frame):
+    if any(COLUMNS[str(name)].kind in ("number", "count") for name in frame):
         return np.arange(len(frame)), np.arange(len(frame))
     combined = np.zeros(len(frame), dtype=np.int64)
     for key in [*keys, *(_codes(frame[name]) for name in frame)]:
@@ -216,12 +219,13 @@ def _covariates(frame: pd.DataFrame, group: Array, people: Array, groups: int) -
     """Columns {profile, covariate}: uncorrelated within groups, mean 0 there, SD 1 overall."""
     columns: list[Array] = []
     for name in frame:
-        if COLUMNS[name].kind in ("number", "count"):
+        if COLUMNS[str(name)].kind in ("number", "count"):
             columns += _numbers(frame[name].to_numpy(dtype=float, na_value=np.nan), group, people, groups)
         else:
             codes = _codes(frame[name])
-            present = np.unique(codes)
-            columns += [(codes == code).astype(float) for code in present[1:]]
+            number = np.bincount(codes, weights=people)
+            others = (number >= RARE) & (np.arange(len(number)) != number.argmax())
+            columns += [(codes == code).astype(float) for code in np.flatnonzero(others)]
     if not columns:
         return np.empty((len(frame), 0))
     matrix = np.column_stack(columns)
@@ -234,7 +238,7 @@ def _covariates(frame: pd.DataFrame, group: Array, people: Array, groups: int) -
     matrix = matrix[:, sd > 0] / sd[sd > 0]
     values, vectors = np.linalg.eigh((matrix * people[:, None]).T @ matrix / people.sum())
     kept = values > LEAST_VARIANCE
-    return matrix @ (vectors[:, kept] / np.sqrt(values[kept]))
+    return np.asarray(matrix @ (vectors[:, kept] / np.sqrt(values[kept])))
 
 
 def _numbers(values: Array, group: Array, people: Array, groups: int) -> list[Array]:

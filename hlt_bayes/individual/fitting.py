@@ -215,7 +215,8 @@ def laplace_draws(
         draws=chains * draws,
         rng=rng,
     )
-    smoothed, pareto_k = array_stats.psislw(found.log_weight)
+    # It takes the negative of log weights, as those of leaving one out are log likelihoods.
+    smoothed, pareto_k = array_stats.psislw(-found.log_weight)
     weight = np.exp(smoothed - logsumexp(smoothed))
     chosen = rng.permutation(_resampled(weight, rng))
     impacts = (
@@ -275,7 +276,7 @@ def _prior(spec: IndividualSpec, posterior: xr.Dataset, *, seed: int) -> xr.Data
         np.stack([getattr(spec.priors, key)[name].quantile(rng.random(shape[:2])) for name in spec.outcomes], axis=-1)
         for key in ("mu", "tau")
     )
-    dims = ("chain", "draw", "outcome")
+    dims: tuple[str, ...] = ("chain", "draw", "outcome")
     arrays = {"mu": (dims, mu), "tau": (dims, tau)}
     if "impact_new" in posterior:
         arrays["impact_new"] = (dims, mu + tau * rng.standard_normal(shape))

@@ -109,7 +109,8 @@ class GammaRegression:
 
         def of_some(some: Array) -> Array:
             log_mean, shape = some[:, :-1] @ self.matrix.T, np.exp(some[:, -1])
-            return gamma_log_likelihood(log_mean, shape, cells.people, cells.total, cells.total_log, NUMPY)
+            found = gamma_log_likelihood(log_mean, shape, cells.people, cells.total, cells.total_log, NUMPY)
+            return np.asarray(found)
 
         return _by_blocks(parameters, len(self.matrix), of_some)
 

@@ -45,7 +45,7 @@ NEWTON_STEPS = 1
 thousandth, and each step is one more graph to compile."""
 
 
-def known(name: str, values: np.ndarray) -> TensorVariable:
+def known(name: str, values: np.ndarray | float) -> TensorVariable:
     """Let the model in context know an array: as data, so that other records of the same sizes need no compiling."""
     import pymc as pm
 
@@ -290,8 +290,10 @@ def _of_yes_or_no(line: Line, cells: Cells, name: str) -> TensorVariable:
 
 
 def _of_moments(moments: Moments, line: Line) -> TensorVariable:
-    stated = (known(name, np.asarray(getattr(moments, name))) for name in ("gram", "cross", "square", "people"))
-    return normal_log_likelihood(line.coefficients, line.spread, *stated, pytensor_functions())
+    gram, cross, square, people = (
+        known(name, getattr(moments, name)) for name in ("gram", "cross", "square", "people")
+    )
+    return normal_log_likelihood(line.coefficients, line.spread, gram, cross, square, people, pytensor_functions())
 
 
 def _of_scale(problem: Problem, line: Line) -> TensorVariable:

@@ -82,7 +82,7 @@ def practices_of(records: Records, spec: IndividualSpec) -> Practices | None:
             f"{' and '.join(sorted(measures))} on record; leave their people out, or take a spec without it"
         )
     groups = groups_of(frame)
-    site = frame["group"].astype(str).map(SITES).to_numpy()
+    site = frame["group"].astype(str).map(SITES).astype(str).to_numpy()
     provider, providers = pd.factorize(frame["provider"].astype(str), sort=True)
     first = np.unique(code, return_index=True)[1]
     people = table.loc[code]
@@ -90,7 +90,7 @@ def practices_of(records: Records, spec: IndividualSpec) -> Practices | None:
     within, between = [], []
     for stated in spec.practice.values():
         own, of_site = table[stated.measure].to_numpy(), mean[stated.measure]
-        within.append((own - of_site.loc[site[first]].to_numpy()) / stated.per)
+        within.append((own - of_site.reindex(site[first]).to_numpy()) / stated.per)
         between.append([(of_site[SITES[group]] - stated.reference) / stated.per for group in groups])
     return Practices(
         list(spec.practice), code, provider[first], [str(one) for one in providers], np.array(within), np.array(between)

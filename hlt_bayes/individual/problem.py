@@ -165,7 +165,7 @@ def term_of(
 def effect_positions(problem: Problem) -> Array:
     """Positions of the groups' effects among the coefficients of a regression."""
     groups = len(problem.groups)
-    return np.arange(groups) + groups + problem.people.profiles.covariates.shape[1]
+    return np.arange(groups) + (groups + int(problem.people.profiles.covariates.shape[1]))
 
 
 def impact_and_slope(problem: Problem) -> ImpactAndSlope:

@@ -27,7 +27,7 @@ class Functions(NamedTuple):
 
 
 def _softplus(x: np.ndarray) -> np.ndarray:
-    return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
+    return np.asarray(np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x))))
 
 
 NUMPY = Functions(np.exp, np.log, special.expit, _softplus, special.gammaln, special.erfc)

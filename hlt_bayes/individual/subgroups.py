@@ -52,7 +52,9 @@ def levels_of(records: Records, spec: IndividualSpec) -> Levels | None:
     """
     if spec.subgroups is None:
         return None
-    variables, labels, of_variable, codes = list(spec.subgroups), [], [], []
+    variables, codes = list(spec.subgroups), []
+    labels: list[str] = []
+    of_variable: list[int] = []
     for position, (name, stated) in enumerate(spec.subgroups.items()):
         names, code = _cut(records, spec, name, stated)
         codes.append(np.where(code >= 0, code + len(labels), -1))

@@ -5,11 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from hlt_bayes.analysis import Analysis
-from hlt_bayes.evidence import Evidence
 from hlt_bayes.report.appraisal import component_findings
 from hlt_bayes.report.delivery import what_delivery_explains
 from hlt_bayes.report.tables import as_printed, per_pound, percent, pounds, price_in_words
-from hlt_bayes.specs import ImpactSpec
 
 
 def message(analysis: Analysis) -> list[str]:
@@ -85,11 +83,23 @@ def conflicts(comparison: pd.DataFrame) -> list[str]:
     ]
 
 
-def limits(evidence: Evidence, spec: ImpactSpec) -> tuple[str, ...]:
-    """Say what an evidence and the model cannot tell."""
+def people_of(analysis: Analysis) -> str:
+    """Say how many people the draws were made of, and whether they are real; empty where they are not of people."""
+    attrs = analysis.draws["posterior"]["impact"].attrs
+    return str(attrs.get("records", "")).removeprefix("Records of ")
+
+
+def limits(analysis: Analysis) -> tuple[str, ...]:
+    """Say what the evidence and the model of an analysis cannot tell."""
+    evidence, spec = analysis.evidence, analysis.impact_spec
     if evidence.of_own_trials:
         return LIMITS_OF_OWN_TRIALS
     instead = {}
+    if analysis.individual_spec is not None:
+        instead = dict.fromkeys((PRINTS_NO_SE, UNUSED_POOLED_ROWS), "")
+        instead[SEEN_OF_SOME] = ASSUMED_OF_SOME if analysis.of_all_randomised else SEEN_OF_SOME_LIKE_THEM
+        made_up = (MADE_UP,) if "synthetic" in people_of(analysis) else ()
+        return (*made_up, *(limit for limit in (instead.get(one, one) for one in LIMITS) if limit))
     if spec.pooled_rows is not None:
         instead[UNUSED_POOLED_ROWS] = ""
     if spec.nonresponse is not None:
@@ -105,6 +115,23 @@ UNUSED_POOLED_ROWS = (
     "£45), so a difference in a pooled row is not shrinkage alone."
 )
 
+
+PRINTS_NO_SE = (
+    "The report prints no standard errors: they are recovered from rounding, stars and sample sizes, under a stated "
+    "prior. For earnings that is in effect an assumed SD of earnings (£5,200 to £9,000), because no star bounds them "
+    "tightly."
+)
+
+MADE_UP = (
+    "The people are synthetic: nothing here says anything of anybody, or of the trials beyond what they printed. It "
+    "shows what an analysis of the real records would look like."
+)
+
+SEEN_OF_SOME_LIKE_THEM = (
+    "Health and wellbeing were seen only in those who answered the 12-month survey; the others are taken to have "
+    "gained as those did who were like them in the covariates of the spec. Outcomes from tax records are those of "
+    "everybody whose records were found."
+)
 
 SEEN_OF_SOME = (
     "Health and wellbeing were seen only in those who answered the 12-month survey; returns apply them to everybody "
@@ -143,9 +170,7 @@ LIMITS_OF_OWN_TRIALS = (
 """What a file of somebody's own trials and this model cannot tell."""
 
 LIMITS = (
-    "The report prints no standard errors: they are recovered from rounding, stars and sample sizes, under a stated "
-    "prior. For earnings that is in effect an assumed SD of earnings (£5,200 to £9,000), because no star bounds them "
-    "tightly.",
+    PRINTS_NO_SE,
     "Three trial groups say little about how far impacts differ between groups: the prior of that spread matters, "
     "most of all for a group that lies apart.",
     UNUSED_POOLED_ROWS,

@@ -13,7 +13,7 @@ from hlt_bayes.economics import implied_price_bounds
 from hlt_bayes.evidence.structure import Document
 from hlt_bayes.report.appraisal import appraisal_tables
 from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table
-from hlt_bayes.report.findings import headline, limits, message
+from hlt_bayes.report.findings import headline, limits, message, people_of
 from hlt_bayes.report.tables import Table, comparison_table, impacts_table, price_range, returns_table
 from hlt_bayes.specs import stated_figures
 
@@ -52,10 +52,11 @@ def page(analysis: Analysis, pictures: Mapping[str, str]) -> str:
         title=title,
         question=question,
         version=version("hlt-bayes"),
+        people=people_of(analysis),
         message=message(analysis),
         headline=headline(analysis.returns, analysis.impacts, list(analysis.evidence.groups)),
-        limits=limits(analysis.evidence, analysis.impact_spec),
-        impacts=impacts_table(analysis.impacts, of_all_randomised=analysis.impact_spec.nonresponse is not None),
+        limits=limits(analysis),
+        impacts=impacts_table(analysis.impacts, of_all_randomised=analysis.of_all_randomised),
         estimands=estimands_table(analysis.estimands),
         delivery=_delivery_tables(analysis),
         returns=returns_table(analysis.returns, analysis.prices),
@@ -116,7 +117,8 @@ def _assumptions_table(analysis: Analysis) -> Table:
     base = dict(stated_figures(analysis.impact_spec))
     moderation_spec = analysis.moderation.spec if analysis.moderation else None
     component_spec = analysis.appraisal.spec if analysis.appraisal else None
-    for spec in filter(None, (analysis.impact_spec, moderation_spec, analysis.economic_spec, component_spec)):
+    impact_specs = (analysis.individual_spec, analysis.impact_spec)
+    for spec in filter(None, (*impact_specs, moderation_spec, analysis.economic_spec, component_spec)):
         for key, figure in stated_figures(spec):
             if spec is moderation_spec and base.get(key) == figure:
                 continue

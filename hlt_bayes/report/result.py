@@ -19,7 +19,7 @@ from hlt_bayes.meta import PooledTrials, plot_funnel, plot_trials
 from hlt_bayes.plots import plot_impacts, plot_returns, plot_walk
 from hlt_bayes.report.folder import FORMAT, MANIFEST, file_sha256, replacing
 from hlt_bayes.report.page import page
-from hlt_bayes.specs import EconomicSpec, ImpactSpec, Spec
+from hlt_bayes.specs import EconomicSpec, ImpactSpec, IndividualSpec, Spec
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -147,8 +147,10 @@ def write_calibrations(records: pd.DataFrame, file: Path) -> None:
     draft.replace(file)
 
 
-def _specs(analysis: Analysis) -> dict[str, ImpactSpec | EconomicSpec]:
-    specs: dict[str, ImpactSpec | EconomicSpec] = {"impact": analysis.impact_spec}
+def _specs(analysis: Analysis) -> dict[str, ImpactSpec | IndividualSpec | EconomicSpec]:
+    specs: dict[str, ImpactSpec | IndividualSpec | EconomicSpec] = {"impact": analysis.impact_spec}
+    if analysis.individual_spec is not None:
+        specs["individual"] = analysis.individual_spec
     if analysis.moderation is not None:
         specs["moderators"] = analysis.moderation.spec
     if analysis.economic_spec is not None:
@@ -176,8 +178,11 @@ def _save(figure: Figure, stem: Path, origin: str) -> str:
 
 
 def _inputs(analysis: Analysis, spec_files: Mapping[str, Path]) -> dict[str, object]:
+    attrs = analysis.draws["posterior"]["impact"].attrs
+    records = {"records": {"sha256": attrs["records_sha256"]}} if "records_sha256" in attrs else {}
     return {
         "evidence": {"sha256": analysis.evidence.sha256, "files": analysis.evidence.files},
+        **records,
         **{f"{kind} spec": _spec_used(spec, spec_files[kind]) for kind, spec in _specs(analysis).items()},
     }
 
