@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -75,9 +76,11 @@ class Analysis:
     individual_spec: IndividualSpec | None = None
 
     @property
-    def of_all_randomised(self) -> bool:
-        """True where impacts speak for those who did not answer the survey, too."""
-        return (self.individual_spec or self.impact_spec).nonresponse is not None
+    def whose(self) -> Literal["respondents", "like them", "assumed"]:
+        """Whom impacts on survey outcomes speak for, in the words of ``hlt_bayes.report.tables.Whose``."""
+        if (self.individual_spec or self.impact_spec).nonresponse is not None:
+            return "assumed"
+        return "respondents" if self.individual_spec is None else "like them"
 
 
 def analyse(

@@ -13,6 +13,7 @@ from hlt_bayes.analysis import analyse
 from hlt_bayes.evidence import load_evidence, load_ips_counts
 from hlt_bayes.evidence.reading import EMBEDDED
 from hlt_bayes.meta import included, load_meta_spec
+from hlt_bayes.records.twin import make_twin
 from hlt_bayes.specs import load_economic_spec, load_impact_spec
 from hlt_bayes.vocabulary import GROUPS, OUTCOMES
 
@@ -97,3 +98,9 @@ def drawn():
 def analysis(drawn, evidence, primary, published):
     """All that follows from the draws made elsewhere."""
     return analyse(drawn, evidence, primary, published, seed=1)
+
+
+@pytest.fixture(scope="session")
+def twin():
+    """Synthetic records of as many people as the trials had, and what is true of them."""
+    return make_twin(seed=1)

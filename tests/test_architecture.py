@@ -22,7 +22,7 @@ ORDER = [
     ["auditing", "structures", "convergence"],
     ["exact"],
     ["fitting"],
-    ["meta", "calibration"],
+    ["individual", "meta", "calibration"],
     ["impacts"],
     ["economics", "comparison", "estimands", "moderation", "elsewhere"],
     ["checks"],

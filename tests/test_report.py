@@ -378,4 +378,4 @@ def test_limits_and_notes_are_those_of_the_spec(evidence, analysis):
     assert not any("returns apply them to everybody" in limit for limit in of_nonresponse)
     assert len(of_joint) == len(of_nonresponse) == len(of_primary)
     assert "per person who answered the survey" in impacts_table(analysis.impacts).notes[1]
-    assert "by assumption" in impacts_table(analysis.impacts, of_all_randomised=True).notes[1]
+    assert "by assumption" in impacts_table(analysis.impacts, whose="assumed").notes[1]

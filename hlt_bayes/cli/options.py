@@ -14,6 +14,7 @@ from hlt_bayes.errors import HltBayesError, SpecError
 
 if TYPE_CHECKING:
     from hlt_bayes.fitting import Engine
+    from hlt_bayes.specs import IndividualEngine
 
 EXIT_INTERRUPTED = 130
 
@@ -26,6 +27,14 @@ class EngineChoice(StrEnum):
     EXACT = "exact"
     LAPLACE = "laplace"
 
+
+OF_PRINT: dict[EngineChoice, Engine] = {
+    EngineChoice.NUTS: "nuts",
+    EngineChoice.PYMC: "pymc",
+    EngineChoice.EXACT: "exact",
+}
+OF_RECORDS: dict[EngineChoice, IndividualEngine] = {EngineChoice.NUTS: "nuts", EngineChoice.LAPLACE: "laplace"}
+"""Engines for what is printed, and for individual records."""
 
 EvidencePath = Annotated[
     Path | None, typer.Option(help="CSV file of your own trials, or a folder of evidence, in place of ours.")
@@ -53,9 +62,11 @@ def engine_of(choice: EngineChoice | None) -> Engine | None:
     SpecError
         It is one for individual records alone.
     """
+    if choice is None:
+        return None
     if choice is EngineChoice.LAPLACE:
         raise SpecError("--engine laplace is for --records; for what is printed take nuts, pymc or exact")
-    return choice.value if choice else None
+    return OF_PRINT[choice]
 
 
 def smallest_effects(given: Sequence[str] | None) -> dict[str, float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hlt_bayes.cli.display import console, show
-from hlt_bayes.cli.options import EngineChoice, engine_of
+from hlt_bayes.cli.options import OF_RECORDS, EngineChoice, engine_of
 from hlt_bayes.cli.stages import Stages
 from hlt_bayes.errors import SpecError
 
@@ -98,7 +98,7 @@ def run_analysis(
         write_result(analysis, out, spec_files=files, overwrite=overwrite, seconds=stages.seconds)
     screen = console()
     tables = [
-        impacts_table(analysis.impacts, of_all_randomised=analysis.of_all_randomised),
+        impacts_table(analysis.impacts, whose=analysis.whose),
         estimands_table(analysis.estimands),
     ]
     if economic_spec is not None:
@@ -125,8 +125,6 @@ def _refuse_what_does_not_go_together(
     if records is None or engine is None:
         engine_of(engine)
         return None
-    if engine is EngineChoice.NUTS:
-        return "nuts"
-    if engine is EngineChoice.LAPLACE:
-        return "laplace"
-    raise SpecError(f"--engine {engine.value} is not for --records; take nuts or laplace")
+    if engine not in OF_RECORDS:
+        raise SpecError(f"--engine {engine.value} is not for --records; take {' or '.join(OF_RECORDS)}")
+    return OF_RECORDS[engine]

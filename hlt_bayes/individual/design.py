@@ -29,6 +29,9 @@ OUTCOME_COLUMNS = {"employment": "employed_13_weeks", "earnings": "earnings", "h
 LEAST_VARIANCE = 1e-8
 """Directions of the covariates, each of SD 1, that vary less than this are what others say already."""
 
+MOST_COUNTED = 10_000_000
+"""Largest number up to which values are counted rather than sorted."""
+
 RARE = 50
 """A level of a covariate that fewer people have stands with the commonest one: it would say next to nothing."""
 
@@ -203,9 +206,19 @@ def _profiles(keys: Sequence[Array], frame: pd.DataFrame) -> tuple[Array, Array]
     combined = np.zeros(len(frame), dtype=np.int64)
     for key in [*keys, *(_codes(frame[name]) for name in frame)]:
         # Renumbered each time, so that no product of many columns overflows.
-        _, combined = np.unique(combined * (key.max() + 1) + key, return_inverse=True)
-    _, first = np.unique(combined, return_index=True)
+        combined = _renumbered(combined * (key.max() + 1) + key)
+    first = np.empty(combined.max() + 1, dtype=np.int64)
+    first[combined[::-1]] = np.arange(len(combined))[::-1]
     return combined, first
+
+
+def _renumbered(key: Array) -> Array:
+    """Give the values that occur numbers from 0 on, in their order; without sorting people where values are few."""
+    if key.max() > MOST_COUNTED:
+        return np.asarray(np.unique(key, return_inverse=True)[1])
+    occurs = np.zeros(key.max() + 1, dtype=bool)
+    occurs[key] = True
+    return np.asarray((np.cumsum(occurs) - 1)[key])
 
 
 def _codes(column: pd.Series) -> Array:

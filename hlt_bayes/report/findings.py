@@ -97,7 +97,7 @@ def limits(analysis: Analysis) -> tuple[str, ...]:
     instead = {}
     if analysis.individual_spec is not None:
         instead = dict.fromkeys((PRINTS_NO_SE, UNUSED_POOLED_ROWS), "")
-        instead[SEEN_OF_SOME] = ASSUMED_OF_SOME if analysis.of_all_randomised else SEEN_OF_SOME_LIKE_THEM
+        instead[SEEN_OF_SOME] = ASSUMED_OF_SOME if analysis.whose == "assumed" else SEEN_OF_SOME_LIKE_THEM
         made_up = (MADE_UP,) if "synthetic" in people_of(analysis) else ()
         return (*made_up, *(limit for limit in (instead.get(one, one) for one in LIMITS) if limit))
     if spec.pooled_rows is not None:

@@ -56,7 +56,7 @@ def page(analysis: Analysis, pictures: Mapping[str, str]) -> str:
         message=message(analysis),
         headline=headline(analysis.returns, analysis.impacts, list(analysis.evidence.groups)),
         limits=limits(analysis),
-        impacts=impacts_table(analysis.impacts, of_all_randomised=analysis.of_all_randomised),
+        impacts=impacts_table(analysis.impacts, whose=analysis.whose),
         estimands=estimands_table(analysis.estimands),
         delivery=_delivery_tables(analysis),
         returns=returns_table(analysis.returns, analysis.prices),

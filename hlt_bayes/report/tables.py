@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
@@ -23,8 +24,13 @@ class Table:
     notes: tuple[str, ...]
 
 
-def impacts_table(impacts: pd.DataFrame, *, of_all_randomised: bool = False) -> Table:
-    """Show ``hlt_bayes.impacts.impact_summary``; ``of_all_randomised`` where a spec speaks for non-respondents too."""
+Whose = Literal["respondents", "like them", "assumed"]
+"""Whom impacts on survey outcomes speak for: those who answered; all, the others gaining as those like them; or all, by
+assumption."""
+
+
+def impacts_table(impacts: pd.DataFrame, *, whose: Whose = "respondents") -> Table:
+    """Show ``hlt_bayes.impacts.impact_summary``; ``whose`` impacts on survey outcomes are."""
     rows = []
     for _, row in impacts.iterrows():
         outcome = row["outcome"]
@@ -43,9 +49,7 @@ def impacts_table(impacts: pd.DataFrame, *, of_all_randomised: bool = False) -> 
         title="Impacts: treatment minus control",
         columns=("Outcome", "Group", "Mean", "SD", "89% interval", "95% interval", "P(>0)"),
         rows=tuple(rows),
-        notes=_notes_of_ours(of_all_randomised=of_all_randomised)
-        if is_of_ours(impacts)
-        else ("Positive is better. Intervals are equal-tailed.",),
+        notes=_notes_of_ours(whose) if is_of_ours(impacts) else ("Positive is better. Intervals are equal-tailed.",),
     )
 
 
@@ -54,17 +58,18 @@ def is_of_ours(table: pd.DataFrame) -> bool:
     return set(table["group"]) <= set(REPORTED_GROUPS)
 
 
-def _notes_of_ours(*, of_all_randomised: bool) -> tuple[str, ...]:
-    whose = (
-        "All impacts are per person randomised, those who did not answer the survey by assumption."
-        if of_all_randomised
-        else "Employment and earnings are per person randomised, health and wellbeing per person who answered the "
-        "survey."
-    )
+def _notes_of_ours(whose: Whose) -> tuple[str, ...]:
+    said = {
+        "assumed": "All impacts are per person randomised, those who did not answer the survey by assumption.",
+        "like them": "All impacts are per person randomised; those who did not answer the survey are taken to have "
+        "gained as those like them who did.",
+        "respondents": "Employment and earnings are per person randomised, health and wellbeing per person who "
+        "answered the survey.",
+    }
     return (
         f"Positive is better. {'; '.join(f'{known.label}: {known.measure}' for known in OUTCOMES.values())}.",
-        f"{whose} Intervals are equal-tailed. All SCR and All OOW are means of their groups weighted by recruits to "
-        "treatment.",
+        f"{said[whose]} Intervals are equal-tailed. All SCR and All OOW are means of their groups weighted by "
+        "recruits to treatment.",
     )
 
 

@@ -1,0 +1,402 @@
+"""Models of individual records, without sampling: what is reduced, standardised and pooled is what it says."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import edited_spec
+from scipy import integrate, stats
+from scipy.special import expit
+
+from hlt_bayes.errors import RecordsError, SpecError
+from hlt_bayes.evidence import evidence_of_rows
+from hlt_bayes.exact import exact_posterior_of_rows
+from hlt_bayes.individual import aggregate
+from hlt_bayes.individual.design import RARE, People, people_of
+from hlt_bayes.individual.fitting import PARETO_K_MAX, fit_records, laplace_draws
+from hlt_bayes.individual.laplace import GammaRegression, LogisticRegression, NormalRegression, mode_and_precision
+from hlt_bayes.individual.practice import practices_of
+from hlt_bayes.individual.problem import effect_positions, impact_and_slope, problem_of, terms_of
+from hlt_bayes.individual.regressions import NUMPY, bounded_gain, normal_log_likelihood_of_cells
+from hlt_bayes.individual.subgroups import levels_of
+from hlt_bayes.records import Records
+from hlt_bayes.specs import load_individual_spec, shipped_specs
+
+SPEC = load_individual_spec("records")
+OUTCOMES = ("employment", "earnings", "health", "wellbeing")
+
+
+def silent(_stage, _done, _total):
+    pass
+
+
+def problem(records, outcome, spec=SPEC):
+    return problem_of(spec, records, outcome)
+
+
+def some_parameters(size, seed=3):
+    return np.random.default_rng(seed).normal(0.0, 0.3, size=(5, size))
+
+
+def with_frame(records, **columns):
+    return Records(synthetic=True, sha256="test", _frame=records.frame.assign(**columns))
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_covariates_are_uncorrelated_and_centred_within_groups(twin, outcome):
+    profiles = problem(twin.records, outcome).people.profiles
+    for group in range(3):
+        here = profiles.group == group
+        assert abs(profiles.people[here] @ profiles.covariates[here]).max() < 1e-6 * profiles.people[here].sum()
+    covariance = (profiles.covariates * profiles.people[:, None]).T @ profiles.covariates / profiles.people.sum()
+    np.testing.assert_allclose(covariance, np.eye(len(covariance)), atol=1e-8)
+    np.testing.assert_allclose(profiles.weights.sum(axis=1), 1.0)
+
+
+def test_people_alike_are_put_together_and_nobody_is_lost(twin):
+    people = problem(twin.records, "employment").people
+    names = ["group", *SPEC.covariates["employment"]]
+    assert len(people.profiles.group) == len(twin.records.frame[names].drop_duplicates())
+    assert people.profiles.people.sum() == len(twin.records)
+    cells = people.cells(np.isfinite(people.outcome))
+    assert cells.people.sum() == len(twin.records)
+    assert cells.total.sum() == twin.records.frame["employed_13_weeks"].sum()
+
+
+def row_by_row(one, parameters, outcome):
+    """Log likelihood of one problem, person by person."""
+    people = one.people
+    seen = np.isfinite(people.outcome)
+    values = people.outcome[seen]
+    matrix = people.profiles.matrix(people.profile[seen], people.treated[seen])
+    if outcome == "employment":
+        return stats.bernoulli.logpmf(values.astype(int), expit(matrix @ parameters[0])).sum()
+    if outcome == "earnings":
+        anything = stats.bernoulli.logpmf((values > 0).astype(int), expit(matrix @ parameters[0])).sum()
+        some = values > 0
+        mean, shape = np.exp(matrix[some] @ parameters[1][:-1]), np.exp(parameters[1][-1])
+        return anything + stats.gamma.logpdf(values[some], shape, scale=mean / shape).sum()
+    values = (values - one.mean) / one.sd
+    return stats.norm.logpdf(values, matrix @ parameters[0][:-1], np.exp(parameters[0][-1])).sum()
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_reduced_likelihood_is_that_of_the_rows(twin, outcome):
+    """To 1e-8; that twenty people of thousands were in the other arm is found out."""
+    one = problem(twin.records, outcome)
+    terms = terms_of(one)
+    at = [term.regression.start + 0.1 * some_parameters(len(term.regression.start)) for term in terms]
+    reduced = sum(term.regression.log_likelihood(values) for term, values in zip(terms, at, strict=True))
+    by_row = np.array([row_by_row(one, [values[draw] for values in at], outcome) for draw in range(5)])
+    np.testing.assert_allclose(reduced, by_row, rtol=1e-8)
+    moved, seen = one.people.treated.copy(), np.flatnonzero(np.isfinite(one.people.outcome))
+    moved[seen[:20]] = 1.0 - moved[seen[:20]]
+    people = People(one.people.profiles, one.people.first, one.people.profile, moved, one.people.outcome)
+    wrong = row_by_row(type(one)(**{**one.__dict__, "people": people}), [values[0] for values in at], outcome)
+    assert abs(reduced[0] - wrong) > 10 * 1e-8 * abs(wrong)
+
+
+def test_log_of_amounts_has_its_jacobian(twin, tmp_path):
+    path = edited_spec(tmp_path, "records", "individual", ('positive = "gamma"', 'positive = "log-normal"'))
+    one = problem(twin.records, "earnings", load_individual_spec(path))
+    regression = terms_of(one)[1].regression
+    assert isinstance(regression, NormalRegression)
+    people = one.people
+    some = people.outcome > 0
+    matrix = people.profiles.matrix(people.profile[some], people.treated[some])
+    at = regression.start
+    rows = stats.lognorm.logpdf(people.outcome[some], np.exp(at[-1]), scale=np.exp(matrix @ at[:-1])).sum()
+    np.testing.assert_allclose(regression.log_likelihood(at[None])[0], rows, rtol=1e-8)
+
+
+def test_normal_likelihood_of_cells_is_that_of_moments(twin):
+    one = problem(twin.records, "health")
+    cells, moments = one.scale_cells, one.scale
+    at = terms_of(one)[0].regression.start
+    mean = one.people.profiles.matrix(cells.profile, cells.treated) @ at[:-1]
+    by_cells = normal_log_likelihood_of_cells(mean, np.exp(at[-1]), cells.people, cells.total, moments.square, NUMPY)
+    np.testing.assert_allclose(by_cells, terms_of(one)[0].regression.log_likelihood(at[None])[0], rtol=1e-10)
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_score_and_information_are_derivatives(twin, outcome):
+    for term in terms_of(problem(twin.records, outcome)):
+        mode, _ = mode_and_precision(term)
+        at = mode + 0.02
+        score, information = term.regression.score_and_information(at)
+        step = 1e-6
+        moves = np.eye(len(at)) * step
+        up, down = (term.regression.log_likelihood(at + sign * moves) for sign in (1, -1))
+        np.testing.assert_allclose(
+            score, (up - down) / (2 * step), rtol=1e-4, atol=1e-2 * np.sqrt(np.diag(information)).max()
+        )
+        at_mode, curvature = term.regression.score_and_information(mode)
+        ascent = at_mode - (mode - term.mean) / term.sd**2
+        assert ascent @ np.linalg.solve(curvature, ascent) < 1e-12
+
+
+@pytest.mark.parametrize("outcome", ["employment", "earnings"])
+def test_impact_is_standardised_over_all_people_of_the_group(twin, outcome):
+    """Against a loop over people with both arms put in; the treated alone would give another number."""
+    one = problem(twin.records, outcome)
+    modes = [mode_and_precision(term)[0] for term in terms_of(one)]
+    impact, slope = impact_and_slope(one)([mode[None] for mode in modes])
+    people, profiles = one.people, one.people.profiles
+
+    def expected(treated):
+        matrix = profiles.matrix(people.profile, np.full(len(people.profile), treated))
+        share = expit(matrix @ modes[0][: profiles.columns])
+        return share if outcome == "employment" else share * np.exp(matrix @ modes[1][:-1])
+
+    gain = expected(1.0) - expected(0.0)
+    group = profiles.group[people.profile]
+    np.testing.assert_allclose(impact[0], [gain[group == position].mean() for position in range(3)], rtol=1e-10)
+    for position in range(3):
+        of_treated = gain[(group == position) & (people.treated == 1)].mean()
+        assert abs(of_treated / impact[0, position] - 1) > 1e-6
+    moved = [mode.copy() for mode in modes]
+    moved[-1][effect_positions(one)] += 1e-6
+    higher = impact_and_slope(one)([mode[None] for mode in moved])[0]
+    np.testing.assert_allclose(slope[0], (higher - impact)[0] / 1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("mean", "step", "sd"), [(0.3, 0.1, 1.0), (1.4, 0.2, 0.8), (-2.0, -0.3, 0.5)])
+def test_gain_on_a_bounded_scale_is_an_integral(mean, step, sd):
+    lower, upper = -1.5, 1.2
+
+    def cut(centre):
+        inside = integrate.quad(lambda y: y * stats.norm.pdf(y, centre, sd), lower, upper)[0]
+        return inside + lower * stats.norm.cdf(lower, centre, sd) + upper * stats.norm.sf(upper, centre, sd)
+
+    found = bounded_gain(mean, step, sd, lower, upper, NUMPY)
+    assert found.gained == pytest.approx(cut(mean + step) - cut(mean), abs=1e-9)
+    assert found.control == pytest.approx((cut(mean + 1e-5) - cut(mean - 1e-5)) / 2e-5, rel=1e-5)
+
+
+def test_laplace_on_a_normal_likelihood_is_the_exact_posterior(twin):
+    """Least squares and their SEs, taken as known, through quadrature over tau; SEs for variances are found out."""
+    one = problem(twin.records, "wellbeing")
+    mode, precision = mode_and_precision(terms_of(one)[0])
+    effects = effect_positions(one)
+    estimate, se = mode[effects], np.sqrt(np.diag(np.linalg.inv(precision)))[effects]
+    priors = {name: getattr(SPEC.priors, name)["wellbeing"] for name in ("mu", "tau")}
+    many = SPEC.model_copy(update={"sampling": SPEC.sampling.model_copy(update={"draws": 10_000})})
+    drawn = laplace_draws(many, twin.records, "wellbeing", seed=1, report=silent).posterior
+
+    def away(se):
+        estimates, errors = (dict(zip(one.people.profiles.groups, values, strict=True)) for values in (estimate, se))
+        exact = exact_posterior_of_rows(estimates, errors, mu=priors["mu"], tau=priors["tau"])
+        found = []
+        for name, values in {
+            "mu": drawn["mu"],
+            "tau": drawn["tau"],
+            **{f"impact[{group}]": drawn["impact"].sel(group=group) for group in estimates},
+        }.items():
+            row = exact.sel(quantity=name)
+            found.append((float(values.mean()) - float(row["mean"])) / (float(row["sd"]) / np.sqrt(30_000)))
+        return np.abs(found).max()
+
+    assert away(se) < 4.5
+    assert away(se**2) > 20
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_weights_of_the_laplace_engine_pass_their_gate(twin, outcome):
+    found = laplace_draws(SPEC, twin.records, outcome, seed=1, report=silent)
+    assert float(found.statistics["pareto_k"]) < PARETO_K_MAX
+    assert float(found.statistics["effective_draws"]) > 0.6 * SPEC.sampling.chains * SPEC.sampling.draws
+
+
+def test_weights_that_fail_the_gate_send_an_outcome_to_nuts(twin, monkeypatch):
+    import hlt_bayes.individual.fitting as fitting
+
+    said = []
+    monkeypatch.setattr(fitting, "PARETO_K_MAX", -1.0)
+    monkeypatch.setattr(fitting, "sample_model", lambda *_, **__: (_ for _ in ()).throw(InterruptedError))
+    with pytest.raises(InterruptedError):
+        fit_records(SPEC, twin.records, engine="laplace", progress=lambda stage, *_: said.append(stage))
+    assert any("Pareto k" in stage and "NUTS in place of laplace" in stage for stage in said)
+
+
+def test_fit_has_the_dims_of_every_impact_model_and_nothing_of_a_person(twin):
+    tree = fit_records(SPEC, twin.records, engine="laplace")
+    impact = tree["posterior"]["impact"]
+    assert impact.dims == ("chain", "draw", "outcome", "group")
+    assert list(impact["outcome"].to_numpy()) == list(OUTCOMES)
+    assert impact.attrs["records"] == "Records of 9,785 synthetic people"
+    assert {dim for group in tree.subtree for dim in group.dataset.dims} <= {"chain", "draw", "outcome", "group"}
+    same = fit_records(SPEC, twin.records, engine="laplace")["posterior"]["impact"]
+    np.testing.assert_array_equal(impact, same)
+
+
+def test_aggregate_without_covariates_is_the_difference_of_means(twin):
+    spec = SPEC.model_copy(update={"covariates": {name: [] for name in OUTCOMES}})
+    frame = twin.records.frame
+    for estimator in ("as modelled", "linear"):
+        table = aggregate(twin.records, spec, estimator=estimator)
+        for row in table.itertuples():
+            of_group = frame[frame["group"] == row.group]
+            column, scale = {
+                "employment": ("employed_13_weeks", 0.01),
+                "earnings": ("earnings", 1.0),
+                "health": ("eq5d", frame.loc[frame["arm"] == "control", "eq5d"].std()),
+                "wellbeing": ("swemwbs", frame.loc[frame["arm"] == "control", "swemwbs"].std()),
+            }[row.outcome]
+            arms = [
+                of_group.loc[of_group["arm"] == arm, column].dropna().astype(float) for arm in ("treatment", "control")
+            ]
+            assert float(row.estimate) == pytest.approx((arms[0].mean() - arms[1].mean()) / scale, rel=1e-4)
+            pooled = np.sqrt(sum(one.var(ddof=0) / len(one) for one in arms)) / scale
+            assert float(row.se) == pytest.approx(pooled, rel=0.03)
+            assert (row.n_treatment, row.n_control) == tuple(str(len(one)) for one in arms)
+
+
+def test_aggregate_is_a_file_of_trials(twin):
+    table = aggregate(twin.records)
+    evidence = evidence_of_rows(table.to_dict("records"), name="records")
+    assert list(evidence.impacts["outcome"].unique()) == list(OUTCOMES)
+    assert evidence.impacts["se"].gt(0).all()
+
+
+def test_survey_weights_move_survey_outcomes_alone(twin):
+    plain, weighted = (aggregate(twin.records, weights=weights) for weights in ("none", "survey_weight"))
+    moved = plain["estimate"] != weighted["estimate"]
+    assert set(plain.loc[moved, "outcome"]) == {"health", "wellbeing"}
+
+
+def test_a_rare_level_stands_with_the_commonest(twin):
+    codes = twin.records.frame["gender"].cat.codes.to_numpy()
+    assert 0 < (codes == 2).sum() < RARE
+    few = twin.records.frame["gender"].copy()
+    few[codes == 2] = "Male" if (codes == 0).sum() > (codes == 1).sum() else "Female"
+    one, other = (people_of(rec, SPEC, "employment") for rec in (twin.records, with_frame(twin.records, gender=few)))
+    assert one.profiles.covariates.shape[1] == other.profiles.covariates.shape[1]
+    rows = [person.profiles.covariates[person.profile] for person in (one, other)]
+    np.testing.assert_allclose(rows[0] @ rows[0].T[:, :50], rows[1] @ rows[1].T[:, :50], atol=1e-8)
+
+
+def test_a_missing_covariate_is_a_level_or_a_filled_number(twin):
+    frame = twin.records.frame
+    age = frame["age"].copy()
+    age[:500] = None
+    eq5d = frame["baseline_eq5d"].copy()
+    eq5d[:500] = np.nan
+    records = with_frame(twin.records, age=age, baseline_eq5d=eq5d)
+    assert problem(records, "employment").people.profiles.people.sum() == len(frame)
+    extra = problem(records, "health").people.profiles.covariates.shape[1]
+    assert extra == problem(twin.records, "health").people.profiles.covariates.shape[1] + 2
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("earnings", r"key 'covariates.employment': 'earnings' is unknown.*it was not settled at randomisation"),
+        ("contacts_brief", "not settled at randomisation"),
+        ("agee", "did you mean 'age'"),
+    ],
+)
+def test_covariates_that_are_none_are_refused(twin, column, message):
+    spec = SPEC.model_copy(update={"covariates": SPEC.covariates | {"employment": [column]}})
+    with pytest.raises(SpecError, match=message):
+        people_of(twin.records, spec, "employment")
+
+
+def test_too_few_people_are_refused(twin):
+    frame = twin.records.frame
+    treated = frame.index[(frame["group"] == "WMCA") & (frame["arm"] == "treatment")]
+    some = Records(synthetic=True, sha256="test", _frame=frame.drop(index=treated[9:]))
+    with pytest.raises(RecordsError, match="employment was seen of fewer than 10 people of WMCA in treatment"):
+        fit_records(SPEC, some, engine="laplace")
+
+
+def test_a_missing_column_is_named(twin):
+    some = Records(synthetic=True, sha256="test", _frame=twin.records.frame.drop(columns=["age", "eq5d"]))
+    with pytest.raises(RecordsError, match="the records have no column 'eq5d', 'age'"):
+        people_of(some, SPEC, "health")
+
+
+@pytest.mark.parametrize("name", ["subgroups", "practice", "nonresponse", "bounded"])
+def test_what_laplace_cannot_do_is_refused_before_it_begins(twin, name):
+    with pytest.raises(SpecError, match="engine 'laplace' cannot do it; use engine 'nuts'"):
+        fit_records(load_individual_spec(name), twin.records, engine="laplace")
+
+
+def test_subgroups_put_everybody_somewhere(twin):
+    spec = load_individual_spec("subgroups")
+    levels = levels_of(twin.records, spec)
+    frame = twin.records.frame
+    assert levels.variables == ["gender", "age", "work_history", "baseline_health", "cohort"]
+    for position, name in enumerate(("gender", "age", "work_history")):
+        assert ((levels.codes[:, position] < 0) == frame[name].isna().to_numpy()).all()
+        for code in np.unique(levels.codes[:, position][levels.codes[:, position] >= 0]):
+            named = levels.labels[code].removeprefix(f"{name}: ")
+            assert (frame.loc[levels.codes[:, position] == code, name] == named).all()
+    health = pd.Series([levels.labels[code] for code in levels.codes[:, 3]])
+    means = frame["baseline_eq5d"].groupby([frame["group"], health], observed=True).agg(["mean", "size"])
+    for group in ("SCR IW", "SCR OOW", "WMCA"):
+        third = means.loc[group]
+        assert third["mean"]["baseline_health: lowest third"] < third["mean"]["baseline_health: middle third"]
+        assert third["mean"]["baseline_health: middle third"] < third["mean"]["baseline_health: highest third"]
+        assert third["size"].max() - third["size"].min() < 0.02 * third["size"].sum()
+    early = frame["randomised"] < pd.Timestamp("2019-03-23")
+    assert ((levels.codes[:, 4] == levels.labels.index("cohort: before 2019-03-23")) == early).all()
+
+
+def test_practice_is_that_of_the_specialist_over_all_whom_that_one_treated(twin):
+    """By hand for each specialist; controls have the practice of theirs, and nobody's own contacts enter alone."""
+    spec = load_individual_spec("practice")
+    found, frame = practices_of(twin.records, spec), twin.records.frame
+    treated = frame[frame["arm"] == "treatment"]
+    bands = [name for name in frame if name.startswith("contacts_")]
+    sums = treated.groupby("specialist")[bands].sum()
+    short = sums["contacts_brief"] / sums.sum(axis=1)
+    caseload = treated.groupby("specialist")["caseload"].mean()
+    of_person = pd.DataFrame(found.within.T[found.specialist], columns=found.moderators)
+    for name, by_hand, per in (("caseload", caseload, 4.0), ("short_contacts", short, 0.1)):
+        values = frame["specialist"].map(by_hand.astype(float)).astype(float)
+        within = (values - values.groupby(frame["site"].astype(str)).transform("mean")) / per
+        np.testing.assert_allclose(of_person[name], within, atol=1e-9)
+    assert found.within.shape == (2, frame["specialist"].nunique())
+    np.testing.assert_allclose(found.between[:, 0], found.between[:, 1])
+    assert found.between[0, 0] > 0
+    assert found.between[0, 2] < 0
+
+
+@pytest.mark.parametrize("name", shipped_specs("individual"))
+def test_every_shipped_spec_loads(name):
+    assert load_individual_spec(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("edits", "message"),
+    [
+        ([('family = "bernoulli"', 'family = "normal"')], "extra|pooled_on"),
+        ([('pooled_on = "risk difference"', 'pooled_on = "odds"')], "'odds' is unknown; allowed"),
+        (
+            [('[likelihood.health]\nfamily = "normal"', '[likelihood.health]\nfamily = "hurdle"\npositive = "gamma"')],
+            "key 'likelihood.health.family': 'hurdle' given; health may have 'normal' or 'censored-normal'",
+        ),
+        ([('unit = "proportion"', 'unit = "ppt"')], "impacts on employment are pooled in 'proportion'"),
+        (
+            [("[priors.spread.health]", "[priors.spread.employment]")],
+            "key 'priors.spread.health' is missing(.|\n)*key 'priors.spread.employment': nothing in this spec uses it",
+        ),
+        (
+            [('employment = ["gender", "age"', 'employment = ["age", "age"')],
+            "key 'covariates.employment': a column stands twice",
+        ),
+        ([('engine = "laplace"', 'engine = "exact"')], "'exact' is unknown; allowed: 'nuts', 'laplace'"),
+    ],
+)
+def test_wrong_specs_say_what_is_wrong(tmp_path, edits, message):
+    with pytest.raises(SpecError, match=message):
+        load_individual_spec(edited_spec(tmp_path, "records", "individual", *edits))
+
+
+def test_regressions_of_the_problem_are_the_right_ones(twin):
+    kinds = [[type(term.regression) for term in terms_of(problem(twin.records, name))] for name in OUTCOMES]
+    assert kinds == [
+        [LogisticRegression],
+        [LogisticRegression, GammaRegression],
+        [NormalRegression],
+        [NormalRegression],
+    ]
