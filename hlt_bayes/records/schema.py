@@ -233,7 +233,7 @@ _SURVEY: dict[str, tuple[str, str, Kind, tuple[float, float]]] = {
     "working_16_hours": ("Works 16 or more hours a week", "", "flag", (0, 1)),
     "weeks_working": ("Weeks in work since randomisation", "weeks", "count", (0, 60)),
     "weeks_16_hours": ("Weeks of 16 or more hours since randomisation", "weeks", "count", (0, 60)),
-    "weeks_16_hours_continuous": ("Weeks of 16 or more hours without a gap", "weeks", "count", (0, 60)),
+    "weeks_16_hours_unbroken": ("Weeks of 16 or more hours without a gap", "weeks", "count", (0, 60)),
     "msk_hq": ("Musculoskeletal health, MSK-HQ", "points, 0 to 56", "number", (0, 56)),
     "still_has_condition": ("Still has a health condition or disability", "", "flag", (0, 1)),
     "life_satisfaction": ("Life satisfaction, ONS-1", "points, 0 to 10", "number", (0, 10)),
@@ -390,10 +390,10 @@ def records_schema() -> pa.DataFrameSchema:
         if column.kind == "date":
             return [pa.Check.in_range(FIRST_DAY, LAST_DAY, error=f"allowed: {FIRST_DAY} to {LAST_DAY}")]
         if column.kind in ("count", "number") and column.upper < float("inf"):
-            allowed = f"allowed: {column.lower:g} to {column.upper:g} {column.unit}".strip()
+            allowed = f"allowed: {column.lower:,.10g} to {column.upper:,.10g} {column.unit}".strip()
             return [pa.Check.in_range(column.lower, column.upper, error=allowed)]
         if column.kind in ("count", "number"):
-            return [pa.Check.ge(column.lower, error=f"allowed: {column.lower:g} or more {column.unit}".strip())]
+            return [pa.Check.ge(column.lower, error=f"allowed: {column.lower:,.10g} or more {column.unit}".strip())]
         return []
 
     return pa.DataFrameSchema(

@@ -24,8 +24,6 @@ from hlt_bayes.vocabulary import OUTCOMES
 
 FORMAT = "hlt-bayes twin 1"
 SYNTHETIC = "SYNTHETIC records of no person"
-STATA_NAME = 32
-"""Longest name of a Stata variable."""
 
 STATA_LABEL = 80
 """Longest label of a Stata variable or data set."""
@@ -218,8 +216,8 @@ def _write_parquet(twin: Twin, path: Path) -> None:
 
 def _write_stata(twin: Twin, path: Path) -> None:
     frame = twin.records.frame
-    labels = {stata_name(name): COLUMNS[name].label[:STATA_LABEL] for name in frame.columns}
-    frame = pd.DataFrame({stata_name(name): _stata(frame[name]) for name in frame.columns})
+    labels = {name: COLUMNS[name].label[:STATA_LABEL] for name in frame.columns}
+    frame = pd.DataFrame({name: _stata(frame[name]) for name in frame.columns})
     frame.to_stata(
         path,
         write_index=False,
@@ -228,11 +226,6 @@ def _write_stata(twin: Twin, path: Path) -> None:
         variable_labels=labels,
         convert_dates={"randomised": "td"},
     )
-
-
-def stata_name(name: str) -> str:
-    """Shorten a name that Stata finds too long."""
-    return name if len(name) <= STATA_NAME else name.replace("_4_months", "_4m")
 
 
 def _stata(values: pd.Series) -> pd.Series:

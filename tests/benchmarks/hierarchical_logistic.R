@@ -1,6 +1,8 @@
 # The model of models/individual/log-odds.toml by brms, on the columns that our regression has.
 # Usage: Rscript hierarchical_logistic.R people.csv result.json
+# Debian has Boost, which rstan looks for in the package BH, where the compiler finds it by itself.
 suppressMessages({library(brms); library(posterior); library(jsonlite)})
+rstan::rstan_options(boost_lib = "/usr/include")
 arguments <- commandArgs(trailingOnly = TRUE)
 people <- read.csv(arguments[1])
 components <- grep("^component", names(people), value = TRUE)

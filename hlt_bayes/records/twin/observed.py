@@ -152,7 +152,7 @@ def _told(people: People, spec: TwinSpec, work: tuple[Integers, Integers], endin
         "working_16_hours": working & many_hours,
         "weeks_working": weeks,
         "weeks_16_hours": of_16_hours,
-        "weeks_16_hours_continuous": of_16_hours,
+        "weeks_16_hours_unbroken": of_16_hours,
     }
 
 
