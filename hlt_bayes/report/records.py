@@ -34,6 +34,45 @@ def columns_table(listing: pd.DataFrame) -> Table:
     )
 
 
+FAMILIES = {
+    "condition_*": ("condition_", "Health condition"),
+    "reason_*": ("reason_", "Reason for not being in paid employment in the last 2 years"),
+    "barrier_*": ("barrier_", "Barrier to employment at the first appointment"),
+    "employed_month_1 to 12": ("employed_month_", "Employed in that month since randomisation"),
+    "earnings_month_1 to 12": ("earnings_month_", "Earnings in that month since randomisation"),
+    "benefits_month_1 to 12": ("benefits_month_", "On out-of-work benefits in that month since randomisation"),
+    "contacts_*": ("contacts_", "Contacts of that length"),
+}
+"""Columns that differ by how their name ends: what they are called together, how they begin, and what they are."""
+
+AT_4_MONTHS = "_4_months"
+
+
+def families_table(listing: pd.DataFrame) -> Table:
+    """Show ``hlt_bayes.records.schema_table`` in brief: columns of one kind in a line, categories by their number."""
+    rows: dict[str, tuple[str, ...]] = {}
+    members: dict[str, int] = {}
+    for _, row in listing.iterrows():
+        name, label = row["name"], row["label"]
+        for family, (stem, what) in FAMILIES.items():
+            if name.startswith(stem):
+                name, label = family, what
+        if name.endswith(AT_4_MONTHS) and name != "answered_4_months":
+            name, label = f"*{AT_4_MONTHS}", "What both surveys asked, at 4 months"
+        members[name] = members.get(name, 0) + 1
+        codes = row["allowed"].count(";") + 1 if row["kind"] == "category" else 0
+        allowed = f"{codes} codes" if codes else row["allowed"]
+        rows.setdefault(name, (label, row["kind"], allowed, row["people"], row["source"]))
+    return Table(
+        title=f"{len(listing)} columns of individual records, one row a person randomised",
+        columns=("Column", "What it holds", "Kind", "Allowed", "Whose", "Source"),
+        rows=tuple(
+            (f"`{name}`" + (f" ({members[name]})" if members[name] > 1 else ""), *row) for name, row in rows.items()
+        ),
+        notes=(),
+    )
+
+
 def record_findings_table(findings: pd.DataFrame) -> Table:
     """Show ``hlt_bayes.records.check_records``, the first of many."""
     rows = tuple(

@@ -1,0 +1,93 @@
+"""What the README says of individual records: written by --golden, held to today's code and to what was measured."""
+
+import pandas as pd
+import pytest
+from helpers import REFERENCE, markdown
+
+from hlt_bayes.impacts import impact_summary
+from hlt_bayes.individual import aggregate, fit_records
+from hlt_bayes.records import schema_table
+from hlt_bayes.report.records import families_table
+from hlt_bayes.report.tables import Table, interval, number
+from hlt_bayes.specs import load_individual_spec, shipped_specs
+from hlt_bayes.vocabulary import OUTCOMES
+
+
+def test_the_readme_lists_the_columns_of_records(held):
+    held("record-columns", markdown(families_table(schema_table())) + "\n")
+
+
+def test_the_readme_lists_the_individual_models(held):
+    lines = ["| spec | what it is |", "| --- | --- |"]
+    lines += [f"| `{name}` | {load_individual_spec(name).title} |" for name in shipped_specs("individual")]
+    held("individual-models", "\n".join([*lines, ""]))
+
+
+def test_the_readme_shows_what_was_found_on_the_twin(held, twin):
+    tree = fit_records(load_individual_spec("records"), twin.records)
+    found = impact_summary(tree["posterior"]["impact"]).set_index(["outcome", "group"])
+    estimates = aggregate(twin.records).set_index(["outcome", "group"])
+    rows = []
+    for (outcome, group), row in found.iterrows():
+        estimate = estimates.loc[(outcome, group)]
+        scale = OUTCOMES[outcome].display_scale
+        value, se = (number(float(estimate[name]) / scale, outcome) for name in ("estimate", "se"))
+        rows.append(
+            (
+                OUTCOMES[outcome].heading,
+                group,
+                number(float(twin.truth["impact"].sel(outcome=outcome, group=group)), outcome),
+                f"{value} ({se})",
+                number(row["mean"], outcome),
+                interval(row["lower_89"], row["upper_89"], outcome),
+            )
+        )
+    table = Table(
+        title="The synthetic twin of seed 1: what is true, and what was found",
+        columns=("Outcome", "Group", "True", "Estimate (SE)", "Posterior mean", "89% interval"),
+        rows=tuple(rows),
+        notes=("Estimates are those of `hb.aggregate`, group by group; posterior means are pooled.",),
+    )
+    held("twin", markdown(table) + "\n")
+
+
+def test_the_readme_shows_the_engines_as_measured(held):
+    measured = pd.read_csv(REFERENCE / "individual_engines.csv")
+    lines = [
+        "| engine | compiling | drawing | effective draws | divergences | to 1,000 of them | brms takes, times that |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {row.engine} | {row.prepare:.0f} s | {row.draw:.1f} s | {row.effective_draws:,.0f} | {row.divergences} "
+        f"| {row.to_1000:.1f} s | {row.brms_over_to_1000:,.1f} |"
+        for row in measured.itertuples()
+    ]
+    held("individual-engines", "\n".join([*lines, ""]))
+    engines = measured.set_index("engine")
+    assert engines["brms_over_to_1000"]["nuts"] >= 3
+    assert engines["brms_over_to_1000"]["laplace"] >= 100
+    assert (engines["divergences"][["nuts", "laplace"]] == 0).all()
+
+
+def test_the_readme_shows_how_cost_grows_with_rows_as_measured(held):
+    measured = pd.read_csv(REFERENCE / "individual_rows.csv")
+    lines = [
+        "| covariates | outcome | engine | rows | seconds | compiling | peak GiB | effective draws a second |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {row.covariates} | {row.outcome} | {row.engine} | {row.rows:,} | {row.seconds:.1f} "
+        f"| {row.of_which_compiling:.0f} | {row.peak_gib:.1f} | {row.effective_draws_per_second:,.0f} |"
+        for row in measured.itertuples()
+    ]
+    held("individual-rows", "\n".join([*lines, ""]))
+    for _, one in measured.groupby(["covariates", "outcome", "engine"]):
+        seconds = one.set_index("rows")["seconds"]
+        times = seconds[1_000_000] / seconds[10_000]
+        assert times <= (3 if (one["covariates"] == "categories").all() else 100)
+
+
+@pytest.mark.parametrize("name", ["individual_engines", "individual_rows"])
+def test_measurements_are_complete(name):
+    measured = pd.read_csv(REFERENCE / f"{name}.csv")
+    assert measured.notna().all(axis=None)
