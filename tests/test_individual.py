@@ -17,7 +17,7 @@ from hlt_bayes.individual.laplace import GammaRegression, LogisticRegression, No
 from hlt_bayes.individual.practice import practices_of
 from hlt_bayes.individual.problem import effect_positions, impact_and_slope, problem_of, terms_of
 from hlt_bayes.individual.regressions import NUMPY, bounded_gain, normal_log_likelihood_of_cells
-from hlt_bayes.individual.subgroups import levels_of
+from hlt_bayes.individual.subgroups import levels_of, people_at_levels
 from hlt_bayes.records import Records
 from hlt_bayes.specs import load_individual_spec, shipped_specs
 
@@ -289,8 +289,9 @@ def test_a_missing_covariate_is_a_level_or_a_filled_number(twin):
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        ("earnings", r"key 'covariates.employment': 'earnings' is unknown.*it was not settled at randomisation"),
-        ("contacts_brief", "not settled at randomisation"),
+        ("earnings", r"key 'covariates.employment': 'earnings' is no covariate; those are what was settled"),
+        ("contacts_brief", "is no covariate"),
+        ("randomised", "other than who, when, where and to which arm"),
         ("agee", "did you mean 'age'"),
     ],
 )
@@ -312,6 +313,73 @@ def test_a_missing_column_is_named(twin):
     some = Records(synthetic=True, sha256="test", _frame=twin.records.frame.drop(columns=["age", "eq5d"]))
     with pytest.raises(RecordsError, match="the records have no column 'eq5d', 'age'"):
         people_of(some, SPEC, "health")
+
+
+def only_of(records, keep):
+    return Records(synthetic=True, sha256="test", _frame=records.frame[keep(records.frame)].reset_index(drop=True))
+
+
+def test_a_group_in_which_nobody_earns_is_refused(twin):
+    frame = twin.records.frame
+    none = with_frame(twin.records, earnings=frame["earnings"].where(frame["group"] != "WMCA", 0.0))
+    with pytest.raises(RecordsError, match="earnings above 0 was seen of fewer than 10 people of WMCA"):
+        problem(none, "earnings")
+    same = with_frame(twin.records, earnings=frame["earnings"].where(frame["earnings"] == 0, 100.0))
+    with pytest.raises(RecordsError, match="earnings is the same for all who have any"):
+        problem(same, "earnings")
+
+
+def test_an_outcome_that_does_not_vary_is_refused(twin):
+    frame = twin.records.frame
+    same = with_frame(twin.records, eq5d=frame["eq5d"].where(frame["eq5d"].isna(), 0.5))
+    with pytest.raises(RecordsError, match="health is the same for all controls"):
+        problem(same, "health")
+
+
+def test_a_missing_survey_weight_is_refused(twin):
+    weight = twin.records.frame["survey_weight"].copy()
+    weight[:2000] = np.nan
+    with pytest.raises(RecordsError, match="not everybody whose health was seen has a survey_weight"):
+        aggregate(with_frame(twin.records, survey_weight=weight), weights="survey_weight")
+
+
+def test_some_groups_are_fitted_by_themselves(twin):
+    one = only_of(twin.records, lambda frame: frame["group"] == "WMCA")
+    impact = fit_records(SPEC, one, engine="laplace")["posterior"]["impact"]
+    assert list(impact["group"].to_numpy()) == ["WMCA"]
+
+
+@pytest.mark.parametrize("column", ["answered", "working", "arm"])
+def test_subgroups_of_what_came_after_randomisation_are_refused(twin, column):
+    spec = load_individual_spec("subgroups")
+    stated = spec.subgroups["gender"].model_copy(update={"column": column})
+    with pytest.raises(SpecError, match=f"key 'subgroups.gender.column': '{column}' is unknown"):
+        levels_of(twin.records, spec.model_copy(update={"subgroups": {"gender": stated}}))
+
+
+def test_nothing_of_people_is_shown_by_what_holds_them(twin):
+    one = problem(twin.records, "health")
+    for held in (one, one.people, one.people.profiles, one.scale, one.scale_cells, terms_of(one)[0].regression):
+        assert repr(held).startswith("<") or "array" not in repr(held)
+
+
+def test_levels_of_subgroups_are_covariates_too(twin):
+    """So that what differs between levels in both arms alike is no difference of impacts."""
+    spec = load_individual_spec("subgroups")
+    levels = levels_of(twin.records, spec)
+    factors = [column + 1 for column in levels.codes.T]
+    profiles = problem_of(spec, twin.records, "health", factors=factors).people
+    rows = profiles.profiles.covariates[profiles.profile]
+    group = profiles.profiles.group[profiles.profile]
+    for column in factors:
+        late = (column == np.unique(column)[-1]).astype(float)
+        centred = late - np.array([late[group == one].mean() for one in range(3)])[group]
+        fitted = rows @ np.linalg.lstsq(rows, centred, rcond=None)[0]
+        if late.sum() >= RARE:
+            # But for the few of whom it is not known, who stand with the commonest level.
+            assert np.corrcoef(fitted, centred)[0, 1] > 0.97
+    plain = problem(twin.records, "health").people.profiles.covariates
+    assert np.corrcoef(plain @ np.linalg.lstsq(plain, centred, rcond=None)[0], centred)[0, 1] < 0.1
 
 
 @pytest.mark.parametrize("name", ["subgroups", "practice", "nonresponse", "bounded"])
@@ -339,6 +407,17 @@ def test_subgroups_put_everybody_somewhere(twin):
         assert third["size"].max() - third["size"].min() < 0.02 * third["size"].sum()
     early = frame["randomised"] < pd.Timestamp("2019-03-23")
     assert ((levels.codes[:, 4] == levels.labels.index("cohort: before 2019-03-23")) == early).all()
+
+
+def test_people_of_a_subgroup_are_counted_in_the_smaller_arm(twin):
+    levels = levels_of(twin.records, load_individual_spec("subgroups"))
+    found, frame = people_at_levels(twin.records, levels, "eq5d"), twin.records.frame
+    seen = frame[frame["eq5d"].notna()]
+    by_hand = seen.groupby(["group", "arm", "gender"], observed=False).size().unstack("arm").min(axis=1)
+    for position, group in enumerate(("SCR IW", "SCR OOW", "WMCA")):
+        for gender in ("Male", "Female", "Other"):
+            assert found[position, levels.labels.index(f"gender: {gender}")] == by_hand[group, gender]
+    assert found[:, levels.labels.index("gender: Other")].max() < 10
 
 
 def test_practice_is_that_of_the_specialist_over_all_whom_that_one_treated(twin):

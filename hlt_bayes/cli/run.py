@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from hlt_bayes.cli.display import console, show
 from hlt_bayes.cli.options import OF_RECORDS, EngineChoice, engine_of
 from hlt_bayes.cli.stages import Stages
-from hlt_bayes.errors import SpecError
+from hlt_bayes.errors import RecordsError, SpecError
 
 if TYPE_CHECKING:
+    from hlt_bayes.evidence import Evidence
+    from hlt_bayes.records import Records
     from hlt_bayes.specs import IndividualEngine
 
 
@@ -66,6 +68,7 @@ def run_analysis(
         if individual_spec is not None and records is not None:
             stages.enter("Reading the records")
             people = load_records(records, mapping=mapping)
+            _refuse_missing_groups(people, loaded, records)
             tree = fit_records(individual_spec, people, engine=individual_engine, seed=seed, progress=stages.enter)
         else:
             tree = fit(impact_spec, loaded, engine=engine_of(engine), seed=seed, progress=stages.enter)
@@ -112,6 +115,16 @@ def run_analysis(
     for sentence in message(analysis):
         screen.print(sentence, style="bold")
     screen.print(f"\nWritten: {out} (open {out / 'report.html'})", soft_wrap=True)
+
+
+def _refuse_missing_groups(people: Records, evidence: Evidence, path: Path) -> None:
+    """Refuse records without a trial group that the evidence values and compares, before anything is fitted."""
+    missing = [group for group in evidence.groups if not (people.columns(["group"])["group"] == group).any()]
+    if missing:
+        raise RecordsError(
+            f"{path}: nobody of {', '.join(missing)} in it; this job values and compares all of "
+            f"{', '.join(evidence.groups)}. In Python, hb.fit_records fits the groups that are there"
+        )
 
 
 def _refuse_what_does_not_go_together(

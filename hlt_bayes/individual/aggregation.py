@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from hlt_bayes.errors import SpecError, unknown_name
+from hlt_bayes.errors import RecordsError, SpecError, unknown_name
 from hlt_bayes.individual.design import People, people_of, standardised
 from hlt_bayes.individual.problem import Problem, effect_positions, impact_and_slope, problem_of
 from hlt_bayes.records import Records
@@ -67,6 +67,10 @@ def aggregate(
         weight = np.ones(len(people.outcome))
         if weights == "survey_weight" and outcome in SURVEY_OUTCOMES:
             weight = records.columns(["survey_weight"])["survey_weight"].to_numpy(float, na_value=np.nan)
+            if not (weight[np.isfinite(people.outcome)] > 0).all():
+                raise RecordsError(
+                    f"not everybody whose {outcome} was seen has a survey_weight; give it, or weights 'none'"
+                )
         if estimator == "linear":
             estimate, se = _linear(people, outcome, weight)
         else:

@@ -15,6 +15,7 @@ import numpy as np
 
 from hlt_bayes.errors import RecordsError, SpecError, unknown_name
 from hlt_bayes.records import COLUMNS, Records
+from hlt_bayes.records.schema import BASELINE, SCALES_AT_START
 from hlt_bayes.specs import IndividualSpec, OutcomeName
 from hlt_bayes.vocabulary import GROUPS, SURVEY_OUTCOMES
 
@@ -29,6 +30,9 @@ OUTCOME_COLUMNS = {"employment": "employed_13_weeks", "earnings": "earnings", "h
 LEAST_VARIANCE = 1e-8
 """Directions of the covariates, each of SD 1, that vary less than this are what others say already."""
 
+AT_RANDOMISATION = (*BASELINE, *SCALES_AT_START, "provider", "referral_route")
+"""Columns that a regression may adjust for."""
+
 MOST_COUNTED = 10_000_000
 """Largest number up to which values are counted rather than sorted."""
 
@@ -39,7 +43,7 @@ FEWEST = 10
 """People of each arm, with the outcome seen, that a trial group must have."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Profiles:
     """People before the arm: ``group`` {profile} is a position in ``groups``, ``people`` {profile} their number.
 
@@ -75,7 +79,7 @@ class Profiles:
         return np.column_stack([own, self.covariates[profile], own * step[:, None]])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cells:
     """People of one profile and arm whose outcome was seen.
 
@@ -89,7 +93,7 @@ class Cells:
     total_log: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Moments:
     """Cross-products of a linear regression: X'X {coefficient, coefficient}, X'y {coefficient}, y'y, and people."""
 
@@ -99,7 +103,7 @@ class Moments:
     people: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class People:
     """One outcome, person by person: ``profile``, ``treated`` and ``outcome`` (missing where it was not seen).
 
@@ -141,10 +145,18 @@ class People:
         return Moments(gram, cross, float(values @ values), len(positions))
 
 
-def people_of(records: Records, spec: IndividualSpec, outcome: OutcomeName, *, extra: Sequence[Array] = ()) -> People:
+def people_of(
+    records: Records,
+    spec: IndividualSpec,
+    outcome: OutcomeName,
+    *,
+    factors: Sequence[Array] = (),
+    extra: Sequence[Array] = (),
+) -> People:
     """Take from the records what the regression of one outcome needs.
 
-    ``extra`` {person} are whole numbers that tell profiles apart beside covariates: subgroups, specialists.
+    ``factors`` {person} are whole numbers whose levels are covariates beside those of the spec; ``extra`` {person} tell
+    profiles apart and are none.
 
     Raises
     ------
@@ -161,10 +173,11 @@ def people_of(records: Records, spec: IndividualSpec, outcome: OutcomeName, *, e
     group = frame["group"].cat.set_categories(groups).cat.codes.to_numpy().astype(int)
     treated = (frame["arm"] == "treatment").to_numpy()
     values = frame[column].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
-    _refuse_few(group, treated, np.isfinite(values), groups, outcome)
-    profile, first = _profiles([group, *extra], frame[names])
+    refuse_few(group, treated, np.isfinite(values), groups, outcome)
+    profile, first = _profiles([group, *factors, *extra], frame[names])
     counts = np.bincount(profile)
-    design = _covariates(frame[names].iloc[first], group[first], counts, len(groups))
+    levels = [factor[first] for factor in factors]
+    design = _covariates(frame[names].iloc[first], group[first], counts, len(groups), levels)
     share = np.bincount(group, weights=treated) / np.bincount(group)
     profiles = Profiles(groups, group[first], counts, design, share)
     return People(profiles, first, profile, treated.astype(float), values)
@@ -177,16 +190,25 @@ def groups_of(frame: pd.DataFrame) -> list[str]:
 
 def refuse_covariates(names: Sequence[str], spec: IndividualSpec, outcome: str) -> None:
     """Refuse covariates that are no columns of records, or not of the time before randomisation."""
-    from hlt_bayes.records.schema import BASELINE, SCALES_AT_START
-
-    allowed = [*BASELINE, *SCALES_AT_START, "provider", "referral_route"]
     for name in names:
-        if name not in allowed:
-            why = " (it was not settled at randomisation)" if name in COLUMNS else ""
-            raise SpecError(f"spec {spec.name!r}, key 'covariates.{outcome}': {unknown_name(name, allowed)}{why}")
+        if name not in AT_RANDOMISATION:
+            key = f"spec {spec.name!r}, key 'covariates.{outcome}'"
+            if name in COLUMNS:
+                raise SpecError(
+                    f"{key}: {name!r} is no covariate; those are what was settled at randomisation, other than who, "
+                    "when, where and to which arm"
+                )
+            raise SpecError(f"{key}: {unknown_name(name, AT_RANDOMISATION)}")
 
 
-def _refuse_few(group: Array, treated: Array, seen: Array, groups: list[str], outcome: str) -> None:
+def refuse_few(group: Array, treated: Array, seen: Array, groups: list[str], outcome: str) -> None:
+    """Refuse trial groups with fewer than ``FEWEST`` people ``seen`` in an arm.
+
+    Raises
+    ------
+    RecordsError
+        As it says.
+    """
     for position, name in enumerate(groups):
         for arm, of_arm in (("treatment", treated), ("control", ~treated)):
             if (seen & of_arm & (group == position)).sum() < FEWEST:
@@ -228,30 +250,37 @@ def _codes(column: pd.Series) -> Array:
     return column.cat.codes.to_numpy().astype(np.int64) + 1
 
 
-def _covariates(frame: pd.DataFrame, group: Array, people: Array, groups: int) -> Array:
+def _covariates(frame: pd.DataFrame, group: Array, people: Array, groups: int, levels: Sequence[Array]) -> Array:
     """Columns {profile, covariate}: uncorrelated within groups, mean 0 there, SD 1 overall."""
     columns: list[Array] = []
     for name in frame:
         if COLUMNS[str(name)].kind in ("number", "count"):
             columns += _numbers(frame[name].to_numpy(dtype=float, na_value=np.nan), group, people, groups)
         else:
-            codes = _codes(frame[name])
-            number = np.bincount(codes, weights=people)
-            others = (number >= RARE) & (np.arange(len(number)) != number.argmax())
-            columns += [(codes == code).astype(float) for code in np.flatnonzero(others)]
+            columns += _categories(_codes(frame[name]), people)
+    for codes in levels:
+        columns += _categories(codes, people)
     if not columns:
         return np.empty((len(frame), 0))
     matrix = np.column_stack(columns)
+    size = np.abs(matrix).max(axis=0)
     weight = np.bincount(group, weights=people, minlength=groups)
     for position in range(matrix.shape[1]):
         matrix[:, position] -= (np.bincount(group, weights=people * matrix[:, position], minlength=groups) / weight)[
             group
         ]
     sd = np.sqrt(people @ matrix**2 / people.sum())
-    matrix = matrix[:, sd > 0] / sd[sd > 0]
+    varies = sd > LEAST_VARIANCE * size
+    matrix = matrix[:, varies] / sd[varies]
     values, vectors = np.linalg.eigh((matrix * people[:, None]).T @ matrix / people.sum())
     kept = values > LEAST_VARIANCE
     return np.asarray(matrix @ (vectors[:, kept] / np.sqrt(values[kept])))
+
+
+def _categories(codes: Array, people: Array) -> list[Array]:
+    number = np.bincount(codes, weights=people)
+    others = (number >= RARE) & (np.arange(len(number)) != number.argmax())
+    return [(codes == code).astype(float) for code in np.flatnonzero(others)]
 
 
 def _numbers(values: Array, group: Array, people: Array, groups: int) -> list[Array]:
@@ -273,4 +302,6 @@ def standardised(people: People, outcome: OutcomeName) -> tuple[Array, float, fl
         raise ValueError(f"{outcome} is not standardised")
     controls = people.outcome[(people.treated == 0) & np.isfinite(people.outcome)]
     mean, sd = float(controls.mean()), float(controls.std(ddof=1))
+    if not sd > 0:
+        raise RecordsError(f"{outcome} is the same for all controls whose it was seen: there is nothing to fit")
     return (people.outcome - mean) / sd, mean, sd

@@ -12,6 +12,7 @@ from scipy.special import logsumexp
 from hlt_bayes.convergence import check_convergence
 from hlt_bayes.errors import ConvergenceError, SpecError, unknown_name
 from hlt_bayes.fitting import PRIOR_DRAWS, Progress, sample_model, sampler_versions
+from hlt_bayes.individual.design import FEWEST, OUTCOME_COLUMNS
 from hlt_bayes.individual.laplace import weighed_draws
 from hlt_bayes.individual.model import individual_model
 from hlt_bayes.individual.problem import (
@@ -21,6 +22,7 @@ from hlt_bayes.individual.problem import (
     terms_of,
     what_is_pooled,
 )
+from hlt_bayes.individual.subgroups import levels_of, people_at_levels
 from hlt_bayes.priors import NormalPrior
 from hlt_bayes.records import Records
 from hlt_bayes.seeds import stream_seed
@@ -90,7 +92,8 @@ def fit_records(
     -------
     DataTree
         ``posterior`` with ``impact`` {chain, draw, outcome, group} as that of ``hlt_bayes.fitting.fit``, and whatever
-        else of ``REPORTED`` the spec has; nothing in it is of one person. ``prior`` of ``mu``, ``tau`` and what follows
+        else of ``REPORTED`` the spec has; nothing in it is of one person, and ``subgroup_impact`` is missing where an
+        arm has fewer than ten people. ``prior`` of ``mu``, ``tau`` and what follows
         from them alone. ``sample_stats`` or ``importance`` {outcome}.
 
     Raises
@@ -181,8 +184,16 @@ def _fit_outcome(
     posterior = sampled["posterior"].dataset
     posterior = posterior[[name for name in REPORTED if name in posterior]].drop_attrs()
     statistics = sampled["sample_stats"].dataset.drop_attrs()
+    reported = posterior
+    levels = levels_of(records, spec)
+    if levels is not None:
+        shown = people_at_levels(records, levels, OUTCOME_COLUMNS[outcome]) >= FEWEST
+        by_level = posterior["subgroup_impact"]
+        posterior = posterior.assign(subgroup_impact=by_level.where(xr.DataArray(shown, dims=("group", "level"))))
+        of_many = by_level.stack(subgroup=("group", "level")).isel(subgroup=shown.ravel()).reset_index("subgroup")
+        reported = posterior.drop_dims("level").assign(subgroup_impact=of_many)
     try:
-        check_convergence(posterior, sample_stats=statistics)
+        check_convergence(reported, sample_stats=statistics)
     except ConvergenceError as error:
         raise ConvergenceError(f"outcome {outcome!r}: {error}") from error
     return Fitted(posterior, statistics, "nuts")
@@ -262,6 +273,9 @@ def _joined(parts: dict[OutcomeName, xr.Dataset]) -> xr.Dataset:
             key: array if "outcome" in array.dims else array.expand_dims(outcome=[name]) for key, array in one.items()
         }
         whole.append(xr.Dataset(known))
+    if not all("impact_new" in one for one in whole):
+        # A new group cannot be foretold where coefficients are pooled: then of no outcome.
+        whole = [one.drop_vars("impact_new", errors="ignore") for one in whole]
     joined = xr.concat(whole, dim="outcome", join="outer", data_vars="all", coords="minimal", compat="override")
     first = ("chain", "draw", "outcome")
     return joined.transpose(*first, ...)
@@ -278,7 +292,7 @@ def _prior(spec: IndividualSpec, posterior: xr.Dataset, *, seed: int) -> xr.Data
     )
     dims: tuple[str, ...] = ("chain", "draw", "outcome")
     arrays = {"mu": (dims, mu), "tau": (dims, tau)}
-    if "impact_new" in posterior:
+    if "impact_new" in posterior and spec.nonresponse is None and spec.practice is None:
         arrays["impact_new"] = (dims, mu + tau * rng.standard_normal(shape))
         z = rng.standard_normal((*shape, len(groups)))
         arrays["impact"] = ((*dims, "group"), mu[..., None] + tau[..., None] * z)

@@ -56,7 +56,7 @@ class Regression(Protocol):
         """Gradient, and the expected curvature, at ``parameters`` {parameter}."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LogisticRegression:
     """Events among people, by cell."""
 
@@ -89,7 +89,7 @@ class LogisticRegression:
         return self.matrix.T @ (self.events - self.people * share), (self.matrix * weight[:, None]).T @ self.matrix
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GammaRegression:
     """Amounts above 0 with a log link, by cell; the last parameter is the log of the shape."""
 
@@ -128,7 +128,7 @@ class GammaRegression:
         return score, _with_corner(shape * (self.matrix * people[:, None]).T @ self.matrix, curvature)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NormalRegression:
     """Linear regression from its cross-products; the last parameter is the log of the residual SD.
 

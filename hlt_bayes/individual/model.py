@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hlt_bayes.individual.data import known, known_positions
 from hlt_bayes.individual.design import Cells, Moments
 from hlt_bayes.individual.laplace import LogisticRegression, Term, mode_and_precision, normal_near_mode
-from hlt_bayes.individual.practice import practice_terms, practices_of
+from hlt_bayes.individual.practice import Practices, practice_terms, practices_of
 from hlt_bayes.individual.problem import (
     Problem,
     effect_positions,
@@ -30,7 +31,7 @@ from hlt_bayes.individual.regressions import (
     pytensor_functions,
     share_gained,
 )
-from hlt_bayes.individual.subgroups import departures, levels_of, subgroup_impact
+from hlt_bayes.individual.subgroups import Levels, departures, levels_of, subgroup_impact
 from hlt_bayes.priors import prior_variable
 from hlt_bayes.records import Records
 from hlt_bayes.specs import CensoredNormal, IndividualSpec, OutcomeName
@@ -45,15 +46,7 @@ NEWTON_STEPS = 1
 thousandth, and each step is one more graph to compile."""
 
 
-def known(name: str, values: np.ndarray | float) -> TensorVariable:
-    """Let the model in context know an array: as data, so that other records of the same sizes need no compiling."""
-    import pymc as pm
-
-    model = pm.modelcontext(None)
-    return model[name] if name in model else pm.Data(name, np.asarray(values, dtype=float))
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Line:
     """A linear predictor: coefficients of ``Profiles.matrix``, and what profiles add to level and effect.
 
@@ -82,23 +75,33 @@ class Line:
         """Linear predictor {cell} of the cells called ``of``."""
         matrix = self.problem.people.profiles.matrix(cells.profile, cells.treated)
         found = known(f"{of}_matrix", matrix) @ self.coefficients
+        profile = known_positions(of, cells.profile)
         if self.level is not None:
-            found = found + self.level[cells.profile]
+            found = found + self.level[profile]
         if self.departure is not None:
-            found = found + cells.treated * self.departure[cells.profile]
+            step = cells.treated - self._treated_share[cells.profile]
+            found = found + known(f"{of}_step", step) * self.departure[profile]
         return found
+
+    @property
+    def _treated_share(self) -> np.ndarray:
+        """Share {profile} of the trial group that was treated: departures are taken less it, as effects are."""
+        profiles = self.problem.people.profiles
+        return np.asarray(profiles.treated_share[profiles.group])
 
     @property
     def untreated(self) -> TensorVariable:
         """Linear predictor {profile} without treatment."""
         profiles = self.problem.people.profiles
         found = known("profile_matrix", profiles.matrix(np.arange(len(profiles.group)), 0.0)) @ self.coefficients
+        if self.departure is not None:
+            found = found - known("treated_share", self._treated_share) * self.departure
         return found if self.level is None else found + self.level
 
     @property
     def step(self) -> TensorVariable:
         """What treatment adds {profile}."""
-        own = self.effect[self.problem.people.profiles.group]
+        own = self.effect[known_positions("group", self.problem.people.profiles.group)]
         return own if self.departure is None else own + self.departure
 
 
@@ -119,12 +122,7 @@ def individual_model(spec: IndividualSpec, records: Records, outcome: OutcomeNam
     """
     import pymc as pm
 
-    levels, practices = levels_of(records, spec), None
-    extra = [] if levels is None else [column + 1 for column in levels.codes.T]
-    if spec.practice is not None:
-        practices = practices_of(records, spec)
-        extra = [] if practices is None else [practices.specialist]
-    problem = problem_of(spec, records, outcome, extra=extra)
+    problem, levels, practices = problem_with_parts(spec, records, outcome)
     coords = {
         "outcome": [outcome],
         "group": problem.groups,
@@ -144,8 +142,10 @@ def individual_model(spec: IndividualSpec, records: Records, outcome: OutcomeNam
         lines = _lines(problem, centre, tau, level=level, departure=departure)
         _likelihood(problem, lines)
         gain = _gain(problem, lines)
+        answering: TensorVariable | float = 1.0
         if _is_mixture(problem):
-            pm.Deterministic("impact", _of_all(problem, gain)[None], dims=("outcome", "group"))
+            impact, answering = _of_all(problem, gain)
+            pm.Deterministic("impact", impact[None], dims=("outcome", "group"))
         if member is not None:
             by_level = subgroup_impact(problem, gain.gained, member)
             pm.Deterministic("subgroup_impact", by_level[None], dims=("outcome", "group", "level"))
@@ -153,8 +153,24 @@ def individual_model(spec: IndividualSpec, records: Records, outcome: OutcomeNam
             _slopes_of_impact(problem, gain)
         if not problem.pools_coefficients:
             new = mu + tau * pm.Normal("z_new", 0.0, 1.0, dims="outcome")
-            pm.Deterministic("impact_new", new, dims="outcome")
+            pm.Deterministic("impact_new", new * answering, dims="outcome")
     return model
+
+
+def problem_with_parts(
+    spec: IndividualSpec, records: Records, outcome: OutcomeName
+) -> tuple[Problem, Levels | None, Practices | None]:
+    """Put together the problem of one outcome, its subgroups and its specialists, where the spec has them.
+
+    Raises
+    ------
+    RecordsError, SpecError
+        As ``individual_model``.
+    """
+    levels, practices = levels_of(records, spec), practices_of(records, spec)
+    factors = [] if levels is None else [column + 1 for column in levels.codes.T]
+    extra = [] if practices is None else [practices.specialist]
+    return problem_of(spec, records, outcome, factors=factors, extra=extra), levels, practices
 
 
 def _is_mixture(problem: Problem) -> bool:
@@ -346,8 +362,8 @@ def _slopes_of_impact(problem: Problem, gain: Gain) -> None:
     pm.Deterministic("slope_of_impact", model["slope"] * slope, dims="moderator")
 
 
-def _of_all(problem: Problem, gain: Gain) -> TensorVariable:
-    """Impact {group} per person randomised, who answered the survey or not.
+def _of_all(problem: Problem, gain: Gain) -> tuple[TensorVariable, TensorVariable]:
+    """Impact {group} per person randomised, who answered the survey or not; and what a new group keeps of its gain.
 
     As ``hlt_bayes.structures.nonresponse``, profile by profile: who is likely to answer depends on the covariates.
     """
@@ -359,8 +375,11 @@ def _of_all(problem: Problem, gain: Gain) -> TensorVariable:
     control, treated = _answering(problem)
     share = pm.Beta("share", stated.share.alpha, stated.share.beta, dims="outcome")
     difference = pm.Normal("difference", stated.difference.mean, stated.difference.sd, dims=("outcome", "group"))
-    gained = gain.gained - difference[0][profiles.group] * (treated - control) / treated
-    return pm.math.dot(known("weights", profiles.weights), gained * (treated + (1.0 - treated) * share[0]))
+    group = known_positions("group", profiles.group)
+    gained = gain.gained - difference[0][group] * (treated - control) / treated
+    kept = treated + (1.0 - treated) * share[0]
+    weights = known("weights", profiles.weights)
+    return pm.math.dot(weights, gained * kept), pm.math.dot(weights, kept).mean()
 
 
 def _answering(problem: Problem) -> tuple[TensorVariable, TensorVariable]:

@@ -3,7 +3,9 @@
 Contacts happen after randomisation, and who gets which is decided in the light of how that person is doing: whoever
 finds work early needs few. A person's own contacts are therefore an outcome, and regressing the impact on them would
 take the effect for the cause. What enters is the practice of the person's specialist, over all whom that specialist
-treated. The specialist is that of the first appointment, at which people were randomised: controls have one as well.
+treated: one's own contacts are one part in their number of it, some thirty in the trials, and what is left of the bias
+is as small. (Leaving the person out would put it in with the other sign, and for the treated alone.) The specialist is
+that of the first appointment, at which people were randomised: controls have one as well.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from hlt_bayes.errors import RecordsError
+from hlt_bayes.individual.data import known, known_positions
 from hlt_bayes.individual.design import groups_of
 from hlt_bayes.priors import Family, prior_variable
 from hlt_bayes.records import CONTACT_BANDS, Records
@@ -32,7 +35,7 @@ SHORT = "contacts_brief"
 """Contacts of less than 15 minutes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Practices:
     """Specialists by number: ``specialist`` {person}, ``provider`` {specialist}; who they are is not kept.
 
@@ -64,8 +67,8 @@ def practices_of(records: Records, spec: IndividualSpec) -> Practices | None:
     frame = records.columns(["group", "arm", "provider", "specialist", *wanted])
     if frame["specialist"].isna().any() or frame["provider"].isna().any():
         raise RecordsError(
-            f"{int(frame[['specialist', 'provider']].isna().any(axis=1).sum()):,} people have no specialist or no "
-            "provider; leave them out of the records, or take a spec without practice"
+            "not everybody has a specialist and a provider; leave those who have none out of the records, or take a "
+            "spec without practice"
         )
     code, _ = pd.factorize(frame["specialist"], sort=True)
     by = frame[frame["arm"] == "treatment"].groupby(code[frame["arm"] == "treatment"])
@@ -78,8 +81,8 @@ def practices_of(records: Records, spec: IndividualSpec) -> Practices | None:
     table = pd.DataFrame(values).astype(float).reindex(range(code.max() + 1))
     if table.isna().any(axis=None):
         raise RecordsError(
-            f"{int(table.isna().any(axis=1).sum())} specialists have nobody in treatment with "
-            f"{' and '.join(sorted(measures))} on record; leave their people out, or take a spec without it"
+            f"not every specialist has somebody in treatment with {' and '.join(sorted(measures))} on record; leave "
+            "the people of those who have none out, or take a spec without it"
         )
     groups = groups_of(frame)
     site = frame["group"].astype(str).map(SITES).astype(str).to_numpy()
@@ -127,8 +130,9 @@ def practice_terms(problem: Problem, found: Practices) -> tuple[TensorVariable, 
     slope = prior_variable("slope", dict.fromkeys(found.moderators, prior_of("slope")), dim="moderator")
     stated = dict.fromkeys(found.moderators, prior_of("slope_between"))
     between = prior_variable("slope_between", stated, dim="moderator")
-    level = spread("specialist", "specialist") + spread("provider", "provider")[found.provider]
-    effect = spread("specialist_effect", "specialist") + spread("provider_effect", "provider")[found.provider]
-    effect = effect + pt.dot(slope, found.within)
-    of_profile = found.specialist[problem.people.first]
+    provider = known_positions("provider", found.provider)
+    level = spread("specialist", "specialist") + spread("provider", "provider")[provider]
+    effect = spread("specialist_effect", "specialist") + spread("provider_effect", "provider")[provider]
+    effect = effect + pt.dot(slope, known("within", found.within))
+    of_profile = known_positions("specialist", found.specialist[problem.people.first])
     return level[of_profile], effect[of_profile], pt.dot(between, found.between)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hlt_bayes.individual.design import Cells, Moments, People, people_of, standardised
+from hlt_bayes.errors import RecordsError
+from hlt_bayes.individual.design import Cells, Moments, People, people_of, refuse_few, standardised
 from hlt_bayes.individual.laplace import (
     BLOCK,
     GammaRegression,
@@ -25,7 +26,7 @@ from hlt_bayes.specs import Bernoulli, CensoredNormal, Hurdle, IndividualSpec, L
 Array = np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Problem:
     """One outcome of a spec on the records.
 
@@ -65,22 +66,33 @@ class Problem:
         return isinstance(self.likelihood, Bernoulli) and self.likelihood.pooled_on == "log odds ratio"
 
 
-def problem_of(spec: IndividualSpec, records: Records, outcome: OutcomeName, *, extra: Sequence[Array] = ()) -> Problem:
-    """Put together what the regressions of one outcome need; ``extra`` as in ``people_of``.
+def problem_of(
+    spec: IndividualSpec,
+    records: Records,
+    outcome: OutcomeName,
+    *,
+    factors: Sequence[Array] = (),
+    extra: Sequence[Array] = (),
+) -> Problem:
+    """Put together what the regressions of one outcome need; ``factors`` and ``extra`` as in ``people_of``.
 
     Raises
     ------
     RecordsError, SpecError
         As ``people_of``.
     """
-    people = people_of(records, spec, outcome, extra=extra)
+    people = people_of(records, spec, outcome, factors=factors, extra=extra)
     likelihood, seen = spec.likelihood[outcome], np.isfinite(people.outcome)
     if isinstance(likelihood, Bernoulli):
         return Problem(outcome, spec, people, yes_or_no=people.cells(seen))
     if isinstance(likelihood, Hurdle):
         anything = people.cells(seen, outcome=(people.outcome > 0).astype(float))
         positive = seen & (people.outcome > 0)
+        group = people.profiles.group[people.profile]
+        refuse_few(group, people.treated == 1, positive, people.profiles.groups, f"{outcome} above 0")
         logs = np.log(people.outcome[positive])
+        if np.ptp(logs) == 0:
+            raise RecordsError(f"{outcome} is the same for all who have any: there is nothing to fit")
         amount = people.cells(positive) if likelihood.positive == "gamma" else people.moments(positive, logs)
         return Problem(outcome, spec, people, yes_or_no=anything, amount=amount, log_total=float(logs.sum()))
     values, mean, sd = standardised(people, outcome)

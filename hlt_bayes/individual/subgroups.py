@@ -2,6 +2,7 @@
 
 For each trial group and level of each variable a departure ~ Normal(0, SD of the variable), less its mean over the
 people of the group, so that the effect of the group stays the mean of its people. Groups share the SD of a variable.
+Levels are covariates as well: what differs between them in both arms is no difference of impacts.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hlt_bayes.errors import SpecError, unknown_name
+from hlt_bayes.individual.data import known, known_positions
+from hlt_bayes.individual.design import AT_RANDOMISATION, groups_of
 from hlt_bayes.priors import prior_variable
 from hlt_bayes.records import COLUMNS, Records
 from hlt_bayes.specs import IndividualSpec, Split, Subgroup, Thirds
+from hlt_bayes.vocabulary import ARMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +31,7 @@ Array = np.ndarray
 THIRDS = ("lowest third", "middle third", "highest third")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Levels:
     """Levels of all variables, one after the other: ``labels`` such as 'gender: Male', ``variable`` {level} a position.
 
@@ -65,7 +69,7 @@ def levels_of(records: Records, spec: IndividualSpec) -> Levels | None:
 
 def _cut(records: Records, spec: IndividualSpec, name: str, stated: Subgroup) -> tuple[list[str], Array]:
     kinds = {"codes": ("category", "flag"), "thirds": ("number", "count"), "split": ("date",)}[stated.method]
-    allowed = [column for column, one in COLUMNS.items() if one.kind in kinds]
+    allowed = [column for column in (*AT_RANDOMISATION, "randomised") if COLUMNS[column].kind in kinds]
     if stated.column not in allowed:
         raise SpecError(f"spec {spec.name!r}, key 'subgroups.{name}.column': {unknown_name(stated.column, allowed)}")
     frame = records.columns(["group", stated.column])
@@ -93,32 +97,47 @@ def _thirds(frame: pd.DataFrame, column: str) -> Array:
     return code
 
 
-def departures(problem: Problem, levels: Levels) -> tuple[TensorVariable, Array]:
+def people_at_levels(records: Records, levels: Levels, outcome: str) -> Array:
+    """Count the people {group, level} of the smaller arm whose ``outcome`` (a column) was seen."""
+    frame = records.columns(["group", "arm", outcome])
+    groups, seen = groups_of(frame), frame[outcome].notna().to_numpy()
+    found = np.zeros((2, len(groups), len(levels.labels)), dtype=int)
+    for arm, name in enumerate(ARMS):
+        for position, group in enumerate(groups):
+            rows = seen & (frame["arm"] == name).to_numpy() & (frame["group"] == group).to_numpy()
+            codes = levels.codes[rows]
+            found[arm, position] = np.bincount(codes[codes >= 0], minlength=len(levels.labels))
+    return np.asarray(found.min(axis=0))
+
+
+def departures(problem: Problem, levels: Levels) -> tuple[TensorVariable, TensorVariable]:
     """Add the departures {profile} of the effect to the model in context; and who {profile, level} is at each level."""
     import pymc as pm
     import pytensor.tensor as pt
 
     profiles = problem.people.profiles
     codes = levels.codes[problem.people.first]
-    member = np.zeros((len(codes), len(levels.labels)))
+    at_level = np.zeros((len(codes), len(levels.labels)))
     for column in codes.T:
-        known = np.flatnonzero(column >= 0)
-        member[known, column[known]] = 1.0
+        here = np.flatnonzero(column >= 0)
+        at_level[here, column[here]] = 1.0
+    member = known("member", at_level)
     model = pm.modelcontext(None)
     model.add_coords({"variable": levels.variables, "level": levels.labels})
     prior = (problem.spec.priors.subgroup or {})[problem.outcome]
     sd = prior_variable("subgroup_sd", dict.fromkeys(levels.variables, prior), dim="variable")
     z = pm.Normal("subgroup_z", 0.0, 1.0, dims=("group", "level"))
     own = z * sd[levels.variable][None, :]
-    share = profiles.weights @ member
+    share = profiles.weights @ at_level
     same = (levels.variable[:, None] == levels.variable).astype(float)
     centred = own - pt.dot(own * share, same) / np.maximum(share @ same, 1e-12)
     pm.Deterministic("subgroup_departure", centred, dims=("group", "level"))
-    return (member * centred[profiles.group]).sum(axis=1), member
+    return (member * centred[known_positions("group", profiles.group)]).sum(axis=1), member
 
 
-def subgroup_impact(problem: Problem, gained: TensorVariable, member: Array) -> TensorVariable:
+def subgroup_impact(problem: Problem, gained: TensorVariable, member: TensorVariable) -> TensorVariable:
     """Impact {group, level} standardised over the people of each trial group at each level; 0 where there is nobody."""
-    weights = problem.people.profiles.weights
-    people = weights @ member
-    return ((weights * gained[None, :]) @ member) / np.maximum(people, 1e-12)
+    import pytensor.tensor as pt
+
+    weights = known("weights", problem.people.profiles.weights)
+    return pt.dot(weights * gained[None, :], member) / pt.maximum(pt.dot(weights, member), 1e-12)

@@ -19,6 +19,9 @@ Flags = npt.NDArray[np.bool_]
 SMALLEST = 10
 """Fewest people, other than nobody, that a count shows."""
 
+DIGITS = 3
+"""Significant digits of means and SDs: more would tell how many people they are of."""
+
 PEOPLE, PRESENT, ABSENT = "people", "present", "missing"
 
 SAME_IN_A_CELL = ("site", "group", "arm", "synthetic")
@@ -111,10 +114,11 @@ def describe_records(records: Records, *, smallest: int = SMALLEST) -> pd.DataFr
         found = _laid_out(str(name), labels, cells, np.where(left_out, np.nan, counts))
         found["percent"] = 100.0 * found["count"] / np.repeat(people, len(labels))
         if PRESENT in labels:
-            enough = (counts[:, 0] >= smallest) & ~np.isnan(people)
+            # Of a count that is left out, digits of a mean would tell it.
+            enough = (counts[:, 0] >= smallest) & ~left_out[:, 0]
             mean, sd = _moments(frame[name], cell, len(cells))
             for of, values in (("mean", mean), ("sd", sd)):
-                found.loc[found["value"] == PRESENT, of] = np.where(enough, values, np.nan)
+                found.loc[found["value"] == PRESENT, of] = np.where(enough, _rounded(values), np.nan)
         described.append(found)
     return pd.concat(described, ignore_index=True).reindex(columns=order).astype({"count": "Int64"})
 
@@ -133,6 +137,14 @@ def _coded(values: pd.Series, column: Column) -> tuple[npt.NDArray[np.int64], li
     if column.kind == "flag":
         return np.where(missing, 2, ~values.fillna(value=False).to_numpy(bool)), ["yes", "no", ABSENT]
     return missing.astype(int), [PRESENT, ABSENT]
+
+
+def _rounded(values: Floats) -> Floats:
+    """Keep ``DIGITS`` significant digits."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = np.floor(np.log10(np.abs(values)))
+    scale = 10.0 ** (DIGITS - 1 - np.where(np.isfinite(size), size, 0.0))
+    return np.asarray(np.round(values * scale) / scale)
 
 
 def _moments(values: pd.Series, cell: npt.NDArray[np.int64], cells: int) -> tuple[Floats, Floats]:

@@ -86,9 +86,13 @@ def records_of_frame(frame: pd.DataFrame, *, sha256: str) -> Records:
 
     Raises
     ------
+    RecordsError
+        There is nobody in it.
     RecordFindings
         As ``load_records``; row 1 is the first of the frame.
     """
+    if not len(frame):
+        raise RecordsError("data frame: no record in it")
     checked = _quietly(lambda: _checked(Contents(numbered(frame)), None, sha256), "data frame")
     raise_for(checked.findings, where="data frame", people=len(checked.records))
     return checked.records
