@@ -10,6 +10,7 @@ import pytest
 SCRIPT = Path(__file__).with_name("economics.py")
 
 
+@pytest.mark.timed
 @pytest.mark.slow
 def test_a_million_draws_under_five_specs():
     result = subprocess.run(

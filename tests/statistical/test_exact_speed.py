@@ -38,12 +38,14 @@ def best(function):
     return min(times)
 
 
+@pytest.mark.timed
 @pytest.mark.slow
 def test_four_thousand_draws_of_four_outcomes_take_less_than_half_a_second(evidence, primary):
     cells = reported_results(evidence, primary)
     assert best(lambda: exact_posterior(cells, primary, chains=4, draws=1000, seed=1)) < 0.5
 
 
+@pytest.mark.timed
 @pytest.mark.slow
 def test_four_thousand_joint_draws_with_known_ses_take_less_than_five_milliseconds():
     mu, tau = prior({"family": "normal", "mean": 0.0, "sd": 0.15}), prior({"family": "half-normal", "sd": 0.08})
@@ -51,6 +53,7 @@ def test_four_thousand_joint_draws_with_known_ses_take_less_than_five_millisecon
     assert best(lambda: exact_draws_of_rows(estimate, se, mu=mu, tau=tau, draws=4000, seed=1)) < 0.005
 
 
+@pytest.mark.timed
 @pytest.mark.slow
 def test_a_million_draws_take_less_than_a_minute_and_bounded_memory():
     result = subprocess.run([sys.executable, "-c", MILLION], capture_output=True, text=True, check=True)

@@ -110,6 +110,7 @@ def test_interrupted_it_leaves_nothing(tmp_path, stage):
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.timed
 @pytest.mark.slow
 def test_a_first_run_and_a_later_one_give_the_same_files(tmp_path):
     cache = tmp_path / "cache"
