@@ -13,11 +13,11 @@ from hlt_bayes.exact import exact_posterior_of_rows
 from hlt_bayes.individual import aggregate
 from hlt_bayes.individual.design import RARE, People, people_of
 from hlt_bayes.individual.fitting import PARETO_K_MAX, fit_records, laplace_draws
-from hlt_bayes.individual.laplace import GammaRegression, LogisticRegression, NormalRegression, mode_and_precision
 from hlt_bayes.individual.practice import practices_of
 from hlt_bayes.individual.problem import effect_positions, impact_and_slope, problem_of, terms_of
 from hlt_bayes.individual.regressions import NUMPY, bounded_gain, normal_log_likelihood_of_cells
 from hlt_bayes.individual.subgroups import levels_of, people_at_levels
+from hlt_bayes.individual.terms import GammaRegression, LogisticRegression, NormalRegression, mode_and_precision
 from hlt_bayes.records import Records
 from hlt_bayes.specs import load_individual_spec, shipped_specs
 
@@ -368,7 +368,7 @@ def test_levels_of_subgroups_are_covariates_too(twin):
     spec = load_individual_spec("subgroups")
     levels = levels_of(twin.records, spec)
     factors = [column + 1 for column in levels.codes.T]
-    profiles = problem_of(spec, twin.records, "health", factors=factors).people
+    profiles = problem_of(spec, twin.records, "health", levels=levels).people
     rows = profiles.profiles.covariates[profiles.profile]
     group = profiles.profiles.group[profiles.profile]
     for column in factors:

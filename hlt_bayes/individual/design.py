@@ -133,13 +133,21 @@ class People:
             total_log=np.bincount(key, weights=logs, minlength=size)[filled] if (values > 0).all() else np.empty(0),
         )
 
-    def moments(self, chosen: Array, values: Array) -> Moments:
-        """Cross-products of the regression of ``values`` {chosen person}, block by block."""
+    def moments(self, chosen: Array, values: Array, *, levels: Array | None = None) -> Moments:
+        """Cross-products of the regression of ``values`` {chosen person}, block by block.
+
+        ``levels`` {profile, level} says who is where: then the effect at each level of each group is a column, too.
+        """
         positions, size = np.flatnonzero(chosen), self.profiles.columns
+        if levels is not None:
+            size += len(self.profiles.groups) * levels.shape[1]
         gram, cross = np.zeros((size, size)), np.zeros(size)
         for start in range(0, len(positions), 65536):
             block = positions[start : start + 65536]
             x = self.profiles.matrix(self.profile[block], self.treated[block])
+            if levels is not None:
+                own = x[:, -len(self.profiles.groups) :, None] * levels[self.profile[block], None, :]
+                x = np.column_stack([x, own.reshape(len(block), -1)])
             gram += x.T @ x
             cross += x.T @ values[start : start + 65536]
         return Moments(gram, cross, float(values @ values), len(positions))

@@ -9,19 +9,14 @@ import numpy as np
 
 from hlt_bayes.errors import RecordsError
 from hlt_bayes.individual.design import Cells, Moments, People, people_of, refuse_few, standardised
-from hlt_bayes.individual.laplace import (
-    BLOCK,
-    GammaRegression,
-    ImpactAndSlope,
-    LogisticRegression,
-    NormalRegression,
-    Regression,
-    Term,
-)
+from hlt_bayes.individual.laplace import ImpactAndSlope
 from hlt_bayes.individual.regressions import NUMPY, Gain, amount_gained, share_gained
+from hlt_bayes.individual.subgroups import Levels, members
+from hlt_bayes.individual.terms import BLOCK, GammaRegression, LogisticRegression, NormalRegression, Regression, Term
 from hlt_bayes.priors import Family, NormalPrior
 from hlt_bayes.records import Records
 from hlt_bayes.specs import Bernoulli, CensoredNormal, Hurdle, IndividualSpec, Likelihood, OutcomeName
+from hlt_bayes.vocabulary import SURVEY_OUTCOMES
 
 Array = np.ndarray
 
@@ -32,8 +27,9 @@ class Problem:
 
     ``yes_or_no`` are the cells of the logistic regression, of the outcome or of having any; ``amount`` those of what is
     above 0, as cells of a gamma or moments of its log; ``scale`` the moments of a survey outcome in SDs, with people at
-    a bound left to ``at_lower`` and ``at_upper``, and ``bounds`` in SDs. ``sd`` and ``mean`` are those of the controls
-    who answered, in the natural unit of the scale.
+    a bound left to ``at_lower`` and ``at_upper``, and ``bounds`` in SDs; ``scale_cells`` are its cells, and
+    ``scale_by_level`` its moments with subgroups. ``sd`` and ``mean`` are those of the controls who answered, in the
+    natural unit of the scale.
     """
 
     outcome: OutcomeName
@@ -43,6 +39,7 @@ class Problem:
     amount: Cells | Moments | None = None
     log_total: float = 0.0
     scale: Moments | None = None
+    scale_by_level: Moments | None = None
     scale_cells: Cells | None = None
     at_lower: Cells | None = None
     at_upper: Cells | None = None
@@ -61,6 +58,11 @@ class Problem:
         return self.people.profiles.groups
 
     @property
+    def is_mixture(self) -> bool:
+        """True where the spec tells those who answered the survey from those who did not, and the outcome is of it."""
+        return self.spec.nonresponse is not None and self.outcome in SURVEY_OUTCOMES
+
+    @property
     def pools_coefficients(self) -> bool:
         """True where ``mu`` and ``tau`` are those of the groups' coefficients."""
         return isinstance(self.likelihood, Bernoulli) and self.likelihood.pooled_on == "log odds ratio"
@@ -71,16 +73,17 @@ def problem_of(
     records: Records,
     outcome: OutcomeName,
     *,
-    factors: Sequence[Array] = (),
+    levels: Levels | None = None,
     extra: Sequence[Array] = (),
 ) -> Problem:
-    """Put together what the regressions of one outcome need; ``factors`` and ``extra`` as in ``people_of``.
+    """Put together what the regressions of one outcome need; ``levels`` are subgroups, ``extra`` as in ``people_of``.
 
     Raises
     ------
     RecordsError, SpecError
         As ``people_of``.
     """
+    factors = [] if levels is None else [column + 1 for column in levels.codes.T]
     people = people_of(records, spec, outcome, factors=factors, extra=extra)
     likelihood, seen = spec.likelihood[outcome], np.isfinite(people.outcome)
     if isinstance(likelihood, Bernoulli):
@@ -96,6 +99,7 @@ def problem_of(
         amount = people.cells(positive) if likelihood.positive == "gamma" else people.moments(positive, logs)
         return Problem(outcome, spec, people, yes_or_no=anything, amount=amount, log_total=float(logs.sum()))
     values, mean, sd = standardised(people, outcome)
+    members_of = None if levels is None else members(people, levels)
     if isinstance(likelihood, CensoredNormal):
         lower, upper = (likelihood.lower - mean) / sd, (likelihood.upper - mean) / sd
         inside = seen & (values > lower) & (values < upper)
@@ -104,6 +108,7 @@ def problem_of(
             spec,
             people,
             scale=people.moments(inside, values[inside]),
+            scale_by_level=None if members_of is None else people.moments(inside, values[inside], levels=members_of),
             scale_cells=people.cells(inside, outcome=values),
             at_lower=people.cells(seen & (values <= lower)),
             at_upper=people.cells(seen & (values >= upper)),
@@ -116,6 +121,7 @@ def problem_of(
         spec,
         people,
         scale=people.moments(seen, values[seen]),
+        scale_by_level=None if members_of is None else people.moments(seen, values[seen], levels=members_of),
         scale_cells=people.cells(seen, outcome=values),
         mean=mean,
         sd=sd,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hlt_bayes.errors import SpecError, unknown_name
-from hlt_bayes.individual.data import known, known_positions
-from hlt_bayes.individual.design import AT_RANDOMISATION, groups_of
+from hlt_bayes.individual.data import known
+from hlt_bayes.individual.design import AT_RANDOMISATION, People, groups_of
 from hlt_bayes.priors import prior_variable
 from hlt_bayes.records import COLUMNS, Records
 from hlt_bayes.specs import IndividualSpec, Split, Subgroup, Thirds
@@ -110,29 +110,31 @@ def people_at_levels(records: Records, levels: Levels, outcome: str) -> Array:
     return np.asarray(found.min(axis=0))
 
 
-def departures(problem: Problem, levels: Levels) -> tuple[TensorVariable, TensorVariable]:
-    """Add the departures {profile} of the effect to the model in context; and who {profile, level} is at each level."""
+def members(people: People, levels: Levels) -> Array:
+    """Say who {profile, level} is at each level: 1, else 0."""
+    codes = levels.codes[people.first]
+    found = np.zeros((len(codes), len(levels.labels)))
+    for column in codes.T:
+        here = np.flatnonzero(column >= 0)
+        found[here, column[here]] = 1.0
+    return found
+
+
+def departures(problem: Problem, levels: Levels) -> TensorVariable:
+    """Add the departures {group, level} of the effect to the model in context."""
     import pymc as pm
     import pytensor.tensor as pt
 
-    profiles = problem.people.profiles
-    codes = levels.codes[problem.people.first]
-    at_level = np.zeros((len(codes), len(levels.labels)))
-    for column in codes.T:
-        here = np.flatnonzero(column >= 0)
-        at_level[here, column[here]] = 1.0
-    member = known("member", at_level)
     model = pm.modelcontext(None)
     model.add_coords({"variable": levels.variables, "level": levels.labels})
     prior = (problem.spec.priors.subgroup or {})[problem.outcome]
     sd = prior_variable("subgroup_sd", dict.fromkeys(levels.variables, prior), dim="variable")
     z = pm.Normal("subgroup_z", 0.0, 1.0, dims=("group", "level"))
     own = z * sd[levels.variable][None, :]
-    share = profiles.weights @ at_level
+    share = problem.people.profiles.weights @ members(problem.people, levels)
     same = (levels.variable[:, None] == levels.variable).astype(float)
     centred = own - pt.dot(own * share, same) / np.maximum(share @ same, 1e-12)
-    pm.Deterministic("subgroup_departure", centred, dims=("group", "level"))
-    return (member * centred[known_positions("group", profiles.group)]).sum(axis=1), member
+    return pm.Deterministic("subgroup_departure", centred, dims=("group", "level"))
 
 
 def subgroup_impact(problem: Problem, gained: TensorVariable, member: TensorVariable) -> TensorVariable:

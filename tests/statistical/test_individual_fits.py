@@ -148,7 +148,7 @@ def gradient_by_group(records):
 
 @pytest.mark.slow
 def test_subgroups_that_differ_are_found_and_others_are_not(evidence):
-    """The published one, on 40,000 people: in SCR IW health gains more the poorer it was; on another twin it does not."""
+    """The published one, on 40,000 people: in SCR IW health gains more the poorer it was; on another twin not."""
     there, absent = (
         make_twin(load_twin_spec(name), evidence, n=40_000, seed=1) for name in ("published", "no-gradient")
     )
