@@ -20,8 +20,8 @@ from hlt_bayes.priors import Family
 
 Array = np.ndarray
 
-BLOCK = 20_000_000
-"""Linear predictors that are evaluated at a time, which bounds the memory."""
+BLOCK = 50_000
+"""Linear predictors that are evaluated at a time: as many as caches hold, and their memory is used again."""
 
 STEPS = 100
 SETTLED = 1e-9
