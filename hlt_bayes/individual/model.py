@@ -59,7 +59,7 @@ def individual_model(spec: IndividualSpec, records: Records, outcome: OutcomeNam
         added, member = Added(), None
         centre = mu[:, None] * np.ones(len(problem.groups))
         if levels is not None:
-            by_level = departures(problem, levels)
+            by_level = departures(problem.people, levels, (spec.priors.subgroup or {})[outcome])
             member = known("member", members(problem.people, levels))
             own = by_level[known_positions("group", problem.people.profiles.group)]
             added = Added(departure=(member * own).sum(axis=1), by_level=by_level)
@@ -76,7 +76,7 @@ def individual_model(spec: IndividualSpec, records: Records, outcome: OutcomeNam
             impact, answering = of_all(problem, gain)
             pm.Deterministic("impact", impact[None], dims=("outcome", "group"))
         if member is not None:
-            impacts = subgroup_impact(problem, gain.gained, member)
+            impacts = subgroup_impact(problem.people, gain.gained, member)
             pm.Deterministic("subgroup_impact", impacts[None], dims=("outcome", "group", "level"))
         if practices is not None:
             _slopes_of_impact(problem, gain)

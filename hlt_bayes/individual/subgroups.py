@@ -15,7 +15,7 @@ import numpy as np
 from hlt_bayes.errors import SpecError, unknown_name
 from hlt_bayes.individual.data import known
 from hlt_bayes.individual.design import AT_RANDOMISATION, People, groups_of
-from hlt_bayes.priors import prior_variable
+from hlt_bayes.priors import Family, prior_variable
 from hlt_bayes.records import COLUMNS, Records
 from hlt_bayes.specs import IndividualSpec, Split, Subgroup, Thirds
 from hlt_bayes.vocabulary import ARMS
@@ -23,8 +23,6 @@ from hlt_bayes.vocabulary import ARMS
 if TYPE_CHECKING:
     import pandas as pd
     from pytensor.tensor import TensorVariable
-
-    from hlt_bayes.individual.problem import Problem
 
 Array = np.ndarray
 
@@ -120,26 +118,25 @@ def members(people: People, levels: Levels) -> Array:
     return found
 
 
-def departures(problem: Problem, levels: Levels) -> TensorVariable:
-    """Add the departures {group, level} of the effect to the model in context."""
+def departures(people: People, levels: Levels, prior: Family) -> TensorVariable:
+    """Add the departures {group, level} of the effect to the model in context; ``prior`` is of each variable's SD."""
     import pymc as pm
     import pytensor.tensor as pt
 
     model = pm.modelcontext(None)
     model.add_coords({"variable": levels.variables, "level": levels.labels})
-    prior = (problem.spec.priors.subgroup or {})[problem.outcome]
     sd = prior_variable("subgroup_sd", dict.fromkeys(levels.variables, prior), dim="variable")
     z = pm.Normal("subgroup_z", 0.0, 1.0, dims=("group", "level"))
     own = z * sd[levels.variable][None, :]
-    share = problem.people.profiles.weights @ members(problem.people, levels)
+    share = people.profiles.weights @ members(people, levels)
     same = (levels.variable[:, None] == levels.variable).astype(float)
     centred = own - pt.dot(own * share, same) / np.maximum(share @ same, 1e-12)
     return pm.Deterministic("subgroup_departure", centred, dims=("group", "level"))
 
 
-def subgroup_impact(problem: Problem, gained: TensorVariable, member: TensorVariable) -> TensorVariable:
+def subgroup_impact(people: People, gained: TensorVariable, member: TensorVariable) -> TensorVariable:
     """Impact {group, level} standardised over the people of each trial group at each level; 0 where there is nobody."""
     import pytensor.tensor as pt
 
-    weights = known("weights", problem.people.profiles.weights)
+    weights = known("weights", people.profiles.weights)
     return pt.dot(weights * gained[None, :], member) / pt.maximum(pt.dot(weights, member), 1e-12)
