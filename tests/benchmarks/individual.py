@@ -116,7 +116,7 @@ def measure(task):
     """Time and memory of one fit, in a process of its own."""
     kind, outcome, engine, n, path = task
     records = pd.read_pickle(path)  # noqa: S301 - made by this script
-    spec = continuous_spec() if kind == "continuous" else load_individual_spec("records")
+    spec = continuous_spec() if (kind, outcome) == ("continuous", "employment") else load_individual_spec("records")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begin = time.perf_counter()
     if engine == "laplace":

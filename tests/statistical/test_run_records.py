@@ -170,7 +170,8 @@ def test_compiled_code_that_stays_on_disk_holds_nobody(spec, tmp_path):
     """In a home of its own: 64 people in a row of any array, in any width, stand nowhere in what is cached."""
     home = tmp_path / "home"
     home.mkdir()
-    environment = {**os.environ, "HOME": str(home), "NUMBA_CACHE_DIR": str(home / "numba")}
+    own = {"NUMBA_CACHE_DIR": str(home / "numba"), "PYTENSOR_FLAGS": f"base_compiledir={home / 'pytensor'}"}
+    environment = {**os.environ, "HOME": str(home), **own}
     command = [sys.executable, "-c", COMPILE, spec, str(tmp_path / "arrays.npz")]
     subprocess.run(command, check=True, env=environment, capture_output=True)
     arrays = np.load(tmp_path / "arrays.npz")
