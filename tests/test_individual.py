@@ -479,3 +479,20 @@ def test_regressions_of_the_problem_are_the_right_ones(twin):
         [NormalRegression],
         [NormalRegression],
     ]
+
+
+@pytest.mark.parametrize("outcome", ["employment", "earnings"])
+def test_blocks_of_rows_and_draws_add_up(twin, outcome, monkeypatch):
+    import hlt_bayes.individual.terms as terms_module
+
+    one = problem(twin.records, outcome)
+    at = [term.regression.start + 0.1 * some_parameters(len(term.regression.start)) for term in terms_of(one)]
+
+    def everything():
+        found = [term.regression.log_likelihood(values) for term, values in zip(terms_of(one), at, strict=True)]
+        return [*found, *impact_and_slope(one)(at)]
+
+    whole = everything()
+    monkeypatch.setattr(terms_module, "BLOCK", 100)
+    for first, second in zip(whole, everything(), strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-10)

@@ -12,7 +12,14 @@ from hlt_bayes.individual.design import Cells, Moments, People, people_of, refus
 from hlt_bayes.individual.laplace import ImpactAndSlope
 from hlt_bayes.individual.regressions import NUMPY, Gain, amount_gained, share_gained
 from hlt_bayes.individual.subgroups import Levels, members
-from hlt_bayes.individual.terms import BLOCK, GammaRegression, LogisticRegression, NormalRegression, Regression, Term
+from hlt_bayes.individual.terms import (
+    GammaRegression,
+    LogisticRegression,
+    NormalRegression,
+    Regression,
+    Term,
+    by_blocks,
+)
 from hlt_bayes.priors import Family, NormalPrior
 from hlt_bayes.records import Records
 from hlt_bayes.specs import Bernoulli, CensoredNormal, Hurdle, IndividualSpec, Likelihood, OutcomeName
@@ -212,21 +219,22 @@ def _over_profiles(problem: Problem, gain: Callable[[list[Array], list[Array]], 
     untreated = profiles.matrix(np.arange(len(profiles.group)), 0.0)
     weights = profiles.weights.T
 
-    def of_some(parameters: Sequence[Array]) -> tuple[Array, Array]:
-        predictors = [one[:, : profiles.columns] @ untreated.T for one in parameters]
+    def of_some(parameters: list[Array], rows: slice) -> Array:
+        predictors = [one[:, : profiles.columns] @ untreated[rows].T for one in parameters]
         if isinstance(problem.amount, Moments):
             predictors[-1] += 0.5 * np.exp(2.0 * parameters[-1][:, -1:])
-        found = gain(predictors, [one[:, effects][:, profiles.group] for one in parameters])
-        slope = found.slope(weights, profiles.treated_share, lambda by, values: values @ by)
-        return found.gained @ weights, slope
+        found = gain(predictors, [one[:, effects][:, profiles.group[rows]] for one in parameters])
+        slope = found.slope(weights[rows], profiles.treated_share, lambda by, values: values @ by)
+        return np.stack([found.gained @ weights[rows], slope], axis=1)
 
     def of_all(parameters: Sequence[Array]) -> tuple[Array, Array]:
-        size = max(1, BLOCK // len(profiles.group))
-        pieces = [
-            of_some([one[start : start + size] for one in parameters]) for start in range(0, len(parameters[0]), size)
-        ]
-        impact, slope = (np.concatenate(one) for one in zip(*pieces, strict=True))
-        return impact, slope
+        ends = np.cumsum([one.shape[1] for one in parameters])[:-1]
+        found = by_blocks(
+            np.concatenate(parameters, axis=1),
+            len(profiles.group),
+            lambda some, rows: of_some(np.split(some, ends, axis=1), rows),
+        )
+        return found[:, 0], found[:, 1]
 
     return of_all
 

@@ -62,11 +62,12 @@ class LogisticRegression:
 
     def log_likelihood(self, parameters: Array) -> Array:
         """See ``Regression``."""
-        return _by_blocks(
-            parameters,
-            len(self.matrix),
-            lambda some: bernoulli_log_likelihood(some @ self.matrix.T, self.people, self.events, NUMPY),
-        )
+
+        def of_some(some: Array, rows: slice) -> Array:
+            log_odds = some @ self.matrix[rows].T
+            return np.asarray(bernoulli_log_likelihood(log_odds, self.people[rows], self.events[rows], NUMPY))
+
+        return by_blocks(parameters, len(self.matrix), of_some)
 
     def score_and_information(self, parameters: Array) -> tuple[Array, Array]:
         """See ``Regression``."""
@@ -93,12 +94,12 @@ class GammaRegression:
         """See ``Regression``."""
         cells = self.cells
 
-        def of_some(some: Array) -> Array:
-            log_mean, shape = some[:, :-1] @ self.matrix.T, np.exp(some[:, -1])
-            found = gamma_log_likelihood(log_mean, shape, cells.people, cells.total, cells.total_log, NUMPY)
-            return np.asarray(found)
+        def of_some(some: Array, rows: slice) -> Array:
+            log_mean, shape = some[:, :-1] @ self.matrix[rows].T, np.exp(some[:, -1])
+            people, total, total_log = cells.people[rows], cells.total[rows], cells.total_log[rows]
+            return np.asarray(gamma_log_likelihood(log_mean, shape, people, total, total_log, NUMPY))
 
-        return _by_blocks(parameters, len(self.matrix), of_some)
+        return by_blocks(parameters, len(self.matrix), of_some)
 
     def score_and_information(self, parameters: Array) -> tuple[Array, Array]:
         """See ``Regression``."""
@@ -183,9 +184,15 @@ def mode_and_precision(term: Term) -> tuple[Array, Array]:
     return at, precision
 
 
-def _by_blocks(parameters: Array, rows: int, of_some: Callable[[Array], Array]) -> Array:
-    size = max(1, BLOCK // rows)
-    return np.concatenate([of_some(parameters[start : start + size]) for start in range(0, len(parameters), size)])
+def by_blocks(parameters: Array, rows: int, of_some: Callable[[Array, slice], Array]) -> Array:
+    """Sum over all rows {draw, ...} what ``of_some`` says of some draws of the parameters and a slice of the rows."""
+    draws, wide = max(1, BLOCK // rows), min(rows, BLOCK)
+    slices = [slice(start, start + wide) for start in range(0, rows, wide)]
+    pieces = []
+    for start in range(0, len(parameters), draws):
+        some = parameters[start : start + draws]
+        pieces.append(sum(of_some(some, one) for one in slices))
+    return np.concatenate(pieces)
 
 
 def _with_corner(matrix: Array, corner: float) -> Array:
