@@ -4,6 +4,7 @@ import html.parser
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from hlt_bayes.report import check_target, write_result, write_trials
 from hlt_bayes.report.findings import LIMITS, headline, limits, significance_filter
 from hlt_bayes.report.folder import TRIAL_FILES, file_sha256, replacing
 from hlt_bayes.report.tables import comparison_table, impacts_table, per_pound, percent, pounds, returns_table
-from hlt_bayes.specs import load_economic_spec, load_impact_spec, spec_path
+from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individual_spec, spec_path
 
 FILES = {
     "estimands.csv",
@@ -369,13 +370,26 @@ def test_own_trials_are_reported_without_returns_and_without_words_of_ours(of_ow
     ]
 
 
-def test_limits_and_notes_are_those_of_the_spec(evidence, analysis):
-    of_primary = limits(evidence, load_impact_spec("primary"))
+def test_limits_and_notes_are_those_of_the_spec(analysis):
+    of_primary = limits(analysis)
     assert of_primary == LIMITS
-    of_joint, of_nonresponse = (limits(evidence, load_impact_spec(name)) for name in ("joint", "nonresponse"))
+    of_joint, of_nonresponse = (
+        limits(replace(analysis, impact_spec=load_impact_spec(name))) for name in ("joint", "nonresponse")
+    )
     assert not any("Outcomes are independent" in limit for limit in of_joint)
     assert any("hardly learnt" in limit for limit in of_joint)
     assert not any("returns apply them to everybody" in limit for limit in of_nonresponse)
     assert len(of_joint) == len(of_nonresponse) == len(of_primary)
     assert "per person who answered the survey" in impacts_table(analysis.impacts).notes[1]
     assert "by assumption" in impacts_table(analysis.impacts, whose="assumed").notes[1]
+    assert "gained as those like them" in impacts_table(analysis.impacts, whose="like them").notes[1]
+
+
+@pytest.mark.parametrize(("spec", "whose"), [("records", "like them"), ("nonresponse", "assumed")])
+def test_limits_of_records_do_not_speak_of_print(analysis, spec, whose):
+    of_records = replace(analysis, individual_spec=load_individual_spec(spec))
+    assert of_records.whose == whose
+    said = limits(of_records)
+    assert not any("prints no standard errors" in limit or "Pooled rows" in limit for limit in said)
+    assert any("Health and wellbeing were seen only in those who answered" in limit for limit in said)
+    assert len(said) == len(LIMITS) - 2
