@@ -32,6 +32,10 @@ from hlt_bayes.moderation import Moderation
 from hlt_bayes.reported import reported_results
 from hlt_bayes.specs import EconomicSpec, ImpactSpec, IndividualSpec
 
+Whose = Literal["respondents", "like them", "assumed"]
+"""Whom impacts on survey outcomes speak for: those who answered; all, the others gaining as those like them; or all, by
+assumption."""
+
 
 @dataclass(frozen=True)
 class Appraisal:
@@ -76,8 +80,8 @@ class Analysis:
     individual_spec: IndividualSpec | None = None
 
     @property
-    def whose(self) -> Literal["respondents", "like them", "assumed"]:
-        """Whom impacts on survey outcomes speak for, in the words of ``hlt_bayes.report.tables.Whose``."""
+    def whose(self) -> Whose:
+        """Whom impacts on survey outcomes speak for."""
         if (self.individual_spec or self.impact_spec).nonresponse is not None:
             return "assumed"
         return "respondents" if self.individual_spec is None else "like them"

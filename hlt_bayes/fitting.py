@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -18,7 +18,7 @@ from hlt_bayes.evidence import Evidence
 from hlt_bayes.exact import exact_posterior, exact_prior
 from hlt_bayes.reported import reported_results
 from hlt_bayes.seeds import stream_seed
-from hlt_bayes.specs import ImpactSpec, IndividualSampling, Sampling
+from hlt_bayes.specs import ImpactSpec, IndividualSampling, IndividualSpec, Sampling
 from hlt_bayes.structures import build_model, refuse_what_does_not_suit, response_rates
 from hlt_bayes.vocabulary import OF_ALL_RANDOMISED, OUTCOMES
 
@@ -101,7 +101,7 @@ def fit(
     engine = engine or spec.sampling.engine
     if engine not in get_args(Engine):
         raise SpecError(f"engine {unknown_name(engine, get_args(Engine))}")
-    report = progress or _silent
+    report = progress or silent
     cells = reported_results(evidence, spec)
     if engine == "exact":
         groups = _exactly(cells, spec, evidence, seed=seed, report=report)
@@ -110,7 +110,15 @@ def fit(
     check_convergence(gated(groups["posterior"], cells), sample_stats=groups.get("sample_stats"))
     tree = xr.DataTree.from_dict({**groups, "reported": cells})
     for group in ("posterior", "prior"):
-        tree[group]["impact"].attrs.update(impact_attrs(spec, evidence, engine=engine, seed=seed))
+        tree[group]["impact"].attrs.update(
+            impact_attrs(
+                spec,
+                estimand=_estimand(spec, evidence),
+                made_of={"evidence_sha256": evidence.sha256},
+                engine=engine,
+                seed=seed,
+            )
+        )
     return tree
 
 
@@ -153,15 +161,17 @@ def gated(posterior: xr.Dataset, cells: xr.Dataset) -> xr.Dataset:
     return chosen.assign(estimate=posterior["estimate"].isel(cell=rounded).rename(cell="rounded_cell"))
 
 
-def impact_attrs(spec: ImpactSpec, evidence: Evidence, *, engine: Engine, seed: int) -> dict[str, str]:
-    """Say of an array of impact draws what it is and how it was made."""
+def impact_attrs(
+    spec: ImpactSpec | IndividualSpec, *, estimand: str, made_of: Mapping[str, str], engine: str, seed: int
+) -> dict[str, str]:
+    """Say of an array of impact draws what it is, what it was ``made_of``, and how."""
     return {
         "unit": json.dumps({name: OUTCOMES[name].unit for name in spec.outcomes}),
         "sign": "treatment minus control; positive is better; zero is no effect",
-        "estimand": _estimand(spec, evidence),
+        "estimand": estimand,
         "spec": spec.name,
         "spec_sha256": spec.fingerprint,
-        "evidence_sha256": evidence.sha256,
+        **made_of,
         "engine": engine,
         "seed": str(seed),
         "versions": sampler_versions(),
@@ -179,7 +189,7 @@ def sampler_versions() -> str:
     return json.dumps({name: version(name) for name in ("hlt-bayes", "pymc", "pytensor", "nutpie", "numba")})
 
 
-def _silent(_stage: str, _done: int, _total: int) -> None:
+def silent(_stage: str, _done: int, _total: int) -> None:
     """Report nothing."""
 
 
@@ -218,7 +228,7 @@ def sample_model(
     engine
         ``"nuts"`` is that of nutpie; its compiled code is cached. ``"pymc"`` is PyMC's own.
     """
-    report = progress or _silent
+    report = progress or silent
     report("Compiling the model", 0, 0)
     with exact_arithmetic():
         return (

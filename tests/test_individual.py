@@ -3,16 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import edited_spec
-from scipy import integrate, stats
+from helpers import ROOT, edited_spec
+from scipy import integrate, optimize, stats
 from scipy.special import expit
 
 from hlt_bayes.errors import RecordsError, SpecError
 from hlt_bayes.evidence import evidence_of_rows
 from hlt_bayes.exact import exact_posterior_of_rows
 from hlt_bayes.individual import aggregate
-from hlt_bayes.individual.design import RARE, People, people_of
+from hlt_bayes.individual.design import FEWEST, RARE, People, people_of
 from hlt_bayes.individual.fitting import PARETO_K_MAX, fit_records, laplace_draws
+from hlt_bayes.individual.laplace import STRATA, normal_near_mode
+from hlt_bayes.individual.lines import NEWTON_STEPS
+from hlt_bayes.individual.model import individual_model, problem_with_parts
 from hlt_bayes.individual.practice import practices_of
 from hlt_bayes.individual.problem import effect_positions, impact_and_slope, problem_of, terms_of
 from hlt_bayes.individual.regressions import NUMPY, bounded_gain, normal_log_likelihood_of_cells
@@ -496,3 +499,127 @@ def test_blocks_of_rows_and_draws_add_up(twin, outcome, monkeypatch):
     monkeypatch.setattr(terms_module, "BLOCK", 100)
     for first, second in zip(whole, everything(), strict=True):
         np.testing.assert_allclose(first, second, rtol=1e-10)
+
+
+@pytest.mark.parametrize("outcome", ["employment", "earnings"])
+def test_one_step_of_newton_is_enough_for_the_pymc_model(twin, outcome):
+    """Over draws of the approximation: what a step leaves, in posterior SDs; without a step it would show."""
+    one = problem(twin.records, outcome)
+    impact = impact_and_slope(one)
+    near = normal_near_mode([mode_and_precision(term) for term in terms_of(one)], effect_positions(one), impact)
+    draws = np.random.default_rng(1).standard_normal((2000, len(near.centre)))
+    at = near.middle + draws @ np.linalg.cholesky(near.covariance).T
+    parameters, sd = at.copy(), np.sqrt(np.diag(near.covariance)[near.effects])
+    parameters[:, near.effects] = near.centre[near.effects] + (at - near.middle) @ near.turned[near.effects].T
+    left = []
+    for _ in range(NEWTON_STEPS + 1):
+        found, slope = impact(near.split(parameters))
+        left.append(np.abs(at[:, near.effects] - found) / sd)
+        parameters[:, near.effects] += (at[:, near.effects] - found) / slope
+    assert left[0].max() > 0.01
+    assert left[-1].max() < 1e-3
+    assert np.median(left[-1]) < 1e-6
+
+
+def test_the_mathematics_state_the_constants_of_the_code():
+    mathematics, readme = (" ".join((ROOT / name).read_text().split()) for name in ("models/README.md", "README.md"))
+    assert f"{STRATA} strata of equal prior probability" in mathematics
+    assert f"a category of fewer than {RARE} people" in mathematics
+    assert f"Pareto k of the weights is above {PARETO_K_MAX}" in readme
+    assert FEWEST == 10
+    assert "A trial group without ten people of each arm" in readme
+
+
+def valued(model, spec, seed):
+    """Values near where the model begins, for each of its random variables, and its likelihood there."""
+    import pymc as pm
+
+    rng = np.random.default_rng(seed)
+    free = {}
+    for variable in model.free_RVs:
+        shape = tuple(len(model.coords[dim]) for dim in model.named_vars_to_dims.get(variable.name, ()))
+        scale = 0.1 if variable.name in ("impact", "intercept", "coefficient") else 0.5
+        free[variable] = (
+            np.exp(0.2 * rng.standard_normal(shape)) * scale
+            if variable.name.endswith("sd") or variable.name == "tau"
+            else scale * rng.standard_normal(shape)
+        )
+    asked = [model[name] for name in spec]
+    function = pm.pytensorf.compile(list(free), asked, mode="FAST_COMPILE", on_unused_input="ignore")
+    return {variable.name: value for variable, value in free.items()}, function(*free.values())
+
+
+@pytest.mark.parametrize("name", ["subgroups", "practice"])
+def test_likelihood_of_what_is_added_is_that_of_the_rows(twin, name):
+    """Of health, person by person: moments with subgroups, cells with specialists; those of another are found out."""
+    spec = load_individual_spec(name)
+    model = individual_model(spec, twin.records, "health")
+    added = ["subgroup_departure"] if name == "subgroups" else []
+    at, (likelihood, *deterministic) = valued(model, ["likelihood", *added], seed=5)
+    one, levels, practices = problem_with_parts(spec, twin.records, "health")
+    people = one.people
+    seen = np.flatnonzero(np.isfinite(people.outcome))
+    group, treated = people.profiles.group[people.profile[seen]], people.treated[seen]
+    coefficients = np.concatenate([at["intercept"], at["coefficient"], at["impact"][0]])
+    level = np.zeros(len(seen))
+    if levels is not None:
+        codes = levels.codes[seen]
+        departure = np.zeros(len(seen))
+        for column in codes.T:
+            departure += np.where(column >= 0, deterministic[0][group, column], 0.0)
+    else:
+        who, whose = practices.specialist[seen], practices.provider[practices.specialist[seen]]
+        level = at["specialist_sd"] * at["specialist_z"][who] + at["provider_sd"] * at["provider_z"][whose]
+        departure = at["specialist_effect_sd"] * at["specialist_effect_z"][who] + at["slope"] @ practices.within[:, who]
+        departure = departure + at["provider_effect_sd"] * at["provider_effect_z"][whose]
+    step = treated - people.profiles.treated_share[group]
+    values = (people.outcome[seen] - one.mean) / one.sd
+    if name == "practice":
+        # The impact is that with what specialists add: the effect is what remains.
+        mean_departure = np.array([added_to(practices, people, at, position) for position in range(3)])
+        coefficients[-3:] -= mean_departure
+    mean = people.profiles.matrix(people.profile[seen], treated) @ coefficients + level + step * departure
+    by_row = stats.norm.logpdf(values, mean, at["residual_sd"][0]).sum()
+    np.testing.assert_allclose(likelihood, by_row, rtol=1e-8)
+    moved = mean - step * departure + step * np.roll(departure, 1)
+    assert abs(stats.norm.logpdf(values, moved, at["residual_sd"][0]).sum() / likelihood - 1) > 1e-6
+
+
+def added_to(practices, people, at, position):
+    """Mean over the people of a trial group of what specialists add to its effect."""
+    who = practices.specialist[people.profiles.group[people.profile] == position]
+    whose = practices.provider[who]
+    effect = at["specialist_effect_sd"] * at["specialist_effect_z"][who] + at["slope"] @ practices.within[:, who]
+    return (effect + at["provider_effect_sd"] * at["provider_effect_z"][whose]).mean()
+
+
+def test_likelihood_on_a_scale_that_ends_is_that_of_the_rows(twin):
+    """Whoever is at a bound lies there or beyond; taken as seen exactly there it is another number."""
+    spec, frame = load_individual_spec("bounded"), twin.records.frame
+    upper = float(frame["eq5d"].quantile(0.8))
+    cut = with_frame(twin.records, eq5d=frame["eq5d"].clip(upper=upper))
+    likelihood = spec.likelihood["health"].model_copy(update={"upper": upper})
+    spec = spec.model_copy(update={"likelihood": spec.likelihood | {"health": likelihood}})
+    at, (found,) = valued(individual_model(spec, cut, "health"), ["likelihood"], seed=6)
+    one = problem(cut, "health", spec)
+    people, profiles = one.people, one.people.profiles
+    sd, (low, high) = at["residual_sd"][0], one.bounds
+    nuisance = np.concatenate([at["intercept"], at["coefficient"]])
+
+    def away(effect):
+        untreated = profiles.matrix(np.arange(len(profiles.group)), 0.0) @ np.concatenate([nuisance, effect])
+        gain = bounded_gain(untreated, effect[profiles.group], sd, low, high, NUMPY)
+        return profiles.weights @ gain.gained - at["impact"][0]
+
+    effect = optimize.fsolve(away, at["impact"][0])
+    seen = np.flatnonzero(np.isfinite(people.outcome))
+    mean = profiles.matrix(people.profile[seen], people.treated[seen]) @ np.concatenate([nuisance, effect])
+    values = (people.outcome[seen] - one.mean) / one.sd
+    exactly = stats.norm.logpdf(values, mean, sd)
+    beyond = np.where(values >= high, stats.norm.logsf(high, mean, sd), stats.norm.logcdf(low, mean, sd))
+    at_a_bound = (values >= high) | (values <= low)
+    assert at_a_bound.mean() > 0.15
+    by_row = np.where(at_a_bound, beyond, exactly).sum()
+    # The model's effect is that after one step of Newton.
+    np.testing.assert_allclose(found, by_row, rtol=1e-6)
+    assert abs(found / exactly.sum() - 1) > 1e-3

@@ -1,7 +1,7 @@
 """Independent draws, and exact numbers, of the models that are normal given tau: no MCMC."""
 
 from hlt_bayes.exact.design import is_exact, refuse_what_is_not_exact
-from hlt_bayes.exact.engine import exact_posterior, exact_prior
+from hlt_bayes.exact.engine import exact_posterior, exact_prior, resampled, worth_of
 from hlt_bayes.exact.rows import exact_draws_of_rows, exact_posterior_of_rows
 
 __all__ = [
@@ -11,4 +11,6 @@ __all__ = [
     "exact_prior",
     "is_exact",
     "refuse_what_is_not_exact",
+    "resampled",
+    "worth_of",
 ]

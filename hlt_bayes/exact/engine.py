@@ -100,9 +100,9 @@ def exact_posterior(
     if delivery is not None:
         log_weight, log_mass = log_weight.sum(axis=0, keepdims=True), log_mass.sum(keepdims=True)
     rng = np.random.default_rng(stream_seed(seed, "resampling"))
-    worth = _worth(log_weight)
+    worth = worth_of(log_weight)
     _refuse_few(worth, min(least_effective, total / 2), total, spec)
-    chosen = [_resampled(one, rng) for one in log_weight]
+    chosen = [resampled(one, rng) for one in log_weight]
     statistics = {
         "effective_draws": worth,
         "log_marginal_likelihood": logsumexp(log_weight, axis=1) - np.log(total) + log_mass,
@@ -150,7 +150,7 @@ def _outcome(
         return prints, terms, weighed, prints.log_weight + weighed.log_weight
 
     pilot, _, _, log_weight = weighed_draws(min(PILOT, draws), None)
-    even = _worth(log_weight) >= GOOD_ENOUGH * len(log_weight)
+    even = worth_of(log_weight) >= GOOD_ENOUGH * len(log_weight)
     prints, terms, weighed, log_weight = weighed_draws(draws, None if even else learnt_tilt(pilot, log_weight))
     values = _values(terms, spec, weighed.coefficients, weighed.impact, weighed.tau, rng=rng)
     values |= {"estimate": prints.estimate, "se": prints.se}
@@ -230,7 +230,7 @@ def _of_new(mu: Array, tau: Array, terms: Terms, rng: np.random.Generator) -> Ar
     return np.asarray(mu + sd * rng.standard_normal(len(mu)))
 
 
-def _worth(log_weight: Array) -> Array:
+def worth_of(log_weight: Array) -> Array:
     """Of how many equally weighted draws draws {..., draw} with these weights are worth (Kish)."""
     return np.asarray(np.exp(2 * logsumexp(log_weight, axis=-1) - logsumexp(2 * log_weight, axis=-1)))
 
@@ -244,7 +244,7 @@ def _refuse_few(worth: Array, least: float, total: int, spec: ImpactSpec) -> Non
         )
 
 
-def _resampled(log_weight: Array, rng: np.random.Generator) -> Array:
+def resampled(log_weight: Array, rng: np.random.Generator) -> Array:
     """Draw positions {draw} by weight, evenly spaced along the sum of weights, in random order."""
     shares = np.cumsum(np.exp(log_weight - log_weight.max()))
     at = (np.arange(len(shares)) + rng.random()) / len(shares) * shares[-1]

@@ -11,7 +11,8 @@ from scipy.special import logsumexp
 
 from hlt_bayes.convergence import check_convergence
 from hlt_bayes.errors import ConvergenceError, SpecError, unknown_name
-from hlt_bayes.fitting import PRIOR_DRAWS, Progress, sample_model, sampler_versions
+from hlt_bayes.exact import resampled, worth_of
+from hlt_bayes.fitting import PRIOR_DRAWS, Progress, impact_attrs, sample_model, silent
 from hlt_bayes.individual.design import FEWEST, OUTCOME_COLUMNS
 from hlt_bayes.individual.laplace import weighed_draws
 from hlt_bayes.individual.model import individual_model
@@ -27,7 +28,7 @@ from hlt_bayes.priors import NormalPrior
 from hlt_bayes.records import Records
 from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import CensoredNormal, IndividualEngine, IndividualSpec, OutcomeName
-from hlt_bayes.vocabulary import OF_ALL_RANDOMISED, OUTCOMES
+from hlt_bayes.vocabulary import OF_ALL_RANDOMISED
 
 PARETO_K_MAX = 0.7
 """Importance weights with a larger Pareto k have no mean that so few draws would show (Vehtari et al. 2024)."""
@@ -93,8 +94,8 @@ def fit_records(
     DataTree
         ``posterior`` with ``impact`` {chain, draw, outcome, group} as that of ``hlt_bayes.fitting.fit``, and whatever
         else of ``REPORTED`` the spec has; nothing in it is of one person, and ``subgroup_impact`` is missing where an
-        arm has fewer than ten people. ``prior`` of ``mu``, ``tau`` and what follows
-        from them alone. ``sample_stats`` or ``importance`` {outcome}.
+        arm has fewer than ten people. ``prior`` of ``mu``, ``tau`` and what follows from them alone. ``sample_stats``
+        or ``importance`` {outcome}.
 
     Raises
     ------
@@ -111,24 +112,19 @@ def fit_records(
     if engine == "laplace":
         refuse_what_does_not_suit_laplace(spec)
     seed = spec.sampling.seed if seed is None else seed
-    report = progress or _silent
+    report = progress or silent
     fitted = {}
     for name in spec.outcomes:
         fitted[name] = _fit_outcome(spec, records, name, engine=engine, seed=seed, report=report)
     posterior = _joined({name: one.posterior for name, one in fitted.items()})
     posterior["impact"].attrs.update(
-        {
-            "unit": json.dumps({name: OUTCOMES[name].unit for name in spec.outcomes}),
-            "sign": "treatment minus control; positive is better; zero is no effect",
-            "estimand": ESTIMAND if spec.nonresponse is None else OF_ALL_RANDOMISED,
-            "spec": spec.name,
-            "spec_sha256": spec.fingerprint,
-            "records_sha256": records.sha256,
-            "records": repr(records),
-            "engine": json.dumps({name: one.engine for name, one in fitted.items()}),
-            "seed": str(seed),
-            "versions": sampler_versions(),
-        }
+        impact_attrs(
+            spec,
+            estimand=ESTIMAND if spec.nonresponse is None else OF_ALL_RANDOMISED,
+            made_of={"records_sha256": records.sha256, "records": repr(records)},
+            engine=json.dumps({name: one.engine for name, one in fitted.items()}),
+            seed=seed,
+        )
     )
     groups = {"posterior": posterior, "prior": _prior(spec, posterior, seed=seed)}
     for kind in get_args(IndividualEngine):
@@ -228,8 +224,7 @@ def laplace_draws(
     )
     # It takes the negative of log weights, as those of leaving one out are log likelihoods.
     smoothed, pareto_k = array_stats.psislw(-found.log_weight)
-    weight = np.exp(smoothed - logsumexp(smoothed))
-    chosen = rng.permutation(_resampled(weight, rng))
+    chosen = resampled(smoothed, rng)
     impacts = (
         impact([one[chosen] for one in found.parameters])[0] if problem.pools_coefficients else found.pooled[chosen]
     )
@@ -252,17 +247,11 @@ def laplace_draws(
     statistics = xr.Dataset(
         {
             "pareto_k": float(pareto_k),
-            "effective_draws": 1.0 / float((weight**2).sum()),
-            "log_marginal_likelihood": float(logsumexp(found.log_weight) - np.log(len(weight))),
+            "effective_draws": float(worth_of(smoothed)),
+            "log_marginal_likelihood": float(logsumexp(found.log_weight) - np.log(len(chosen))),
         }
     )
     return Fitted(posterior, statistics, "laplace")
-
-
-def _resampled(weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Choose draws by weight, evenly spaced along their sum: none more than once more often than it weighs."""
-    positions = (np.arange(len(weight)) + rng.random()) / len(weight)
-    return np.minimum(np.searchsorted(np.cumsum(weight), positions), len(weight) - 1)
 
 
 def _joined(parts: dict[OutcomeName, xr.Dataset]) -> xr.Dataset:
@@ -298,7 +287,3 @@ def _prior(spec: IndividualSpec, posterior: xr.Dataset, *, seed: int) -> xr.Data
         arrays["impact"] = ((*dims, "group"), mu[..., None] + tau[..., None] * z)
     coords = {"chain": [0], "draw": np.arange(PRIOR_DRAWS), "outcome": list(spec.outcomes), "group": groups}
     return xr.Dataset(arrays, coords=coords)
-
-
-def _silent(_stage: str, _done: int, _total: int) -> None:
-    """Report nothing."""

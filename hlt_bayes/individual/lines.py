@@ -74,12 +74,11 @@ class Line:
         """Linear predictor {cell} of the cells called ``of``."""
         matrix = self.problem.people.profiles.matrix(cells.profile, cells.treated)
         found = known(f"{of}_matrix", matrix) @ self.coefficients
-        profile = known_positions(of, cells.profile)
         if self.added.level is not None:
-            found = found + self.added.level[profile]
+            found = found + self.added.level[known_positions(of, cells.profile)]
         if self.added.departure is not None:
             step = cells.treated - self._treated_share[cells.profile]
-            found = found + known(f"{of}_step", step) * self.added.departure[profile]
+            found = found + known(f"{of}_step", step) * self.added.departure[known_positions(of, cells.profile)]
         return found
 
     @property

@@ -67,19 +67,17 @@ def individual_model(spec: IndividualSpec, records: Records, outcome: OutcomeNam
             level, departure, of_site = practice_terms(problem, practices)
             added = Added(level, departure)
             centre = centre + of_site[None]
-        known("weights", problem.people.profiles.weights)
         lines = lines_of(problem, centre, tau, added)
         _likelihood(problem, lines)
-        gain = gain_of(problem, lines)
         answering: TensorVariable | float = 1.0
         if problem.is_mixture:
-            impact, answering = of_all(problem, gain)
+            impact, answering = of_all(problem, gain_of(problem, lines))
             pm.Deterministic("impact", impact[None], dims=("outcome", "group"))
         if member is not None:
-            impacts = subgroup_impact(problem.people, gain.gained, member)
+            impacts = subgroup_impact(problem.people, gain_of(problem, lines).gained, member)
             pm.Deterministic("subgroup_impact", impacts[None], dims=("outcome", "group", "level"))
         if practices is not None:
-            _slopes_of_impact(problem, gain)
+            _slopes_of_impact(problem, gain_of(problem, lines))
         if not problem.pools_coefficients:
             new = mu + tau * pm.Normal("z_new", 0.0, 1.0, dims="outcome")
             pm.Deterministic("impact_new", new * answering, dims="outcome")

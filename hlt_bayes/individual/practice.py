@@ -3,9 +3,9 @@
 Contacts happen after randomisation, and who gets which is decided in the light of how that person is doing: whoever
 finds work early needs few. A person's own contacts are therefore an outcome, and regressing the impact on them would
 take the effect for the cause. What enters is the practice of the person's specialist, over all whom that specialist
-treated: one's own contacts are one part in their number of it, some thirty in the trials, and what is left of the bias
-is as small. (Leaving the person out would put it in with the other sign, and for the treated alone.) The specialist is
-that of the first appointment, at which people were randomised: controls have one as well.
+treated: one's own contacts are one part in their number of it, and what is left of the bias is as small. (Leaving the
+person out would put it in with the other sign, and for the treated alone.) The specialist is that of the first
+appointment, at which people were randomised: controls have one as well.
 """
 
 from __future__ import annotations

@@ -107,29 +107,20 @@ def problem_of(
         return Problem(outcome, spec, people, yes_or_no=anything, amount=amount, log_total=float(logs.sum()))
     values, mean, sd = standardised(people, outcome)
     members_of = None if levels is None else members(people, levels)
-    if isinstance(likelihood, CensoredNormal):
-        lower, upper = (likelihood.lower - mean) / sd, (likelihood.upper - mean) / sd
-        inside = seen & (values > lower) & (values < upper)
-        return Problem(
-            outcome,
-            spec,
-            people,
-            scale=people.moments(inside, values[inside]),
-            scale_by_level=None if members_of is None else people.moments(inside, values[inside], levels=members_of),
-            scale_cells=people.cells(inside, outcome=values),
-            at_lower=people.cells(seen & (values <= lower)),
-            at_upper=people.cells(seen & (values >= upper)),
-            bounds=(lower, upper),
-            mean=mean,
-            sd=sd,
-        )
+    bounded = isinstance(likelihood, CensoredNormal)
+    lower, upper = (likelihood.lower, likelihood.upper) if isinstance(likelihood, CensoredNormal) else (-np.inf, np.inf)
+    bounds = ((lower - mean) / sd, (upper - mean) / sd)
+    inside = seen & (values > bounds[0]) & (values < bounds[1])
     return Problem(
         outcome,
         spec,
         people,
-        scale=people.moments(seen, values[seen]),
-        scale_by_level=None if members_of is None else people.moments(seen, values[seen], levels=members_of),
-        scale_cells=people.cells(seen, outcome=values),
+        scale=people.moments(inside, values[inside]),
+        scale_by_level=None if members_of is None else people.moments(inside, values[inside], levels=members_of),
+        scale_cells=people.cells(inside, outcome=values),
+        at_lower=people.cells(seen & (values <= bounds[0])) if bounded else None,
+        at_upper=people.cells(seen & (values >= bounds[1])) if bounded else None,
+        bounds=bounds,
         mean=mean,
         sd=sd,
     )

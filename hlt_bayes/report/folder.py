@@ -107,6 +107,17 @@ def check_target(target: Path, *, overwrite: bool) -> None:
             raise ResultFolderError(
                 f"{target}: holds a result already; replace it with --overwrite or give another --out"
             )
+    refuse_unwritable(target)
+
+
+def refuse_unwritable(target: Path) -> None:
+    """Refuse a file or folder where nothing can be written.
+
+    Raises
+    ------
+    ResultFolderError
+        As it says.
+    """
     parent = next(folder for folder in target.absolute().parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise ResultFolderError(f"{target}: {parent} cannot be written to; give --out another folder")
@@ -162,7 +173,8 @@ def replacing(target: Path, *, overwrite: bool) -> Iterator[Path]:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _umask() -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
+from hlt_bayes.analysis import Whose
 from hlt_bayes.comparison import ABOUT_THE_SAME, LIKELIHOOD_WORDS
 from hlt_bayes.vocabulary import OUTCOMES, REPORTED_GROUPS
 
@@ -22,11 +22,6 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
-
-
-Whose = Literal["respondents", "like them", "assumed"]
-"""Whom impacts on survey outcomes speak for: those who answered; all, the others gaining as those like them; or all, by
-assumption."""
 
 
 def impacts_table(impacts: pd.DataFrame, *, whose: Whose = "respondents") -> Table:

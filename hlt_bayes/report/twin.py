@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import os
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +15,7 @@ import xarray as xr
 from hlt_bayes.errors import ResultFolderError
 from hlt_bayes.records.schema import COLUMNS
 from hlt_bayes.records.twin import Twin
+from hlt_bayes.report.folder import file_sha256, refuse_unwritable
 from hlt_bayes.report.tables import Table, number
 from hlt_bayes.vocabulary import OUTCOMES
 
@@ -54,9 +51,7 @@ def check_twin_target(path: Path, *, overwrite: bool) -> None:
             raise ResultFolderError(
                 f"{present[0]}: is there already; replace it with --overwrite or give another --out"
             )
-    parent = next(folder for folder in path.absolute().parents if folder.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise ResultFolderError(f"{path}: {parent} cannot be written to; give --out another folder")
+    refuse_unwritable(path)
 
 
 def truth_path(path: Path) -> Path:
@@ -81,10 +76,13 @@ def write_twin(twin: Twin, path: Path, *, overwrite: bool = False) -> Path:
     truth = truth_path(path)
     try:
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
-        with _staging(path) as folder:
+        with tempfile.TemporaryDirectory(
+            prefix=f".{path.name}.", dir=path.absolute().parent, ignore_cleanup_errors=True
+        ) as staging:
+            folder = Path(staging)
             data, beside = folder / path.name, folder / truth.name
             _WRITERS[path.suffix](twin, data)
-            content = truth_content(twin.truth) | {"file": path.name, "file_sha256": _sha256(data)}
+            content = truth_content(twin.truth) | {"file": path.name, "file_sha256": file_sha256(data)}
             beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
             check_twin_target(path, overwrite=overwrite)
             _put_both(((data, path), (beside, truth)), folder)
@@ -161,24 +159,10 @@ def _is_ours(path: Path) -> bool:
             not path.is_symlink()
             and content["format"] == FORMAT
             and content["file"] == path.name
-            and content["file_sha256"] == _sha256(path)
+            and content["file_sha256"] == file_sha256(path)
         )
     except (OSError, ValueError, TypeError, KeyError):
         return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def _staging(path: Path) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.absolute().parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _put_both(moves: tuple[tuple[Path, Path], ...], folder: Path) -> None:
