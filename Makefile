@@ -8,6 +8,7 @@ READY := .venv/.ready
 
 run: $(READY)
 	$(BIN)/hlt-bayes run --out "$(OUT)" --overwrite
+	$(BIN)/hlt-bayes report "$(OUT)"
 
 test: $(READY)
 	$(BIN)/pytest -m "not slow" --numprocesses 2 --dist loadfile

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from hlt_bayes.estimands import estimand_draws, estimand_summary
     from hlt_bayes.evidence import load_evidence, load_ips_counts, load_ips_trials
     from hlt_bayes.exact import exact_draws_of_rows, exact_posterior_of_rows
+    from hlt_bayes.exporting import export
     from hlt_bayes.fitting import fit
     from hlt_bayes.impacts import impact_draws, impact_summary
     from hlt_bayes.individual import aggregate, fit_records, individual_model
@@ -62,8 +63,6 @@ if TYPE_CHECKING:
         ips_prior,
         leave_one_out,
         load_meta_spec,
-        plot_funnel,
-        plot_trials,
         pooled_effects,
         pooled_trials,
         prior_data_conflict,
@@ -81,21 +80,26 @@ if TYPE_CHECKING:
     )
     from hlt_bayes.plots import (
         plot_acceptability,
+        plot_funnel,
         plot_impacts,
+        plot_moderators,
         plot_new_trial,
         plot_plane,
         plot_prior_grid,
+        plot_prior_posterior,
         plot_returns,
         plot_specs,
         plot_tornado,
+        plot_trials,
         plot_volume,
         plot_walk,
     )
     from hlt_bayes.priors import prior
     from hlt_bayes.records import check_records, describe_records, load_records
     from hlt_bayes.records.twin import make_twin
-    from hlt_bayes.report import write_result
+    from hlt_bayes.report import load_result, write_report, write_result
     from hlt_bayes.reported import recover_se, reported_results
+    from hlt_bayes.scrutiny import scrutinise
     from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individual_spec
     from hlt_bayes.structures import build_model
     from hlt_bayes.tasks import run_tasks
@@ -131,6 +135,7 @@ _HOMES = {
     "evppi": "economics",
     "exact_draws_of_rows": "exact",
     "exact_posterior_of_rows": "exact",
+    "export": "exporting",
     "fit": "fitting",
     "fit_records": "individual",
     "fit_trials": "meta",
@@ -153,19 +158,22 @@ _HOMES = {
     "load_ips_trials": "evidence",
     "load_meta_spec": "meta",
     "load_records": "records",
+    "load_result": "report",
     "make_twin": "records.twin",
     "moderation_summary": "moderation",
     "new_trial": "economics",
     "plot_acceptability": "plots",
-    "plot_funnel": "meta",
+    "plot_funnel": "plots",
     "plot_impacts": "plots",
+    "plot_moderators": "plots",
     "plot_new_trial": "plots",
     "plot_plane": "plots",
     "plot_prior_grid": "plots",
+    "plot_prior_posterior": "plots",
     "plot_returns": "plots",
     "plot_specs": "plots",
     "plot_tornado": "plots",
-    "plot_trials": "meta",
+    "plot_trials": "plots",
     "plot_volume": "plots",
     "plot_walk": "plots",
     "pooled_effects": "meta",
@@ -185,6 +193,7 @@ _HOMES = {
     "return_summary": "economics",
     "returns_by_spec": "checks",
     "run_tasks": "tasks",
+    "scrutinise": "scrutiny",
     "slope_correlation": "moderation",
     "stream_returns": "economics",
     "tornado": "economics",
@@ -193,6 +202,7 @@ _HOMES = {
     "volume_curve": "economics",
     "walk": "economics",
     "with_one_moderator": "moderation",
+    "write_report": "report",
     "write_result": "report",
     "years_presupposed": "economics",
 }
@@ -228,6 +238,7 @@ __all__ = [
     "evppi",
     "exact_draws_of_rows",
     "exact_posterior_of_rows",
+    "export",
     "fit",
     "fit_records",
     "fit_trials",
@@ -250,15 +261,18 @@ __all__ = [
     "load_ips_trials",
     "load_meta_spec",
     "load_records",
+    "load_result",
     "make_twin",
     "moderation_summary",
     "new_trial",
     "plot_acceptability",
     "plot_funnel",
     "plot_impacts",
+    "plot_moderators",
     "plot_new_trial",
     "plot_plane",
     "plot_prior_grid",
+    "plot_prior_posterior",
     "plot_returns",
     "plot_specs",
     "plot_tornado",
@@ -282,6 +296,7 @@ __all__ = [
     "return_summary",
     "returns_by_spec",
     "run_tasks",
+    "scrutinise",
     "slope_correlation",
     "stream_returns",
     "tornado",
@@ -290,6 +305,7 @@ __all__ = [
     "volume_curve",
     "walk",
     "with_one_moderator",
+    "write_report",
     "write_result",
     "years_presupposed",
 ]

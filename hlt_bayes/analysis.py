@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Literal
 
@@ -62,6 +62,7 @@ class Analysis:
     ``appraisal`` is that by component prices, beside it, where one was asked for. ``impacts`` holds what was measured;
     ``draws`` predicts the impact of each group on each outcome of the file. Where the draws are of individual records
     ``individual_spec`` is what they were made by, and ``impact_spec`` only says how printed SEs are recovered.
+    ``smallest`` are the smallest effects of interest that were asked for, by outcome.
     """
 
     draws: xr.DataTree
@@ -78,6 +79,7 @@ class Analysis:
     diagnostics: pd.DataFrame
     moderation: Moderation | None
     individual_spec: IndividualSpec | None = None
+    smallest: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def whose(self) -> Whose:
@@ -162,6 +164,7 @@ def analyse(
         diagnostics=diagnostics,
         moderation=moderation,
         individual_spec=individual_spec,
+        smallest=dict(smallest or {}),
     )
 
 

@@ -27,8 +27,10 @@ ORDER = [
     ["economics", "comparison", "estimands", "moderation", "elsewhere"],
     ["checks"],
     ["analysis"],
+    ["scrutiny"],
     ["plots"],
     ["report"],
+    ["exporting"],
     ["cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
@@ -68,7 +70,10 @@ def test_every_room_has_its_place_in_the_order():
             {"read_bytes", "read_text", "read_csv", "read_parquet", "read_stata"},
             {"strict", "evidence", "records", "report", "elsewhere", "calibration"},
         ),
-        ({"write_bytes", "write_text", "to_csv", "to_netcdf", "savefig", "mkdir", "mkdtemp", "rmtree"}, {"report"}),
+        (
+            {"write_bytes", "write_text", "to_csv", "to_netcdf", "savefig", "mkdir", "mkdtemp", "rmtree"},
+            {"report", "exporting"},
+        ),
         ({"sample", "draw", "sample_prior_predictive"}, {"fitting", "calibration"}),
     ],
     ids=["read", "write", "sample"],

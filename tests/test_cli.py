@@ -20,13 +20,6 @@ def hlt(*arguments, cwd):
     return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False)
 
 
-def test_help_names_the_verb_and_the_exit_codes(tmp_path):
-    result = hlt("--help", cwd=tmp_path)
-    assert result.returncode == 0
-    assert "run" in result.stdout
-    assert "3 the sampler did not converge" in " ".join(result.stdout.split())
-
-
 def misspelt(tmp_path):
     return edited_spec(tmp_path, "primary", "impact", ("[priors.mu.earnings]", "[priors.mu.earning]"))
 

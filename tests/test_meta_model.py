@@ -14,12 +14,11 @@ from hlt_bayes.meta import (
     compare_methods,
     effect_sizes,
     load_meta_spec,
-    plot_funnel,
-    plot_trials,
     pooled_effects,
     size_covariate,
     trials_model,
 )
+from hlt_bayes.plots import plot_funnel, plot_trials
 from hlt_bayes.specs import models_folder
 
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from hlt_bayes.cli.display import console, show
-from hlt_bayes.cli.options import EngineName, EvidencePath, Overwrite, Seed, engine_of, exit_codes
+from hlt_bayes.cli.display import Output
+from hlt_bayes.cli.options import (
+    EconomicsName,
+    EngineName,
+    EvidencePath,
+    OutFolder,
+    Overwrite,
+    Seed,
+    SpecName,
+    engine_of,
+    group_names,
+    refuse_unknown,
+)
 from hlt_bayes.cli.stages import Stages
+from hlt_bayes.cli.verbs import verb
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,15 +32,10 @@ if TYPE_CHECKING:
     from hlt_bayes.evidence import Evidence
     from hlt_bayes.specs import EconomicSpec, ImpactSpec
 
-SpecName = Annotated[str, typer.Option(help="Impact spec: a shipped name, or the path of a .toml file.")]
-EconomicsName = Annotated[str, typer.Option(help="Economic spec: a shipped name, or the path of a .toml file.")]
 Posterior = Annotated[
     Path | None, typer.Option(help="posterior.nc of a result, in place of a new fit (give its --spec, too).")
 ]
 PerspectiveChoice = Annotated[Literal["financial", "economic"], typer.Option(help="Whose costs and benefits.")]
-OutFolder = Annotated[Path | None, typer.Option(help="Folder for the tables and figures.")]
-ACCEPTED = tuple(step / 20 for step in range(101))
-QALY_VALUES = tuple(range(0, 120_001, 2_500))
 
 
 class Question(NamedTuple):
@@ -43,8 +49,9 @@ class Question(NamedTuple):
     group: str
 
 
-@exit_codes()
+@verb()
 def appraise(
+    output: Output,
     spec: SpecName = "primary",
     economics: EconomicsName = "green-book",
     evidence: EvidencePath = None,
@@ -53,22 +60,29 @@ def appraise(
         Literal["actual", "planned"],
         typer.Option(help="planned: what the same service would have returned at its planned size."),
     ] = "actual",
-    group: Annotated[str, typer.Option(help="Whose return is taken apart. [default: the last trial group]")] = "",
+    group: Annotated[
+        str,
+        typer.Option(help="Whose return is taken apart. [default: the last trial group]", autocompletion=group_names),
+    ] = "",
     engine: EngineName = None,
     out: OutFolder = None,
     seed: Seed = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Value impacts by component: costs, benefits, what £1 returns, and what that hinges on."""
+    """Value impacts by component: what £1 returns, and why.
+
+    Costs, benefits, what £1 returns, and what that hinges on.
+    """
     from hlt_bayes.analysis import component_appraisal
     from hlt_bayes.economics import acceptability, acceptability_of_price, quantity_label, tornado, volume_curve
     from hlt_bayes.report import check_target, write_check
     from hlt_bayes.report.appraisal import appraisal_tables, component_findings, tornado_table, volume_table
-    from hlt_bayes.specs import QALY, load_economic_spec
+    from hlt_bayes.scrutiny import QALY_VALUES, THRESHOLDS, qaly_benefit
+    from hlt_bayes.specs import load_economic_spec
 
     if out is not None:
         check_target(out, overwrite=overwrite)
-    with Stages() as stages:
+    with output.stages() as stages:
         asked = _question(spec, economics, evidence, posterior, engine, seed, stages, group=group, volume=volume)
         stages.enter("Valuing")
         published = None if asked.evidence.returns.empty else load_economic_spec("published")
@@ -89,13 +103,13 @@ def appraise(
             "benefits": appraisal.benefits,
             "prices": appraisal.prices,
             "cost_effectiveness": appraisal.cost_effectiveness,
-            "acceptability": acceptability(appraisal.economics, ACCEPTED),
+            "acceptability": acceptability(appraisal.economics, THRESHOLDS),
             "tornado": moved,
         }
-        by_value = [name for name, one in asked.economic_spec.counted.items() if one.price.unit == QALY]
+        by_value = qaly_benefit(appraisal)
         if by_value:
             drawn = appraisal.economics, asked.tree, asked.evidence
-            frames["acceptability_qaly"] = acceptability_of_price(*drawn, by_value[0], QALY_VALUES)
+            frames["acceptability_qaly"] = acceptability_of_price(*drawn, by_value, QALY_VALUES)
         if len(appraisal.walk):
             frames["walk"] = appraisal.walk
         if volume == "planned":
@@ -111,23 +125,27 @@ def appraise(
             figures = _figures(asked, appraisal.economics, frames, labels, perspective)
             specs = {"impact spec": asked.impact_spec, "economic spec": asked.economic_spec}
             write_check(frames, figures, out, specs=specs, seed=asked.seed, overwrite=overwrite)
-    screen = console()
     for table in tables:
-        show(table, screen, wrapped=("Component", "Quantity", "Step"))
+        output.table(table, wrapped=("Component", "Quantity", "Step"))
     for sentence in component_findings(appraisal):
-        screen.print(sentence, style="bold")
+        output.say(sentence, style="bold")
     if out is not None:
-        screen.print(f"Written: {out}", soft_wrap=True)
+        output.say(f"Written: {out}", whole=True)
 
 
-@exit_codes()
+@verb()
 def voi(
+    output: Output,
     spec: SpecName = "primary",
     economics: EconomicsName = "green-book",
     evidence: EvidencePath = None,
     posterior: Posterior = None,
     group: Annotated[
-        str, typer.Option(help="Trial group of the new trial, and of what was not printed. [default: the last]")
+        str,
+        typer.Option(
+            help="Trial group of the new trial, and of what was not printed. [default: the last]",
+            autocompletion=group_names,
+        ),
     ] = "",
     perspective: PerspectiveChoice = "economic",
     engine: EngineName = None,
@@ -135,19 +153,24 @@ def voi(
     seed: Seed = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Say what it is worth to know more: perfectly, in part, by another trial, and what was not printed."""
+    """Say what more evidence is worth.
+
+    Perfect, in part, by another trial, and what was not printed.
+    """
     import pandas as pd
 
     from hlt_bayes.economics import appraise as value
     from hlt_bayes.economics import evpi, evppi, new_trial, quantity_label, speaks_for_all, value_of_unprinted
+    from hlt_bayes.economics.drivers import known_quantities
+    from hlt_bayes.economics.information import parts_to_learn
     from hlt_bayes.impacts import impact_draws
     from hlt_bayes.plots import plot_new_trial
     from hlt_bayes.report import check_target, write_check
-    from hlt_bayes.report.appraisal import evppi_table, new_trial_table, unprinted_table
+    from hlt_bayes.report.information import evppi_table, new_trial_table, unprinted_table
 
     if out is not None:
         check_target(out, overwrite=overwrite)
-    with Stages() as stages:
+    with output.stages() as stages:
         asked = _question(
             spec,
             economics,
@@ -162,9 +185,13 @@ def voi(
         )
         stages.enter("Valuing")
         drawn = value(asked.tree, asked.economic_spec, asked.evidence, seed=asked.seed)
-        stages.enter("Learning part by part")
         made_of = (drawn, asked.tree, asked.economic_spec)
-        values = evppi(*made_of, asked.evidence)
+        parts = parts_to_learn(asked.economic_spec, list(known_quantities(*made_of, asked.evidence)))
+        learnt = []
+        for done, (name, keys) in enumerate(parts.items()):
+            stages.enter("Learning part by part", done, len(parts))
+            learnt.append(evppi(*made_of, asked.evidence, parts={name: keys}))
+        values = pd.concat(learnt, ignore_index=True)
         stages.enter("A new trial")
         # Impacts that speak for those who did not answer are not what a trial with a survey measures.
         measured = not speaks_for_all(impact_draws(asked.tree))
@@ -183,19 +210,19 @@ def voi(
             specs = {"impact spec": asked.impact_spec, "economic spec": asked.economic_spec}
             write_check(frames, figures, out, specs=specs, seed=asked.seed, overwrite=overwrite)
     labels = {key: quantity_label(key, asked.economic_spec) for key in asked.economic_spec.quantities()}
-    screen = console()
-    show(evppi_table(values[values["perspective"] == perspective], perfect), screen, wrapped=("Learnt",))
+    output.table(evppi_table(values[values["perspective"] == perspective], perfect), wrapped=("Learnt",))
     if measured:
-        show(new_trial_table(trials[trials["perspective"] == perspective]), screen)
+        output.table(new_trial_table(trials[trials["perspective"] == perspective]))
     else:
-        screen.print("No new trial: these impacts speak for those who did not answer, too, whom no survey measures.")
-    show(unprinted_table(ranked, labels, group=asked.group), screen, wrapped=("Not printed", "Where"))
+        output.say("No new trial: these impacts speak for those who did not answer, too, whom no survey measures.")
+    output.table(unprinted_table(ranked, labels, group=asked.group), wrapped=("Not printed", "Where"))
     if out is not None:
-        screen.print(f"Written: {out}", soft_wrap=True)
+        output.say(f"Written: {out}", whole=True)
 
 
-@exit_codes()
+@verb()
 def assumptions(
+    output: Output,
     spec: SpecName = "primary",
     economics: EconomicsName = "green-book",
     evidence: EvidencePath = None,
@@ -204,18 +231,21 @@ def assumptions(
     engine: EngineName = None,
     seed: Seed = None,
 ) -> None:
-    """List what an economic spec assumes, by how much of the variance of the return it explains."""
+    """List what is assumed, by how much hangs on it.
+
+    That is, how much of the variance of the return each assumption explains.
+    """
     from hlt_bayes.economics import appraise as value
     from hlt_bayes.economics import assumptions as assumed
     from hlt_bayes.report.appraisal import assumptions_table
 
-    with Stages() as stages:
+    with output.stages() as stages:
         asked = _question(spec, economics, evidence, posterior, engine, seed, stages, perspective=perspective)
         stages.enter("Explaining the variance")
         drawn = value(asked.tree, asked.economic_spec, asked.evidence, seed=asked.seed)
         listed = assumed(drawn, asked.tree, asked.economic_spec, asked.evidence, perspective=perspective)
     wrapped = ("Stated", "Unit", "Would be settled by")
-    show(assumptions_table(listed, perspective=perspective), console(), wrapped=wrapped)
+    output.table(assumptions_table(listed, perspective=perspective), wrapped=wrapped)
 
 
 def _question(
@@ -246,9 +276,9 @@ def _question(
     stages.enter("Reading evidence and specs")
     impact_spec, economic_spec, loaded = load_impact_spec(spec), load_economic_spec(economics), load_evidence(path)
     refuse_what_cannot_be_valued(impact_spec.outcomes, economic_spec, loaded, volume=volume)
-    _known(group, loaded.groups, "--group")
+    refuse_unknown(group, loaded.groups, "--group")
     group = group or loaded.groups[-1]
-    _known(perspective, economic_spec.perspectives, "--perspective")
+    refuse_unknown(perspective, economic_spec.perspectives, "--perspective")
     if decides:
         people_concerned(economic_spec)
         people_per_arm(loaded, group)
@@ -259,14 +289,6 @@ def _question(
         chosen = engine_of(engine) or ("exact" if is_exact(impact_spec) else None)
         tree = fit(impact_spec, loaded, engine=chosen, seed=seed, progress=stages.enter)
     return Question(impact_spec, economic_spec, loaded, tree, seed, group)
-
-
-def _known(name: str, allowed: Iterable[str], option: str) -> None:
-    """Refuse a name that is none of those allowed; none at all is."""
-    from hlt_bayes.errors import SpecError, unknown_name
-
-    if name and name not in allowed:
-        raise SpecError(f"{option}: {unknown_name(name, allowed)}")
 
 
 def _figures(

@@ -7,41 +7,45 @@ from typing import Annotated
 
 import typer
 
-from hlt_bayes.cli.display import console, show
-from hlt_bayes.cli.options import exit_codes
+from hlt_bayes.cli.display import Output
+from hlt_bayes.cli.options import MappingPath
+from hlt_bayes.cli.verbs import verb
 
 records_app = typer.Typer(
-    no_args_is_help=True, help="Check and describe individual records; what one person's holds is never shown."
+    no_args_is_help=True, help="Check and describe individual records.\n\nWhat one person's holds is never shown."
 )
 
 RecordsPath = Annotated[Path, typer.Argument(help="Records: a .csv, .parquet or .dta file.")]
-MappingPath = Annotated[
-    Path | None, typer.Option("--mapping", help="TOML file that gives the file's columns and codes their names here.")
-]
 
 
 @records_app.command(name="columns")
-@exit_codes()
-def records_columns(as_csv: Annotated[bool, typer.Option("--csv", help="Print as CSV.")] = False) -> None:
+@verb()
+def records_columns(
+    output: Output, as_csv: Annotated[bool, typer.Option("--csv", help="Print as CSV.")] = False
+) -> None:
     """List the columns that records may have."""
     from hlt_bayes.records import schema_table
     from hlt_bayes.report.records import columns_table
     from hlt_bayes.report.sources import findings_csv
 
     if as_csv:
-        typer.echo(findings_csv(schema_table()), nl=False)
+        output.text(findings_csv(schema_table()))
     else:
-        show(columns_table(schema_table()), console(), wrapped=("Label", "Allowed", "Source"), grouped=False)
+        output.table(columns_table(schema_table()), wrapped=("Label", "Allowed", "Source"), grouped=False)
 
 
 @records_app.command(name="check")
-@exit_codes()
+@verb()
 def records_check(
+    output: Output,
     file: RecordsPath,
     mapping: MappingPath = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print all findings, or none, as CSV.")] = False,
 ) -> None:
-    """Say what is wrong with records, by row and column; exit code 2 if anything is. Without, describe them."""
+    """Say what is wrong with records, by row and column.
+
+    Exit code 2 if anything is; where nothing is, they are described.
+    """
     from hlt_bayes.records import RecordFindings, describe_records, load_records
     from hlt_bayes.report.records import description_table, record_findings_table
     from hlt_bayes.report.sources import findings_csv
@@ -52,31 +56,32 @@ def records_check(
         findings = error.findings
     else:
         if as_csv:
-            typer.echo("row,column,problem")
+            output.text("row,column,problem")
         else:
-            show(description_table(describe_records(records)), console())
+            output.table(description_table(describe_records(records)))
         return
     if as_csv:
-        typer.echo(findings_csv(findings), nl=False)
+        output.text(findings_csv(findings))
     else:
-        show(record_findings_table(findings), console(), wrapped=("Problem",), grouped=False)
+        output.table(record_findings_table(findings), wrapped=("Problem",), grouped=False)
     raise typer.Exit(RecordFindings.exit_code)
 
 
 @records_app.command(name="describe")
-@exit_codes()
+@verb()
 def records_describe(
+    output: Output,
     file: RecordsPath,
     mapping: MappingPath = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print as CSV.")] = False,
 ) -> None:
-    """Describe records by trial group and arm; counts of few people are left out."""
+    """Describe records by trial group and arm, without counts of few."""
     from hlt_bayes.records import describe_records, load_records
     from hlt_bayes.report.records import description_table
     from hlt_bayes.report.sources import findings_csv
 
     description = describe_records(load_records(file, mapping=mapping))
     if as_csv:
-        typer.echo(findings_csv(description), nl=False)
+        output.text(findings_csv(description))
     else:
-        show(description_table(description), console())
+        output.table(description_table(description))

@@ -3,35 +3,72 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from hlt_bayes.cli.display import console, show
-from hlt_bayes.cli.options import OF_RECORDS, EngineChoice, engine_of
-from hlt_bayes.cli.stages import Stages
-from hlt_bayes.errors import RecordsError, SpecError
+import typer
+
+from hlt_bayes.cli.display import Output
+from hlt_bayes.cli.options import (
+    EngineName,
+    EvidencePath,
+    MappingPath,
+    Overwrite,
+    RecordsOption,
+    Seed,
+    Smallest,
+    engine_of,
+    refuse_what_does_not_go_together,
+    smallest_effects,
+    spec_names,
+)
+from hlt_bayes.cli.verbs import verb
+from hlt_bayes.errors import RecordsError
 
 if TYPE_CHECKING:
     from hlt_bayes.evidence import Evidence
     from hlt_bayes.records import Records
-    from hlt_bayes.specs import IndividualEngine
 
 
-def run_analysis(
-    spec: str | None,
-    moderators: str,
-    economics: str | None,
-    components: str,
-    path: Path | None,
-    out: Path,
-    *,
-    records: Path | None,
-    mapping: Path | None,
-    engine: EngineChoice | None,
-    smallest: dict[str, float],
-    seed: int | None,
-    overwrite: bool,
+@verb()
+def run(
+    output: Output,
+    spec: Annotated[
+        str | None,
+        typer.Option(
+            help="Impact spec: a shipped name, or a path. [default: primary; records for --records]",
+            autocompletion=spec_names("impact", "individual"),
+        ),
+    ] = None,
+    moderators: Annotated[
+        str,
+        typer.Option(
+            help="Spec with moderators beside it, or none. [default: moderators; none for own trials]",
+            autocompletion=spec_names("impact"),
+        ),
+    ] = "",
+    economics: Annotated[
+        str | None,
+        typer.Option(
+            help="Economic spec: a shipped name, or a path. [default: published]", autocompletion=spec_names("economic")
+        ),
+    ] = None,
+    components: Annotated[
+        str,
+        typer.Option(
+            help="Spec of component prices beside it, or none. [default: green-book; none for own trials, --economics]",
+            autocompletion=spec_names("economic"),
+        ),
+    ] = "",
+    evidence: EvidencePath = None,
+    records: RecordsOption = None,
+    mapping: MappingPath = None,
+    engine: EngineName = None,
+    smallest: Smallest = None,
+    out: Annotated[Path, typer.Option(help="Result folder.")] = Path("results/primary"),
+    seed: Seed = None,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Run it; see ``hlt-bayes run --help``."""
+    """Fit impacts, value them, print tables, write a result folder."""
     # The libraries behind these take seconds to import: --help must not wait for them.
     from hlt_bayes.analysis import analyse
     from hlt_bayes.economics import refuse_what_cannot_be_valued
@@ -48,11 +85,12 @@ def run_analysis(
     from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individual_spec, spec_path
 
     check_target(out, overwrite=overwrite)
-    individual_engine = _refuse_what_does_not_go_together(path, records, mapping, engine)
-    with Stages() as stages:
+    effects = smallest_effects(smallest)
+    individual_engine = refuse_what_does_not_go_together(evidence, records, mapping, engine)
+    with output.stages() as stages:
         stages.enter("Reading evidence and specs")
         of_print = "primary" if records is not None else spec or "primary"
-        impact_spec, loaded = load_impact_spec(of_print), load_evidence(path)
+        impact_spec, loaded = load_impact_spec(of_print), load_evidence(evidence)
         individual_spec = None if records is None else load_individual_spec(spec or "records")
         moderators = moderators or ("none" if loaded.of_own_trials or records is not None else "moderators")
         moderated_spec = None if moderators == "none" else load_impact_spec(moderators)
@@ -83,7 +121,7 @@ def run_analysis(
             impact_spec,
             economic_spec,
             seed=seed,
-            smallest=smallest,
+            smallest=effects,
             moderation=moderated,
             components=component_spec,
             individual_spec=individual_spec,
@@ -99,7 +137,6 @@ def run_analysis(
         if component_spec is not None:
             files["components"] = spec_path(components, "economic")
         write_result(analysis, out, spec_files=files, overwrite=overwrite, seconds=stages.seconds)
-    screen = console()
     tables = [
         impacts_table(analysis.impacts, whose=analysis.whose),
         estimands_table(analysis.estimands),
@@ -111,10 +148,10 @@ def run_analysis(
     if analysis.moderation is not None:
         tables += [slopes_table(analysis.moderation), counterfactuals_table(analysis.moderation)]
     for table in tables:
-        show(table, screen)
+        output.table(table)
     for sentence in message(analysis):
-        screen.print(sentence, style="bold")
-    screen.print(f"\nWritten: {out} (open {out / 'report.html'})", soft_wrap=True)
+        output.say(sentence, style="bold")
+    output.say(f"Written: {out} (hlt-bayes report {out} makes a page of it)", whole=True)
 
 
 def _refuse_missing_groups(people: Records, evidence: Evidence, path: Path) -> None:
@@ -125,19 +162,3 @@ def _refuse_missing_groups(people: Records, evidence: Evidence, path: Path) -> N
             f"{path}: nobody of {', '.join(missing)} in it; this job values and compares all of "
             f"{', '.join(evidence.groups)}. In Python, hb.fit_records fits the groups that are there"
         )
-
-
-def _refuse_what_does_not_go_together(
-    evidence: Path | None, records: Path | None, mapping: Path | None, engine: EngineChoice | None
-) -> IndividualEngine | None:
-    """Refuse options of records without records, and the other way round; name the engine for records."""
-    if mapping is not None and records is None:
-        raise SpecError("--mapping gives names to the columns of --records: give that file, too")
-    if records is not None and evidence is not None:
-        raise SpecError("--records and --evidence: give people, or printed trials, not both")
-    if records is None or engine is None:
-        engine_of(engine)
-        return None
-    if engine not in OF_RECORDS:
-        raise SpecError(f"--engine {engine.value} is not for --records; take {' or '.join(OF_RECORDS)}")
-    return OF_RECORDS[engine]

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Stages:
-    """Shows on standard error what is being done, and remembers how long each stage took."""
+    """Shows on standard error what is being done, if ``shown``, and remembers how long each stage took."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, shown: bool = True) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -25,6 +25,7 @@ class Stages:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=Console(stderr=True),
+            disable=not shown,
         )
         self._interrupted = False
         self._began: dict[str, float] = {}

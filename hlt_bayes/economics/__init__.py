@@ -1,10 +1,11 @@
 """From impact draws to money: prices, costs, benefits, returns, what they hinge on, and what more evidence is worth."""
 
 from hlt_bayes.economics.appraisal import appraise, refuse_what_cannot_be_valued, speaks_for_all
-from hlt_bayes.economics.costs import Volume, cost_per_head
+from hlt_bayes.economics.costs import Volume, cost_per_head, response_share
 from hlt_bayes.economics.drivers import IMPACT, assumptions, quantity_label, tornado, variance_shares
 from hlt_bayes.economics.information import evpi, evppi, new_trial, people_concerned, people_per_arm
 from hlt_bayes.economics.money import Money
+from hlt_bayes.economics.persistence import present_value_years
 from hlt_bayes.economics.prices import implied_price_bounds, implied_price_interval, implied_prices
 from hlt_bayes.economics.published import STEPS, published_analysis, walk, years_presupposed
 from hlt_bayes.economics.streaming import stream_returns
@@ -47,10 +48,12 @@ __all__ = [
     "new_trial",
     "people_concerned",
     "people_per_arm",
+    "present_value_years",
     "price_table",
     "published_analysis",
     "quantity_label",
     "refuse_what_cannot_be_valued",
+    "response_share",
     "return_summary",
     "speaks_for_all",
     "stream_returns",

@@ -2,7 +2,6 @@
 
 from hlt_bayes.meta.binomial import fit_trials, size_covariate, trials_model
 from hlt_bayes.meta.effects import effect_sizes, included
-from hlt_bayes.meta.plots import plot_funnel, plot_trials
 from hlt_bayes.meta.pooling import leave_one_out, pooled_effects
 from hlt_bayes.meta.prior import briefing_ratio, ips_prior, prior_data_conflict, ratio_of_new_trial
 from hlt_bayes.meta.small_study import pet_peese, pooled_by_size
@@ -22,8 +21,6 @@ __all__ = [
     "leave_one_out",
     "load_meta_spec",
     "pet_peese",
-    "plot_funnel",
-    "plot_trials",
     "pooled_by_size",
     "pooled_effects",
     "pooled_posterior",

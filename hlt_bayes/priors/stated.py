@@ -20,7 +20,7 @@ class Reasoned(Frozen):
     def __str__(self) -> str:
         """Say what is stated, without its unit, reason and source."""
         stated = self.model_dump(exclude={"unit", "why", "source"})
-        said = {key: ", ".join(value) if isinstance(value, list) else value for key, value in stated.items()}
+        said = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in stated.items()}
         return "; ".join(
             f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in said.items()
         )

@@ -1,4 +1,4 @@
-"""Tables and sentences of an appraisal by component prices, what it hinges on, and what more evidence is worth."""
+"""Tables and sentences of an appraisal by component prices, and what it hinges on."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ def component_returns_table(appraisal: Appraisal) -> Table:
             "of the exchequer; economic: gains to society, in which taxes and benefits saved, which only change hands, "
             "do not count.",
         ),
+        frame=appraisal.returns,
     )
 
 
@@ -76,6 +77,7 @@ def benefits_table(appraisal: Appraisal) -> Table:
         columns=("Benefit", "Component", *groups),
         rows=tuple(sorted(rows, key=lambda row: row[0])),
         notes=(),
+        frame=appraisal.benefits,
     )
 
 
@@ -104,6 +106,7 @@ def cost_effectiveness_table(effects: pd.DataFrame) -> Table:
         )
         if undefined
         else (),
+        frame=effects,
     )
 
 
@@ -131,6 +134,7 @@ def walk_tables(appraisal: Appraisal) -> list[Table]:
                     f"outcome at the price that the printed returns imply. {MISSING}: not calculated in the report.",
                     *(_of_a_job(appraisal) if perspective == "financial" else ()),
                 ),
+                frame=steps,
             )
         )
     return tables
@@ -213,85 +217,7 @@ def assumptions_table(listed: pd.DataFrame, *, perspective: str) -> Table:
             "Explains: share of the variance of the benefit per £1 that would go, were this figure known, in the trial "
             "group where that is most. What is fixed varies nothing here; move it in a spec of your own.",
         ),
-    )
-
-
-def evppi_table(values: pd.DataFrame, perfect: pd.DataFrame) -> Table:
-    """Show ``hlt_bayes.economics.evppi`` of one perspective, below the value of perfect information.
-
-    Parameters
-    ----------
-    values
-        Rows of one perspective.
-    perfect
-        ``hlt_bayes.economics.evpi`` of that perspective as a frame: ``group``, ``value_gbp``.
-    """
-    groups = list(dict.fromkeys(values["group"]))
-    of_all = perfect.set_index("group")["value_gbp"]
-    rows = [("Everything", *(whole(of_all[name]) for name in groups))]
-    order = values.groupby("learnt", sort=False)["value_gbp"].max().sort_values(ascending=False, kind="stable")
-    for learnt in order.index:
-        part = values[values["learnt"] == learnt].set_index("group")
-        cells = ["fixed" if part["fixed"].all() else whole(part["value_gbp"][name]) for name in groups]
-        rows.append((str(learnt), *cells))
-    return Table(
-        title="What it is worth to know more before deciding: £ per person the decision is for",
-        columns=("Learnt", *groups),
-        rows=tuple(rows),
-        notes=(
-            "The decision: to fund the service for that group where benefits are expected to exceed costs. Fixed: a "
-            "choice of the spec, of which there is nothing to learn.",
-        ),
-    )
-
-
-def new_trial_table(trials: pd.DataFrame) -> Table:
-    """Show ``hlt_bayes.economics.new_trial`` of one perspective."""
-    rows = tuple(
-        (
-            f"{row['per_arm']:,}",
-            whole(row["value_gbp"]),
-            millions(row["value_of_decision_gbp"]),
-            millions(row["cost_gbp"]),
-            millions(row["net_gbp"]),
-            "never" if math.isinf(row["people_to_break_even"]) else f"{row['people_to_break_even']:,.0f}",
-        )
-        for _, row in trials.iterrows()
-    )
-    best = trials.iloc[int(trials["net_gbp"].argmax())]
-    found = (
-        f"The best size is {best['per_arm']:,} per arm, worth {millions(best['net_gbp'])} more than it costs."
-        if best["net_gbp"] > 0
-        else "No size is worth its cost for as many people as the spec says the decision is for."
-    )
-    return Table(
-        title=f"What another trial in {trials['group'].iloc[0]} would be worth",
-        columns=("Per arm", "Per person", "To the decision", "Cost", "Net", "Breaks even for"),
-        rows=rows,
-        notes=(
-            f"{found} Knowing the impacts perfectly is worth {whole(trials['limit_gbp'].iloc[0])} per person. Breaks "
-            "even for: people whom the decision must be for, discounted, from when the trial reports.",
-        ),
-    )
-
-
-def unprinted_table(ranked: pd.DataFrame, labels: Mapping[str, str], *, group: str, most: int = 12) -> Table:
-    """Show ``hlt_bayes.economics.value_of_unprinted``: the first few of those told from nothing."""
-    told = ranked[ranked["share"] >= AT_LEAST]
-    shown = told.head(most)
-    rest = len(ranked) - len(shown)
-    now = ranked["sd_now"].iloc[0] if len(ranked) else float("nan")
-    return Table(
-        title=f"What was not printed, by how much it would narrow the return of {group}",
-        columns=("Not printed", "Where", "Explains", "SD then"),
-        rows=tuple(
-            (labels.get(row["what"], row["what"]), row["where"], explained(row["share"]), f"£{row['sd_then']:.3f}")
-            for _, row in shown.iterrows()
-        ),
-        notes=(
-            f"SD now: £{now:.3f} per £1. Explains: share of the variance that is expected to go once it is known. Of "
-            f"{rest} others it is smaller, or below {AT_LEAST:.1%}, which so many draws cannot tell from nothing.",
-        ),
+        frame=listed,
     )
 
 
@@ -316,6 +242,7 @@ def tornado_table(moved: pd.DataFrame, labels: Mapping[str, str], *, group: str,
             f"From, to: 89% interval; of a fixed price its variants. As drawn: {pounds(rows['base'].iloc[0])}. What "
             "moves the return by less than half a penny is left out.",
         ),
+        frame=rows.assign(label=rows["quantity"].map(labels)).drop(columns="width"),
     )
 
 
@@ -333,6 +260,7 @@ def volume_table(curve: pd.DataFrame, *, perspective: str) -> Table:
         columns=("Fixed", *groups),
         rows=tuple(lines),
         notes=("Impacts per person are taken as they were; with nothing fixed the cost is that of the actual volume.",),
+        frame=rows,
     )
 
 
@@ -341,13 +269,6 @@ def whole(amount: float) -> str:
     text = f"{amount:,.0f}"
     text = "0" if text == "-0" else text
     return f"-£{text[1:]}" if text.startswith("-") else f"£{text}"
-
-
-def millions(amount: float) -> str:
-    """Say an amount in millions of pounds."""
-    text = f"{amount / 1e6:,.1f}"
-    text = "0.0" if text == "-0.0" else text
-    return f"-£{text[1:]}m" if text.startswith("-") else f"£{text}m"
 
 
 def _figure(value: float) -> str:

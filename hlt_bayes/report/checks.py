@@ -48,6 +48,7 @@ def prints_table(prints: pd.DataFrame, *, of: str) -> Table:
             "twice the probability of an estimate at least as far out.",
             f"All printed marks together: probability {prints.attrs['prob_of_all_marks']:.2g}.",
         ),
+        frame=prints,
     )
 
 
@@ -72,6 +73,7 @@ def held_out_rows_table(rows_of_report: pd.DataFrame) -> Table:
         columns=("Outcome", "Row", "Printed", "Expected", "89% interval", "P(its mark)", "Surprise"),
         rows=tuple(rows),
         notes=("A pooled row is a mean of its parts with a weight that is not printed, but for a discrepancy.",),
+        frame=rows_of_report,
     )
 
 
@@ -88,6 +90,7 @@ def power_table(power: pd.DataFrame) -> Table:
             "Above 0.05 is sensitive. Sensitive to both hints at a conflict of prior and data; to the prior alone, at "
             "a likelihood that says little: of tau, with three groups, that is so.",
         ),
+        frame=power,
     )
 
 
@@ -109,6 +112,7 @@ def grid_table(ranges: pd.DataFrame) -> Table:
             "Least and greatest over the grid of prior scales. By: how far it moves when that scale alone is moved, in "
             "percentage points.",
         ),
+        frame=ranges,
     )
 
 
@@ -126,6 +130,7 @@ def specs_table(impacts: pd.DataFrame) -> Table:
         columns=("Outcome", "Impact", *specs),
         rows=tuple(rows),
         notes=("New group: none where groups are not pooled. Average: weighted by recruits to treatment.",),
+        frame=shown,
     )
 
 
@@ -145,6 +150,7 @@ def returns_by_spec_table(returns: pd.DataFrame) -> Table:
         columns=("Benefit", "Group", *specs),
         rows=tuple(rows),
         notes=(),
+        frame=returns,
     )
 
 
@@ -166,6 +172,7 @@ def scores_table(scores: Mapping[str, pd.DataFrame], without: Sequence[str]) -> 
         columns=("Outcome", "Group", *scores),
         rows=tuple(rows),
         notes=(WHY_NO_LOO, *left_out),
+        frame=pd.concat([table.assign(spec=name) for name, table in scores.items()]),
     )
 
 
@@ -179,6 +186,7 @@ def contraction_table(learnt: pd.DataFrame) -> Table:
             for _, row in learnt.iterrows()
         ),
         notes=("Contraction: 1 less the ratio of variances; 0% where nothing was learnt.",),
+        frame=learnt,
     )
 
 
@@ -198,6 +206,7 @@ def alone_table(alone: pd.DataFrame) -> Table:
         columns=("Moderator", "Per", *(OUTCOMES[name].heading for name in outcomes)),
         rows=tuple(rows),
         notes=("Each alone stands for the whole difference between the sites: that is why they are so alike.",),
+        frame=alone,
     )
 
 
@@ -218,15 +227,17 @@ def impact_of_new_site_table(summary: pd.DataFrame, delivery: Mapping[str, float
         columns=("Outcome", "Mean", "89% interval", "P(>0)"),
         rows=tuple(rows),
         notes=("Other moderators at their reference. As wide as the priors of slopes and of new groups make it.",),
+        frame=summary,
     )
 
 
 def calibrations_table(records: pd.DataFrame, stale: Sequence[tuple[str, str]]) -> Table:
     """Show the table of calibrations; ``stale`` are specs and engines whose model has changed since."""
-    rows = []
+    rows, verdicts = [], []
     for _, row in records.iterrows():
         old = (row["spec"], row["engine"]) in stale
         verdict = "out of date" if old else ("calibrated" if row["calibrated"] else "not calibrated")
+        verdicts.append(verdict)
         rows.append(
             (
                 row["spec"],
@@ -246,4 +257,5 @@ def calibrations_table(records: pd.DataFrame, stale: Sequence[tuple[str, str]]) 
             "Ranks of true parameters among posterior draws, chi-square over 20 bins for each quantity; the threshold "
             "is 1% over all quantities of a spec (Bonferroni).",
         ),
+        frame=records.assign(verdict=verdicts),
     )

@@ -41,6 +41,7 @@ def estimands_table(estimands: pd.DataFrame) -> Table:
             "what another trial group like these would see. Wrong sign: probability that the sign is not that of the "
             "mean.",
         ),
+        frame=shown,
     )
 
 
@@ -68,6 +69,7 @@ def slopes_table(moderation: Moderation) -> Table:
             f"P(>0) lies between {percent(probabilities.min())} and {percent(probabilities.max())}, and of two slopes "
             f"on one outcome the posterior correlation is {moderation.greatest_correlation:.2f} at most.",
         ),
+        frame=moderation.slopes,
     )
 
 
@@ -92,6 +94,7 @@ def counterfactuals_table(moderation: Moderation) -> Table:
             "These take the slopes as causal, which no comparison of sites can show; they are as wide as the slopes' "
             "priors make them, and answer a question that the evidence does not.",
         ),
+        frame=table,
     )
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from hlt_bayes.analysis import Analysis
+from hlt_bayes.comparison import likelihood_word
 from hlt_bayes.report.appraisal import component_findings
 from hlt_bayes.report.delivery import what_delivery_explains
-from hlt_bayes.report.tables import as_printed, per_pound, percent, pounds, price_in_words
+from hlt_bayes.report.tables import as_printed, interval, per_pound, percent, pounds, price_in_words, with_unit
+from hlt_bayes.scrutiny import Scrutiny, perspective_of
+from hlt_bayes.vocabulary import OUTCOMES
 
 
 def message(analysis: Analysis) -> list[str]:
@@ -18,6 +21,96 @@ def message(analysis: Analysis) -> list[str]:
         *what_delivery_explains(analysis.moderation),
         *conflicts(analysis.comparison),
     ]
+
+
+def answer(analysis: Analysis, scrutiny: Scrutiny) -> list[str]:
+    """Answer the question: impacts, returns, the published ones, what they hang on, what is not known.
+
+    Five where the Health-led Trials are valued; fewer where there is less to say.
+    """
+    return [
+        *_average_impacts(analysis),
+        *_returns_by_components(analysis),
+        *_published_returns(analysis),
+        *_what_returns_hang_on(scrutiny),
+        *_not_known(analysis),
+    ]
+
+
+def _average_impacts(analysis: Analysis) -> list[str]:
+    average = analysis.estimands[analysis.estimands["kind"] == "average"]
+    said = [
+        f"{OUTCOMES[row['outcome']].label.lower()} by {with_unit(row['mean'], row['outcome'])} (89% interval "
+        f"{interval(row['lower_89'], row['upper_89'], row['outcome'])}; {likelihood_word(row['prob_positive'])} "
+        f"positive, {percent(row['prob_positive'])})"
+        for _, row in average.iterrows()
+    ]
+    return [f"On average over the trial groups the service changed {_listed(said)}."] if said else []
+
+
+def _returns_by_components(analysis: Analysis) -> list[str]:
+    appraisal = analysis.appraisal
+    if appraisal is None:
+        return []
+    perspective = perspective_of(appraisal)
+    rows = appraisal.returns[appraisal.returns["perspective"] == perspective].set_index("group")
+    said = [
+        f"{pounds(rows['mean'][group])} in {group} ({rows['lower_89'][group]:.2f} to {rows['upper_89'][group]:.2f}; "
+        f"above £1 with probability {percent(rows['prob_above_one'][group])})"
+        for group in analysis.evidence.groups
+    ]
+    whom = "society" if perspective == "economic" else "the exchequer"
+    return [f"Valued from its parts ({appraisal.spec.title}), each £1 spent returned to {whom} {_listed(said)}."]
+
+
+def _published_returns(analysis: Analysis) -> list[str]:
+    rows = analysis.returns[analysis.returns["perspective"] == "economic"].set_index("group")
+    rows = rows.loc[[group for group in analysis.evidence.groups if group in rows.index]]
+    rows = rows[rows["published"].notna()]
+    if rows.empty or not analysis.prices["implied"].all():
+        return []
+    printed = _listed([f"{pounds(row['published'])} in {group}" for group, row in rows.iterrows()])
+    ours = _listed([pounds(row["mean"]) for _, row in rows.iterrows()])
+    return [
+        f"The published evaluation counted an impact without a star as none and printed {printed}; at the prices that "
+        f"these imply, without that rule and with impacts pooled, the same sum comes to {ours}."
+    ]
+
+
+def _what_returns_hang_on(scrutiny: Scrutiny) -> list[str]:
+    if "assumptions" not in scrutiny.tables:
+        return []
+    ranked = scrutiny.tables["assumptions"].dropna(subset="share").head(3)
+    said = [
+        f"“{scrutiny.labels.get(row['key'], row['key'])}” ({percent(row['share'])} of the variance in {row['group']})"
+        for _, row in ranked.iterrows()
+    ]
+    return [f"Of what is assumed and not printed, returns hang most on {_listed(said)}."] if said else []
+
+
+def _not_known(analysis: Analysis) -> list[str]:
+    said = []
+    if analysis.moderation is not None:
+        said.append(
+            f"which of {len(analysis.moderation.spec.moderators or {})} differences in delivery made the sites differ, "
+            f"for they make {analysis.moderation.effective_contrasts:.1f} independent contrast(s) between the groups"
+        )
+    if not analysis.evidence.of_own_trials:
+        people = {
+            measure: int(analysis.evidence.arm_sizes(measure).loc[list(analysis.evidence.groups)].to_numpy().sum())
+            for measure in ("recruits", "12-month survey sample")
+        }
+        share = 1 - people["12-month survey sample"] / people["recruits"]
+        said.append(
+            f"what health and wellbeing the {percent(share)} gained who did not answer the survey, nor how long any "
+            "gain lasted"
+        )
+    return [f"The evidence cannot tell {', nor '.join(said)}."] if said else []
+
+
+def _listed(words: list[str]) -> str:
+    """Join words as a list in a sentence."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def significance_filter(returns: pd.DataFrame, comparison: pd.DataFrame, prices: pd.DataFrame) -> list[str]:

@@ -14,10 +14,13 @@ from pathlib import Path
 from hlt_bayes.errors import ResultFolderError
 
 MANIFEST = "manifest.json"
+SPECS = "specs.json"
+PAGE = "report.html"
 FORMAT = "hlt-bayes result 1"
 FILES = frozenset(
     {
         MANIFEST,
+        SPECS,
         "posterior.nc",
         "impacts.csv",
         "estimands.csv",
@@ -35,10 +38,14 @@ FILES = frozenset(
         "returns.svg",
         "walk.png",
         "walk.svg",
-        "report.html",
+        PAGE,
+        "checklists.csv",
+        *(f"{name}.csv" for name in ("diagnostics", "audit", "specs", "specs_returns", "power_scaling", "assumptions")),
+        *(f"{name}.csv" for name in ("prior_predictive", "posterior_predictive", "tornado")),
+        *(f"{name}.csv" for name in ("acceptability", "acceptability_qaly")),
     }
 )
-"""All that a result of an analysis holds."""
+"""All that a result of an analysis holds, and its report adds."""
 
 TRIAL_FILES = frozenset(
     {

@@ -36,6 +36,7 @@ def methods_table(methods: pd.DataFrame) -> Table:
             "New trial: what another trial would see. tau: SD of log ratios between trials.",
             *(f"[{i + 1}] {note}." for i, note in enumerate(notes)),
         ),
+        frame=methods,
     )
 
 
@@ -68,6 +69,7 @@ def priors_table(priors: pd.DataFrame) -> Table:
             f"‡ More than {CAPPED:.0%} of the draws would carry the rate above 100% and are cut there: the reading "
             "does not fit a group of whom so many work.",
         ),
+        frame=priors,
     )
 
 

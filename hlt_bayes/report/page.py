@@ -1,85 +1,189 @@
-"""The page that a reader opens: one HTML file with everything inside."""
+"""The page that a reader opens: one HTML file with everything inside, which asks nothing of any network."""
 
 from __future__ import annotations
 
 import base64
+import json
+import re
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
+from itertools import count
+from pathlib import Path
+from typing import Any
 
 import jinja2
+import pandas as pd
+from markupsafe import Markup
 
 from hlt_bayes.analysis import Analysis
-from hlt_bayes.economics import implied_price_bounds
-from hlt_bayes.evidence.structure import Document
-from hlt_bayes.report.appraisal import appraisal_tables
-from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table
-from hlt_bayes.report.findings import headline, limits, message, people_of
-from hlt_bayes.report.tables import Table, comparison_table, impacts_table, price_range, returns_table
-from hlt_bayes.specs import stated_figures
-
-TITLE = "Health-led Employment Trials: Bayesian re-analysis"
-QUESTION = (
-    "What Individual Placement and Support in primary and community care did for employment, earnings, health and "
-    "wellbeing in three trial groups, and what each £1 returned, given what the published report prints."
+from hlt_bayes.report.appendix import (
+    cited,
+    corrections_table,
+    diagnostics_table,
+    figures_table,
+    people_table,
+    prices_table,
+    versions_table,
 )
+from hlt_bayes.report.appraisal import appraisal_tables, assumptions_table, component_returns_table, tornado_table
+from hlt_bayes.report.checklists import Context, checklists, checklists_table
+from hlt_bayes.report.checks import power_table, prints_table, returns_by_spec_table, specs_table
+from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table
+from hlt_bayes.report.explorer import Explorer, explorer
+from hlt_bayes.report.findings import answer, headline, limits, message, people_of
+from hlt_bayes.report.html import table_html
+from hlt_bayes.report.sources import audit_table, of_used_cells
+from hlt_bayes.report.tables import Table, comparison_table, impacts_table, returns_table
+from hlt_bayes.scrutiny import Scrutiny, perspective_of
+from hlt_bayes.specs import shipped_specs
+
+TITLE = "Health-led Employment Trials: Bayesian re-analysis and economic evaluation"
+QUESTION = (
+    "What did Individual Placement and Support in primary and community care do for employment, earnings, health and "
+    "wellbeing in three trial groups, beside usual support, and what did each £1 spent on it return, given what the "
+    "published report prints?"
+)
+NOT_OURS = "unknown: they were made elsewhere"
+"""The engine of draws that do not say by which they were made."""
+
 FIGURE_TEXTS = {
     "impacts": "Forest plot: for each outcome and group, the printed impact with an interval from its recovered "
-    "standard error, and below it the posterior mean with its 89 % and 95 % intervals. The numbers stand in the "
-    "tables of impacts and of the comparison.",
+    "standard error, and below it the posterior mean with its 89 % and 95 % intervals; a grey line between them shows "
+    "how far pooling has moved it. The numbers stand in the tables of impacts and of the comparison.",
     "walk": "For each group, the economic return as published, then without the significance filter, with standard "
     "errors, pooled, with non-respondents, and at component prices. The numbers stand in the table of the steps.",
     "returns": "For each group, the posterior distribution of the benefit per £1 with its mean and 89 % interval, the "
     "published return, the return of the printed impact, and a line at £1. The numbers stand in the table of returns.",
+    "acceptability": "For each group, the probability that £1 returns more than a threshold, from £0 to £5, falling; a "
+    "line marks £1. Values at £1 stand in the table of returns from components.",
+    "acceptability_qaly": "For each group, the probability that benefits exceed costs, rising with the value of a "
+    "QALY. The value at the price used stands in the table of returns from components.",
+    "plane": "For each group, a cloud of draws: benefit per person against cost per person, with the line at which "
+    "they are equal. The share of draws that are worth their cost is P(>£1) of the table of returns from components.",
+    "tornado": "Bars, the widest on top: how far the mean return moves when one quantity goes from the low to the high "
+    "end of its 89 % interval. The numbers stand in the table below it.",
+    "prior_posterior": "For the mean impact and the spread between groups, on each outcome: the density of the prior "
+    "and that of the posterior. The spread between few groups hardly narrows.",
+    "specs": "For each outcome and group, the posterior mean and 89 % interval under each model. The numbers stand in "
+    "the table of impacts by spec.",
+    "moderators": "For each outcome and moderator, the 89 % interval of the slope after the data, inside that of the "
+    "prior: all contain zero. The numbers stand in the table of moderators.",
 }
+"""What a figure shows, for those who do not see it, and where its numbers stand."""
 
 
-def page(analysis: Analysis, pictures: Mapping[str, str]) -> str:
-    """Write the page; ``pictures`` are the SVG texts of the figures by name."""
+def page(
+    analysis: Analysis,
+    scrutiny: Scrutiny,
+    pictures: Mapping[str, str],
+    *,
+    folder: Path,
+    manifest: Mapping[str, Any],
+    model: str,
+) -> tuple[str, pd.DataFrame]:
+    """Write the page, and work out the checklists that stand in it.
+
+    Parameters
+    ----------
+    analysis, scrutiny
+        What it says.
+    pictures
+        SVG texts of the figures by name.
+    folder, manifest
+        The result folder with all its tables, and what it was made by.
+    model
+        The model in symbols; empty where its draws were made elsewhere.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hlt_bayes.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["cited"] = cited
-    title, question = (
-        (
-            "Impacts of your trials: Bayesian re-analysis",
-            f"What the trials in {analysis.evidence.path.name} found together.",
-        )
-        if analysis.evidence.of_own_trials
-        else (TITLE, QUESTION)
-    )
-    return environment.get_template("page.html.jinja").render(
-        analysis=analysis,
-        title=title,
-        question=question,
-        version=version("hlt-bayes"),
-        people=people_of(analysis),
-        message=message(analysis),
-        headline=headline(analysis.returns, analysis.impacts, list(analysis.evidence.groups)),
-        limits=limits(analysis),
-        impacts=impacts_table(analysis.impacts, whose=analysis.whose),
-        estimands=estimands_table(analysis.estimands),
-        delivery=_delivery_tables(analysis),
-        returns=returns_table(analysis.returns, analysis.prices),
-        appraisal=appraisal_tables(analysis.appraisal),
-        comparison=comparison_table(analysis.comparison),
-        prices=_prices_table(analysis),
-        assumptions=_assumptions_table(analysis),
-        corrections=_corrections_table(analysis),
-        worst=_worst(analysis),
-        figures={name: (_data_uri(svg), FIGURE_TEXTS[name]) for name, svg in pictures.items()},
-    )
+    template = environment.get_template("page.html.jinja")
+    content = _content(analysis, scrutiny, manifest, model)
+    content["figures"] = {
+        name: (_data_uri(pictures[name]), text) if name in pictures else None for name, text in FIGURE_TEXTS.items()
+    }
+    # Items point at sections of the page, so that it is written once without them.
+    draft = template.render(**content, checklists=None, show=_numbered_tables())
+    worked_out = checklists(Context(folder, draft), _holds(analysis))
+    text = template.render(**content, checklists=checklists_table(worked_out), show=_numbered_tables())
+    return text, worked_out
 
 
-def cited(source: Document) -> str:
-    """Cite a document, with what it states of itself."""
-    isbn = f"ISBN {source.isbn}" if source.isbn else ""
-    when = f"{source.published:%B %Y}" if source.published else ""
-    parts = [source.title, ", ".join(source.authors), source.institution, source.series, isbn, when, source.licence]
-    return ". ".join(part.rstrip(".") for part in parts if part) + "."
+def _content(analysis: Analysis, scrutiny: Scrutiny, manifest: Mapping[str, Any], model: str) -> dict[str, Any]:
+    own, appraisal = analysis.evidence.of_own_trials, analysis.appraisal
+    explored = explorer(analysis)
+    return {
+        "analysis": analysis,
+        "title": "Impacts of your trials: Bayesian re-analysis" if own else TITLE,
+        "question": f"What did the trials in {analysis.evidence.path.name} find together?" if own else QUESTION,
+        "version": version("hlt-bayes"),
+        "people_of_draws": people_of(analysis),
+        "answer": answer(analysis, scrutiny),
+        "message": message(analysis),
+        "headline": headline(analysis.returns, analysis.impacts, list(analysis.evidence.groups)),
+        "limits": limits(analysis),
+        "people": None if own else people_table(analysis.evidence),
+        "impacts": impacts_table(analysis.impacts, whose=analysis.whose),
+        "estimands": estimands_table(analysis.estimands),
+        "comparison": comparison_table(analysis.comparison),
+        "returns": returns_table(analysis.returns, analysis.prices),
+        "prices": prices_table(analysis),
+        "components": appraisal_tables(appraisal),
+        "drivers": _drivers(analysis, scrutiny),
+        "explorer": explored,
+        "explorer_rows": [] if explored is None else _rows_of_explorer(analysis, explored),
+        "script": None if explored is None else _script(explored),
+        "policy": _policy(scripted=explored is not None),
+        "sensitivity": _sensitivity(scrutiny),
+        "why_not": {name: scrutiny.why_not[name] for name in ("power_scaling", "specs") if name in scrutiny.why_not},
+        "delivery": _delivery(analysis),
+        "diagnostics": _diagnostics(scrutiny, analysis),
+        "assumptions": figures_table(analysis),
+        "ranked": _ranked(analysis, scrutiny),
+        "corrections": corrections_table(analysis.evidence),
+        "audit": audit_table(of_used_cells(scrutiny.tables["audit"])) if "audit" in scrutiny.tables else None,
+        "model": model,
+        "engine": _engine(analysis),
+        "worst": _worst(analysis),
+        "commands": _commands(analysis),
+        "versions": versions_table(manifest),
+    }
+
+
+def _numbered_tables() -> Any:  # noqa: ANN401 - a function for the template
+    numbers = count(1)
+
+    def show(table: Table) -> Markup:
+        # Every cell, title and note was escaped on the way.
+        return Markup(table_html(table, name=f"t{next(numbers)}"))  # noqa: S704
+
+    return show
 
 
 def _data_uri(svg: str) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+def _holds(analysis: Analysis) -> dict[str, bool]:
+    """Say what is so of a result, by key of ``checklists.REASONS``."""
+    chains = "sample_stats" in analysis.draws.children
+    return {
+        "print": analysis.individual_spec is None,
+        "sampled": chains,
+        "direct": not chains,
+        "valued": analysis.economic_spec is not None,
+        "components": analysis.appraisal is not None,
+        "smallest": bool(analysis.smallest),
+        "ours": not analysis.evidence.of_own_trials,
+        "priors": "mu" in analysis.draws["posterior"],
+    }
+
+
+def _engine(analysis: Analysis) -> str:
+    attrs = analysis.draws["posterior"]["impact"].attrs
+    return str(attrs.get("engine", "")) or NOT_OURS
 
 
 def _worst(analysis: Analysis) -> dict[str, str]:
@@ -91,59 +195,116 @@ def _worst(analysis: Analysis) -> dict[str, str]:
     }
 
 
-def _prices_table(analysis: Analysis) -> Table:
-    rows: list[tuple[str, str, str]] = []
-    spec, notes = analysis.economic_spec, []
-    for _, price in analysis.prices.iterrows():
-        if spec is None or not price["implied"]:
-            continue
-        perspective, benefit = price["perspective"], spec.benefits[price["benefit"]]
-        bounds = implied_price_bounds(analysis.evidence, perspective, benefit)
-        rows += [
-            (perspective, row["group"], price_range(row["lower_gbp"], row["upper_gbp"])) for _, row in bounds.iterrows()
-        ]
-        rows.append((perspective, "all of them: used", price_range(price["lower_gbp"], price["upper_gbp"])))
-        notes.append(f"{perspective}: {benefit.price.unit}. {benefit.price.why}")
-    return Table(
-        title="Prices that the published returns imply",
-        columns=("Benefit", "Group", "Price"),
-        rows=tuple(rows),
-        notes=tuple(notes),
+def _drivers(analysis: Analysis, scrutiny: Scrutiny) -> Table | None:
+    """Show what the return of the last trial group hinges on."""
+    if analysis.appraisal is None:
+        return None
+    return tornado_table(
+        scrutiny.tables["tornado"],
+        dict(scrutiny.labels),
+        group=analysis.evidence.groups[-1],
+        perspective=perspective_of(analysis.appraisal),
     )
 
 
-def _assumptions_table(analysis: Analysis) -> Table:
-    rows = []
-    base = dict(stated_figures(analysis.impact_spec))
-    moderation_spec = analysis.moderation.spec if analysis.moderation else None
-    component_spec = analysis.appraisal.spec if analysis.appraisal else None
-    impact_specs = (analysis.individual_spec, analysis.impact_spec)
-    for spec in filter(None, (*impact_specs, moderation_spec, analysis.economic_spec, component_spec)):
-        for key, figure in stated_figures(spec):
-            if spec is moderation_spec and base.get(key) == figure:
-                continue
-            rows.append((f"{spec.name}: {key}", str(figure), getattr(figure, "unit", ""), figure.why, figure.source))
-    return Table(
-        title="Priors, prices and other stated figures and choices",
-        columns=("Key", "Stated", "Unit", "Why", "Source"),
-        rows=tuple(rows),
-        notes=("Source “assumption”: no document states it.",),
-    )
+def _ranked(analysis: Analysis, scrutiny: Scrutiny) -> Table | None:
+    if analysis.appraisal is None:
+        return None
+    return assumptions_table(scrutiny.tables["assumptions"], perspective=perspective_of(analysis.appraisal))
 
 
-def _delivery_tables(analysis: Analysis) -> list[Table]:
+def _sensitivity(scrutiny: Scrutiny) -> list[Table]:
+    builders = {"specs": specs_table, "specs_returns": returns_by_spec_table, "power_scaling": power_table}
+    return [builder(scrutiny.tables[name]) for name, builder in builders.items() if name in scrutiny.tables]
+
+
+def _delivery(analysis: Analysis) -> list[Table]:
     if analysis.moderation is None:
         return []
     return [slopes_table(analysis.moderation), counterfactuals_table(analysis.moderation)]
 
 
-def _corrections_table(analysis: Analysis) -> Table:
-    return Table(
-        title="Cells used otherwise than printed",
-        columns=("Cell", "Printed", "Used", "Why"),
-        rows=tuple(
-            (f"{row['place']}, {row['row']}, {row['column']}", row["printed"], row["text"], row["correction"])
-            for _, row in analysis.evidence.corrections.iterrows()
-        ),
-        notes=(),
+def _diagnostics(scrutiny: Scrutiny, analysis: Analysis) -> list[Table]:
+    seen = [of for of in ("posterior", "prior") if f"{of}_predictive" in scrutiny.tables]
+    predicted = [prints_table(scrutiny.tables[f"{of}_predictive"], of=of) for of in seen]
+    return [diagnostics_table(analysis.diagnostics), *predicted]
+
+
+def _rows_of_explorer(analysis: Analysis, explored: Explorer) -> list[dict[str, str]]:
+    """Cells of the explorer's table as they stand before anything is moved: those of the table of components."""
+    assert analysis.appraisal is not None  # noqa: S101 - there is an explorer only of an appraisal
+    shown = component_returns_table(analysis.appraisal)
+    perspective = perspective_of(analysis.appraisal)
+    at = {name: shown.columns.index(name) for name in ("Cost", "Benefits", "Ratio", "P(>£1)")}
+    by_group = {row[1]: row for row in shown.rows if row[0] == perspective}
+    return [
+        {
+            "number": str(number),
+            "group": group,
+            "cost": by_group[group][at["Cost"]],
+            "benefit": by_group[group][at["Benefits"]],
+            "ratio": by_group[group][at["Ratio"]],
+            "prob": by_group[group][at["P(>£1)"]],
+        }
+        for number, group in enumerate(explored.groups)
+    ]
+
+
+@cache
+def _runtime() -> str:
+    """Vega and vega-embed as one script that sets ``vegaEmbed``."""
+    import vl_convert
+
+    bundle: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]
+    return bundle
+
+
+FILL = """
+const OPTIONS = {actions: false, ast: true, renderer: "svg", bind: "#explorer-sliders"};
+vegaEmbed("#explorer-chart", SPEC, OPTIONS).then(({view}) => {
+  const fill = (_, rows) => rows.forEach((row) => ["cost", "benefit", "ratio", "prob"].forEach((name) => {
+    document.getElementById(`explorer-${row.group}-${name}`).textContent = row[`${name}_text`];
+  }));
+  fill("", view.data("summary"));
+  view.addDataListener("summary", fill);
+});
+"""
+"""Writes what the dataflow works out into the table's cells, at first and whenever it changes."""
+
+
+def _script(explored: Explorer) -> Markup:
+    # Nothing in a script may look like its end tag, or like a comment.
+    spec = json.dumps(explored.vega, ensure_ascii=False).replace("<", r"\u003c")
+    runtime = re.sub(r"</(?=script)|<(?=!--)", lambda found: found[0].replace("<", r"\x3c"), _runtime(), flags=re.I)
+    return Markup(f"{runtime}\nconst SPEC = {spec};{FILL}")  # noqa: S704
+
+
+def _policy(*, scripted: bool) -> str:
+    """Forbid every request: what the page shows and runs stands in it."""
+    script = "; script-src 'unsafe-inline'" if scripted else ""
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'{script}"
+
+
+def _commands(analysis: Analysis) -> list[str]:
+    """Commands that make this result again, where all its specs are shipped ones."""
+    if analysis.individual_spec is not None or analysis.evidence.of_own_trials or not _made_by_shipped(analysis):
+        return []
+    words = ["hlt-bayes run", f"--spec {analysis.impact_spec.name}"]
+    words.append(f"--moderators {analysis.moderation.spec.name if analysis.moderation else 'none'}")
+    if analysis.economic_spec is not None:
+        words.append(f"--economics {analysis.economic_spec.name}")
+    words.append(f"--components {analysis.appraisal.spec.name if analysis.appraisal else 'none'}")
+    words += [f"--smallest {outcome}={value:g}" for outcome, value in analysis.smallest.items()]
+    if _engine(analysis) != analysis.impact_spec.sampling.engine:
+        words.append(f"--engine {_engine(analysis)}")
+    return [f"{' '.join(words)} --seed {analysis.seed} --out results/again", "hlt-bayes report results/again"]
+
+
+def _made_by_shipped(analysis: Analysis) -> bool:
+    impact = [analysis.impact_spec, *([analysis.moderation.spec] if analysis.moderation else [])]
+    economic = [one for one in (analysis.economic_spec, analysis.appraisal and analysis.appraisal.spec) if one]
+    names = {"impact": [one.name for one in impact], "economic": [one.name for one in economic]}
+    return _engine(analysis) != NOT_OURS and all(
+        set(listed) <= set(shipped_specs(kind))  # type: ignore[arg-type]
+        for kind, listed in names.items()
     )

@@ -31,6 +31,7 @@ def columns_table(listing: pd.DataFrame) -> Table:
         columns=("Name", "Label", "Kind", "Allowed", "Whose", "Required", "Source"),
         rows=rows,
         notes=("Whose: the only people who may have a value; of everyone where blank.",),
+        frame=listing,
     )
 
 
@@ -70,6 +71,7 @@ def families_table(listing: pd.DataFrame) -> Table:
             (f"`{name}`" + (f" ({members[name]})" if members[name] > 1 else ""), *row) for name, row in rows.items()
         ),
         notes=(),
+        frame=listing,
     )
 
 
@@ -88,6 +90,7 @@ def record_findings_table(findings: pd.DataFrame) -> Table:
             "Row 1 is the first record; a header is not counted.",
             *([f"And {more:,} more; --csv prints all."] if more else []),
         ),
+        frame=findings,
     )
 
 
@@ -106,6 +109,7 @@ def description_table(description: pd.DataFrame) -> Table:
             "since the first of randomisation.",
             f"{LEFT_OUT} left out: a few people, or a count from which theirs could be worked out.",
         ),
+        frame=description,
     )
 
 

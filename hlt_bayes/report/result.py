@@ -1,8 +1,7 @@
-"""Writes an analysis as one result folder."""
+"""Writes an analysis as one result folder, and what was found out beside one as another."""
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import platform
@@ -15,10 +14,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hlt_bayes.analysis import Analysis
-from hlt_bayes.meta import PooledTrials, plot_funnel, plot_trials
-from hlt_bayes.plots import plot_impacts, plot_returns, plot_walk
-from hlt_bayes.report.folder import FORMAT, MANIFEST, file_sha256, replacing
-from hlt_bayes.report.page import page
+from hlt_bayes.meta import PooledTrials
+from hlt_bayes.plots import plot_funnel, plot_impacts, plot_returns, plot_trials, plot_walk
+from hlt_bayes.report.folder import FORMAT, MANIFEST, SPECS, file_sha256, replacing
+from hlt_bayes.report.pictures import origin_of, save
 from hlt_bayes.specs import EconomicSpec, ImpactSpec, IndividualSpec, Spec
 
 if TYPE_CHECKING:
@@ -36,7 +35,9 @@ def write_result(
     overwrite: bool = False,
     seconds: Callable[[], Mapping[str, float]] = dict,
 ) -> Path:
-    """Write draws, tables, figures, page and manifest; the folder appears whole or not at all.
+    """Write draws, tables, figures, specs and manifest; the folder appears whole or not at all.
+
+    ``hlt_bayes.report.load_result`` reads it again, ``hlt_bayes.report.write_report`` makes a page of it.
 
     Parameters
     ----------
@@ -70,11 +71,19 @@ def write_result(
             figures["returns"] = plot_returns(analysis.draws["economics"].dataset)
         if analysis.appraisal is not None and len(analysis.appraisal.walk):
             figures["walk"] = plot_walk(analysis.appraisal.walk)
-        origin = f"hlt-bayes, {', '.join(f'{spec.name} {spec.fingerprint}' for spec in _specs(analysis).values())}"
-        origin += f", evidence {analysis.evidence.sha256}"
-        pictures = {name: _save(figure, staging / name, origin) for name, figure in figures.items()}
-        (staging / "report.html").write_text(page(analysis, pictures), encoding="utf-8")
-        _write_manifest(staging, seed=analysis.seed, inputs=_inputs(analysis, spec_files), seconds=seconds())
+        specs = specs_of(analysis)
+        origin = origin_of(specs, analysis.evidence)
+        for name, figure in figures.items():
+            save(figure, staging / name, origin)
+        resolved = {kind: spec.model_dump(mode="json") for kind, spec in specs.items()}
+        (staging / SPECS).write_text(json.dumps(resolved, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        _write_manifest(
+            staging,
+            seed=analysis.seed,
+            inputs=_inputs(analysis, spec_files),
+            seconds=seconds(),
+            settings={"smallest": dict(analysis.smallest)},
+        )
     return target
 
 
@@ -100,10 +109,10 @@ def write_trials(trials: PooledTrials, folder: str | Path, *, spec_file: Path, o
             getattr(trials, name).to_csv(staging / f"{name}.csv")
         for name in ("methods", "priors"):
             getattr(trials, name).to_csv(staging / f"{name}.csv", index=False)
-        origin = f"hlt-bayes, {trials.spec.name} {trials.spec.fingerprint}"
+        origin = origin_of({"meta": trials.spec})
         shown = trials.pooled.loc[[name for name in trials.pooled.index if name != "DL-HK"]]
-        _save(plot_trials(trials.effects, shown), staging / "forest", origin)
-        _save(plot_funnel(trials.effects, float(trials.pooled["mean"]["DL"])), staging / "funnel", origin)
+        save(plot_trials(trials.effects, shown), staging / "forest", origin)
+        save(plot_funnel(trials.effects, float(trials.pooled["mean"]["DL"])), staging / "funnel", origin)
         _write_manifest(staging, seed=trials.seed, inputs={"meta spec": _spec_used(trials.spec, spec_file)})
     return target
 
@@ -128,9 +137,9 @@ def write_check(
     with replacing(target, overwrite=overwrite) as staging:
         for name, table in tables.items():
             table.to_csv(staging / f"{name}.csv", index=False)
-        origin = f"hlt-bayes, {', '.join(f'{name} {spec.fingerprint}' for name, spec in specs.items())}"
+        origin = origin_of(specs)
         for name, figure in figures.items():
-            _save(figure, staging / name, origin)
+            save(figure, staging / name, origin)
         _write_manifest(staging, seed=seed, inputs={name: {"sha256": spec.fingerprint} for name, spec in specs.items()})
     return target
 
@@ -147,7 +156,8 @@ def write_calibrations(records: pd.DataFrame, file: Path) -> None:
     draft.replace(file)
 
 
-def _specs(analysis: Analysis) -> dict[str, ImpactSpec | IndividualSpec | EconomicSpec]:
+def specs_of(analysis: Analysis) -> dict[str, ImpactSpec | IndividualSpec | EconomicSpec]:
+    """Specs that an analysis was made by, by what each was for."""
     specs: dict[str, ImpactSpec | IndividualSpec | EconomicSpec] = {"impact": analysis.impact_spec}
     if analysis.individual_spec is not None:
         specs["individual"] = analysis.individual_spec
@@ -165,25 +175,13 @@ def _write_draws(draws: xr.DataTree, file: Path) -> None:
     file.write_bytes(bytes(draws.to_netcdf(engine="h5netcdf")))
 
 
-def _save(figure: Figure, stem: Path, origin: str) -> str:
-    """Write PNG and SVG without the hour, so that equal figures make equal files; give the SVG's text."""
-    import matplotlib as mpl
-
-    figure.savefig(stem.with_suffix(".png"), dpi=150, metadata={"Source": origin})
-    text = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": stem.name, "svg.fonttype": "none"}):
-        figure.savefig(text, format="svg", metadata={"Date": None, "Source": origin})
-    stem.with_suffix(".svg").write_text(text.getvalue(), encoding="utf-8")
-    return text.getvalue()
-
-
 def _inputs(analysis: Analysis, spec_files: Mapping[str, Path]) -> dict[str, object]:
     attrs = analysis.draws["posterior"]["impact"].attrs
     records = {"records": {"sha256": attrs["records_sha256"]}} if "records_sha256" in attrs else {}
     return {
         "evidence": {"sha256": analysis.evidence.sha256, "files": analysis.evidence.files},
         **records,
-        **{f"{kind} spec": _spec_used(spec, spec_files[kind]) for kind, spec in _specs(analysis).items()},
+        **{f"{kind} spec": _spec_used(spec, spec_files[kind]) for kind, spec in specs_of(analysis).items()},
     }
 
 
@@ -192,7 +190,12 @@ def _spec_used(spec: Spec, file: Path) -> dict[str, object]:
 
 
 def _write_manifest(
-    folder: Path, *, seed: int, inputs: Mapping[str, object], seconds: Mapping[str, float] | None = None
+    folder: Path,
+    *,
+    seed: int,
+    inputs: Mapping[str, object],
+    seconds: Mapping[str, float] | None = None,
+    settings: Mapping[str, object] | None = None,
 ) -> None:
     """Write when, by what and where a result was made, of what, and hashes of all that is in its folder by now."""
     manifest = {
@@ -202,6 +205,7 @@ def _write_manifest(
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "machine": {"system": platform.platform(), "processors": os.cpu_count()},
         "inputs": inputs,
+        **({} if settings is None else {"settings": settings}),
         "outputs": {path.name: file_sha256(path) for path in sorted(folder.iterdir())},
     }
     if seconds is not None:

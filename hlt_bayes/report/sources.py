@@ -24,13 +24,25 @@ def places_table(evidence: Evidence) -> Table:
     """List the tables and sections, with what each holds."""
     titles = {(table.document, table.place): table.title for table in evidence.tables}
     ledger = evidence.ledger
-    rows = []
-    for (document, place), cells in ledger.groupby(["document", "place"], sort=False):
-        corrected = int((cells["correction"] != "").sum())
-        title = titles.get((str(document), str(place)), "running text")
-        rows.append(
-            (str(place), str(document), title, f"{len(cells)}" + (f", {corrected} {MARK}" if corrected else ""))
+    places = pd.DataFrame(
+        {
+            "place": str(place),
+            "document": str(document),
+            "title": titles.get((str(document), str(place)), "running text"),
+            "cells": len(cells),
+            "corrected": int((cells["correction"] != "").sum()),
+        }
+        for (document, place), cells in ledger.groupby(["document", "place"], sort=False)
+    )
+    rows = [
+        (
+            row["place"],
+            row["document"],
+            row["title"],
+            f"{row['cells']}" + (f", {row['corrected']} {MARK}" if row["corrected"] else ""),
         )
+        for _, row in places.iterrows()
+    ]
     return Table(
         title=f"{len(ledger):,} printed cells",
         columns=("Place", "Document", "Title", "Cells"),
@@ -39,6 +51,7 @@ def places_table(evidence: Evidence) -> Table:
             'hlt-bayes evidence show "Table 2.1" prints a table; hlt-bayes evidence --measure impact filters cells.',
             *(f"{name}: {source.title}, {source.series}" for name, source in evidence.sources.items()),
         ),
+        frame=places,
     )
 
 
@@ -68,6 +81,7 @@ def cells_table(evidence: Evidence, filters: Mapping[str, str]) -> Table:
         columns=tuple(columns[position] for position in told),
         rows=tuple(tuple(row[position] for position in told) for row in rows),
         notes=_corrections(cells),
+        frame=cells,
     )
 
 
@@ -120,6 +134,7 @@ def _printed_table(cells: pd.DataFrame, evidence: Evidence, table: TableStructur
             f"Source: {source.title}{', ' if source.series else ''}{source.series}.",
             *_corrections(cells),
         ),
+        frame=cells,
     )
 
 
@@ -161,6 +176,7 @@ def audit_table(findings: pd.DataFrame) -> Table:
             "knowing. In brackets what is done where an analysis uses a cell; the others are kept as printed. --used "
             "shows these alone, --csv the cells of each.",
         ),
+        frame=findings,
     )
 
 

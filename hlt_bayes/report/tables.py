@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -16,12 +16,16 @@ MISSING = "n/c"
 
 @dataclass(frozen=True)
 class Table:
-    """A table of formatted cells: the first column heads its rows, ``notes`` stand below it."""
+    """A table of formatted cells: the first column heads its rows, ``notes`` stand below it.
+
+    ``frame`` holds the values that it shows as they are, for machines: not rounded, in the units of this package.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
+    frame: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False, repr=False)
 
 
 def impacts_table(impacts: pd.DataFrame, *, whose: Whose = "respondents") -> Table:
@@ -45,6 +49,7 @@ def impacts_table(impacts: pd.DataFrame, *, whose: Whose = "respondents") -> Tab
         columns=("Outcome", "Group", "Mean", "SD", "89% interval", "95% interval", "P(>0)"),
         rows=tuple(rows),
         notes=_notes_of_ours(whose) if is_of_ours(impacts) else ("Positive is better. Intervals are equal-tailed.",),
+        frame=impacts,
     )
 
 
@@ -103,6 +108,7 @@ def returns_table(returns: pd.DataFrame, prices: pd.DataFrame) -> Table:
             "Returns are read as gross of cost, which is a choice: the report calls the financial ones net.",
             f"{MISSING}: not calculated in the report. Cost: £ per person randomised to treatment.",
         ),
+        frame=returns,
     )
 
 
@@ -164,6 +170,7 @@ def comparison_table(comparison: pd.DataFrame) -> Table:
             f"About the same: within {ABOUT_THE_SAME:.0%} or within the rounding. {_word_scale()}",
             *notes,
         ),
+        frame=comparison,
     )
 
 
@@ -226,6 +233,14 @@ def number(value: float, outcome: str) -> str:
     if math.isnan(value):
         return ""
     return _fixed(value * OUTCOMES[outcome].display_scale, OUTCOMES[outcome].decimals)
+
+
+def with_unit(value: float, outcome: str) -> str:
+    """Write an impact with the display unit of its outcome: 1.7 ppt, -£50."""
+    known, text = OUTCOMES[outcome], number(value, outcome)
+    if known.display_unit != "£":
+        return f"{text} {known.display_unit}"
+    return f"-£{text[1:]}" if text.startswith("-") else f"£{text}"
 
 
 def mean_and_sd(row: pd.Series, outcome: str) -> str:

@@ -108,20 +108,15 @@ def truth_content(truth: xr.Dataset) -> dict[str, Any]:
 
 def truth_table(truth: xr.Dataset) -> Table:
     """Show the true impacts of a synthetic data set."""
-    rows = []
+    rows, values = [], []
     for outcome, known in OUTCOMES.items():
-        for group in truth["group"].to_numpy():
+        for group in map(str, truth["group"].to_numpy()):
             at = {"outcome": outcome, "group": group}
-            control = float(truth["control_mean"].sel(at))
+            impact, control = (float(truth[name].sel(at)) for name in ("impact", "control_mean"))
             scale = known.display_scale if known.unit in ("proportion", "GBP in the 12 months") else 1.0
-            rows.append(
-                (
-                    known.heading,
-                    str(group),
-                    number(float(truth["impact"].sel(at)), outcome),
-                    f"{control * scale:,.{_CONTROL_DECIMALS[outcome]}f}",
-                )
-            )
+            decimals = _CONTROL_DECIMALS[outcome]
+            rows.append((known.heading, group, number(impact, outcome), f"{control * scale:,.{decimals}f}"))
+            values.append({**at, "impact_unit": known.unit, "impact": impact, "control_mean": control})
     return Table(
         title="True impacts of the synthetic data set",
         columns=("Outcome", "Group", "Impact", "Without treatment"),
@@ -131,6 +126,7 @@ def truth_table(truth: xr.Dataset) -> Table:
             "Averages over everybody in a group, whichever arm. Without treatment: per cent, £, points of EQ-5D-5L and "
             "SWEMWBS.",
         ),
+        frame=pd.DataFrame(values),
     )
 
 

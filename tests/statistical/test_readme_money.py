@@ -20,13 +20,11 @@ from hlt_bayes.report.appraisal import (
     assumptions_table,
     benefits_table,
     component_returns_table,
-    evppi_table,
-    new_trial_table,
-    unprinted_table,
     volume_table,
     walk_tables,
     years_sentence,
 )
+from hlt_bayes.report.information import evppi_table, new_trial_table, unprinted_table
 from hlt_bayes.report.tables import percent, pounds
 from hlt_bayes.specs import load_economic_spec, shipped_specs
 from hlt_bayes.vocabulary import REPORTED_GROUPS

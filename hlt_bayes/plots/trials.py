@@ -1,4 +1,4 @@
-"""Figures of the trials: forest and funnel."""
+"""Figures of the other trials of IPS: forest and funnel."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import pandas as pd
 
 from hlt_bayes.errors import EvidenceError
 from hlt_bayes.meta.effects import Z95
+from hlt_bayes.plots.shared import OURS as POOLED
+from hlt_bayes.plots.shared import PUBLISHED as TRIAL
+from hlt_bayes.plots.shared import legend, panels
 from hlt_bayes.reported import STAR_BOUNDS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TRIAL = "black"
-POOLED = "#0072B2"
+    from hlt_bayes.plots.shared import AxesGiven
+
 _CONTOURS = (
     (*STAR_BOUNDS["*"], "0.85", "p 0.05 to 0.10"),
     (*STAR_BOUNDS["**"], "0.7", "p 0.01 to 0.05; below 0.01 beyond"),
@@ -24,7 +27,7 @@ _CONTOURS = (
 _TICKS = np.array([0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64])
 
 
-def plot_trials(effects: pd.DataFrame, pooled: pd.DataFrame) -> Figure:
+def plot_trials(effects: pd.DataFrame, pooled: pd.DataFrame, *, ax: AxesGiven = None) -> Figure:
     """Draw the forest of the trials, the largest at the bottom as in the briefing, and pooled ratios below.
 
     Parameters
@@ -34,9 +37,11 @@ def plot_trials(effects: pd.DataFrame, pooled: pd.DataFrame) -> Figure:
     pooled
         Rows of ``pooled_effects`` or ``pooled_posterior`` on the same scale: ``mean``, ``lower`` to ``upper``
         thick, ``predicted_lower`` to ``predicted_upper`` of a new trial thin, where there is one.
+    ax
+        Axes to draw on.
     """
-    figure = _figure(8.0, 0.32 * (len(effects) + len(pooled)) + 1.6)
-    axis = figure.subplots()
+    size = (8.0, 0.32 * (len(effects) + len(pooled)) + 1.6)
+    figure, (axis,) = panels(1, ax, columns=1, size=size)
     trials = effects.sort_values("people")
     height = np.arange(len(trials) + len(pooled))[::-1].astype(float)
     of_trials, of_pooled = height[: len(trials)], height[len(trials) :] - 0.5
@@ -53,11 +58,11 @@ def plot_trials(effects: pd.DataFrame, pooled: pd.DataFrame) -> Figure:
     axis.set_yticks([*of_trials, *of_pooled], [*names, *map(str, pooled.index)])
     axis.set_ylim(of_pooled.min() - 0.6 if len(pooled) else -0.6, height.max() + 0.6)
     _ratio_axis(axis, effects)
-    figure.legend(loc="outside lower center", ncols=1, frameon=False)
+    legend(figure, [axis], ax, columns=1)
     return figure
 
 
-def plot_funnel(effects: pd.DataFrame, mean: float) -> Figure:
+def plot_funnel(effects: pd.DataFrame, mean: float, *, ax: AxesGiven = None) -> Figure:
     """Draw the contour-enhanced funnel: each trial's effect against its SE.
 
     Parameters
@@ -68,9 +73,10 @@ def plot_funnel(effects: pd.DataFrame, mean: float) -> Figure:
         Pooled log ratio; dashed, with the 95% limits within which trials of one true effect would lie.
         The shades mark p values of no effect: trials missing where p is large suggest publication bias,
         trials missing elsewhere another cause (Peters et al 2008).
+    ax
+        Axes to draw on.
     """
-    figure = _figure(6.0, 5.0)
-    axis = figure.subplots()
+    figure, (axis,) = panels(1, ax, columns=1, size=(6.0, 5.0))
     deepest = 1.08 * effects["se"].max()
     for low, high, shade, label in _CONTOURS:
         for sign, name in ((-1, None), (1, label)):
@@ -89,7 +95,7 @@ def plot_funnel(effects: pd.DataFrame, mean: float) -> Figure:
     axis.set_ylim(deepest, 0.0)
     axis.set_ylabel("standard error of the log ratio")
     _ratio_axis(axis, effects)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    legend(figure, [axis], ax, columns=2)
     return figure
 
 
@@ -101,9 +107,3 @@ def _ratio_axis(axis: Axes, effects: pd.DataFrame) -> None:
     ticks = _TICKS[(np.log(_TICKS) >= left) & (np.log(_TICKS) <= right)]
     axis.set_xticks(np.log(ticks), [f"{tick:g}" for tick in ticks])
     axis.set_xlabel(f"{measure.removeprefix('log ')} (log scale; above 1 favours IPS)")
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")

@@ -1,0 +1,69 @@
+"""Whether the shipped specs find what is known to be there."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from hlt_bayes.cli.display import Output
+from hlt_bayes.cli.inputs import read_all
+from hlt_bayes.cli.options import Journal, Scheduler, SpecNames, Workers
+from hlt_bayes.cli.verbs import verb
+
+
+@verb()
+def check_calibration(
+    output: Output,
+    spec: SpecNames = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Calibrate anew, and keep the result beside the specs.")
+    ] = False,
+    engine: Annotated[
+        Literal["nuts", "exact"] | None,
+        typer.Option(help="Only that of this engine. [default: nuts, and exact where it can be]"),
+    ] = None,
+    replicates: Annotated[int | None, typer.Option(help="In place of 200 (nuts) and 2,000 (exact).", min=100)] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    journal: Journal = None,
+) -> None:
+    """Show whether the shipped specs find what is known to be there.
+
+    And whether that is still of today's models.
+    """
+    import pandas as pd
+
+    from hlt_bayes.calibration import (
+        calibrate,
+        calibration_record,
+        calibrations_file,
+        engines_of,
+        read_calibrations,
+        stale,
+    )
+    from hlt_bayes.report import write_calibrations
+    from hlt_bayes.report.checks import calibrations_table
+
+    with output.stages() as stages:
+        chosen, loaded = read_all(spec, None, stages)
+        if again:
+            for one in chosen:
+                for name in [engine] if engine else engines_of(one):
+                    summary = calibrate(
+                        one,
+                        loaded,
+                        engine=name,
+                        replicates=replicates,
+                        workers=workers,
+                        scheduler=scheduler,
+                        journal=journal,
+                        progress=stages.enter,
+                    )
+                    record = calibration_record(one, loaded, summary, engine=name)
+                    write_calibrations(pd.DataFrame([record]), calibrations_file())
+        stages.enter("Comparing with today's models")
+        records = read_calibrations()
+        records = records[records["spec"].isin([one.name for one in chosen])]
+        old = stale(records, chosen, loaded)
+    output.table(calibrations_table(records, old), grouped=False)

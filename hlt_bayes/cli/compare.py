@@ -1,0 +1,99 @@
+"""Ours beside the published result, and results beside each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hlt_bayes.cli.display import Output
+from hlt_bayes.cli.options import EvidencePath, group_names, outcome_names, refuse_unknown
+from hlt_bayes.cli.verbs import verb
+from hlt_bayes.errors import SpecError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@verb()
+def compare(
+    output: Output,
+    results: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[RESULT]...", help="Result folders. [default: spec primary, fitted exactly]"),
+    ] = None,
+    outcome: Annotated[str, typer.Option(help="Only cells of this outcome.", autocompletion=outcome_names)] = "",
+    group: Annotated[
+        str, typer.Option(help="Only cells of this group or pooled row.", autocompletion=group_names)
+    ] = "",
+    changed: Annotated[
+        bool, typer.Option("--changed", help="Only cells that changed from what is printed, pooled rows left out.")
+    ] = False,
+    evidence: EvidencePath = None,
+) -> None:
+    """Set ours beside the published result, or other results.
+
+    One result, or none, stands beside the published one, cell by cell; of several, impacts and returns stand side by
+    side, with the differences of their means from the first.
+    """
+    from hlt_bayes.report import load_result
+    from hlt_bayes.report.side_by_side import changed as keep_changed
+    from hlt_bayes.report.side_by_side import impacts_side_by_side, returns_side_by_side
+    from hlt_bayes.report.tables import comparison_table
+
+    paths = results or []
+    if changed and len(paths) > 1:
+        raise SpecError("--changed is of one result beside the published one; leave it out, or give one result")
+    with output.stages() as stages:
+        if len(paths) < 2:
+            if paths:
+                stages.enter("Reading the result")
+                comparison = load_result(paths[0], evidence=evidence).comparison
+            else:
+                stages.enter("Fitting and comparing")
+                comparison = _of_primary(evidence)
+            comparison = _chosen(comparison, outcome, group)
+            tables = [comparison_table(keep_changed(comparison) if changed else comparison)]
+        else:
+            names = _names(paths)
+            analyses = {}
+            for done, (name, path) in enumerate(zip(names, paths, strict=True)):
+                stages.enter("Reading the results", done, len(paths))
+                analyses[name] = load_result(path, evidence=evidence)
+            impacts = {name: _chosen(one.impacts, outcome, group) for name, one in analyses.items()}
+            tables = [impacts_side_by_side(impacts)]
+            valued = {name: one.returns for name, one in analyses.items() if len(one.returns)}
+            if len(valued) > 1 and not outcome:
+                tables.append(returns_side_by_side({name: _chosen(one, "", group) for name, one in valued.items()}))
+    for table in tables:
+        output.table(table)
+
+
+def _of_primary(path: Path | None) -> pd.DataFrame:
+    from hlt_bayes.comparison import compare as beside_published
+    from hlt_bayes.evidence import load_evidence
+    from hlt_bayes.fitting import fit
+    from hlt_bayes.reported import reported_results
+    from hlt_bayes.specs import load_impact_spec
+
+    spec, loaded = load_impact_spec("primary"), load_evidence(path)
+    return beside_published(fit(spec, loaded, engine="exact"), loaded, reported_results(loaded, spec))
+
+
+def _chosen(frame: pd.DataFrame, outcome: str, group: str) -> pd.DataFrame:
+    """Keep the rows of an outcome and a group, where these are given."""
+    for column, wanted in (("outcome", outcome), ("group", group)):
+        if wanted:
+            refuse_unknown(wanted, list(dict.fromkeys(frame[column])), f"--{column}")
+            frame = frame[frame[column] == wanted]
+    return frame
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """Name results by their folders, or where two of those have one name by their whole paths."""
+    short = [path.resolve().name for path in paths]
+    names = short if len(set(short)) == len(short) else [str(path) for path in paths]
+    if len(set(names)) < len(names):
+        raise SpecError(f"{', '.join(names)}: a result stands twice; give each once")
+    return names

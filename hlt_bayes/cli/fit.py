@@ -1,0 +1,82 @@
+"""One model and its draws, without money."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hlt_bayes.cli.display import Output
+from hlt_bayes.cli.options import (
+    EngineName,
+    EvidencePath,
+    MappingPath,
+    RecordsOption,
+    Seed,
+    engine_of,
+    refuse_what_does_not_go_together,
+    spec_names,
+)
+from hlt_bayes.cli.verbs import verb
+
+
+@verb()
+def fit(
+    output: Output,
+    spec: Annotated[
+        str | None,
+        typer.Option(
+            help="Impact spec, or with --records one of those: a shipped name, or a path. [default: primary; records]",
+            autocompletion=spec_names("impact", "individual"),
+        ),
+    ] = None,
+    evidence: EvidencePath = None,
+    records: RecordsOption = None,
+    mapping: MappingPath = None,
+    engine: EngineName = None,
+    seed: Seed = None,
+    out: Annotated[Path | None, typer.Option(help="File for the draws, .nc (netCDF), as --posterior takes it.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace draws of ours in that file.")] = False,
+) -> None:
+    """Fit one spec without valuing it, and keep its draws."""
+    from hlt_bayes import fitting
+    from hlt_bayes.analysis import analyse
+    from hlt_bayes.convergence import check_convergence
+    from hlt_bayes.evidence import load_evidence
+    from hlt_bayes.individual import fit_records
+    from hlt_bayes.records import load_records
+    from hlt_bayes.report.delivery import estimands_table
+    from hlt_bayes.report.draws import check_draws_target, write_draws_file
+    from hlt_bayes.report.side_by_side import convergence_table
+    from hlt_bayes.report.tables import impacts_table
+    from hlt_bayes.specs import load_impact_spec, load_individual_spec
+
+    if out is not None:
+        check_draws_target(out, overwrite=overwrite)
+    individual_engine = refuse_what_does_not_go_together(evidence, records, mapping, engine)
+    with output.stages() as stages:
+        stages.enter("Reading evidence and specs")
+        loaded = load_evidence(evidence)
+        impact_spec = load_impact_spec("primary" if records is not None else spec or "primary")
+        individual_spec = None if records is None else load_individual_spec(spec or "records")
+        seed = (individual_spec or impact_spec).sampling.seed if seed is None else seed
+        if individual_spec is not None and records is not None:
+            stages.enter("Reading the records")
+            people = load_records(records, mapping=mapping)
+            tree = fit_records(individual_spec, people, engine=individual_engine, seed=seed, progress=stages.enter)
+        else:
+            tree = fitting.fit(impact_spec, loaded, engine=engine_of(engine), seed=seed, progress=stages.enter)
+        stages.enter("Summing up")
+        analysis = analyse(tree, loaded, impact_spec, None, seed=seed, individual_spec=individual_spec)
+        diagnostics = analysis.diagnostics
+        if individual_spec is None:
+            diagnostics = check_convergence(fitting.gated(tree["posterior"].dataset, tree["reported"].dataset))
+        if out is not None:
+            stages.enter("Writing the draws")
+            write_draws_file(tree, out, overwrite=overwrite)
+    output.table(impacts_table(analysis.impacts, whose=analysis.whose))
+    output.table(estimands_table(analysis.estimands))
+    output.table(convergence_table(diagnostics), grouped=False)
+    if out is not None:
+        output.say(f"Written: {out}", whole=True)

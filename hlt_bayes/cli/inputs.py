@@ -1,0 +1,44 @@
+"""What verbs start from: specs, evidence and a fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hlt_bayes.cli.options import EngineChoice, engine_of
+from hlt_bayes.cli.stages import Stages
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from hlt_bayes.evidence import Evidence
+    from hlt_bayes.specs import ImpactSpec
+
+
+def read_one(spec: str, path: Path | None, stages: Stages) -> tuple[ImpactSpec, Evidence]:
+    """Read an impact spec and the evidence."""
+    from hlt_bayes.evidence import load_evidence
+    from hlt_bayes.specs import load_impact_spec
+
+    stages.enter("Reading evidence and specs")
+    return load_impact_spec(spec), load_evidence(path)
+
+
+def read_all(names: list[str] | None, path: Path | None, stages: Stages) -> tuple[list[ImpactSpec], Evidence]:
+    """Read several impact specs, without names all that are shipped, and the evidence."""
+    from hlt_bayes.evidence import load_evidence
+    from hlt_bayes.specs import load_impact_spec, shipped_specs
+
+    stages.enter("Reading evidence and specs")
+    return [load_impact_spec(name) for name in names or shipped_specs("impact")], load_evidence(path)
+
+
+def fitted(
+    spec: ImpactSpec, evidence: Evidence, engine: EngineChoice | None, seed: int | None, stages: Stages | None
+) -> xr.DataTree:
+    """Fit by the engine asked for, else by the exact one where the spec has it."""
+    from hlt_bayes.exact import is_exact
+    from hlt_bayes.fitting import fit
+
+    chosen = engine_of(engine or (EngineChoice.EXACT if is_exact(spec) else None))
+    return fit(spec, evidence, engine=chosen, seed=seed, progress=stages.enter if stages else None)

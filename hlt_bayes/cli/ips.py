@@ -1,0 +1,44 @@
+"""The other trials of IPS."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hlt_bayes.cli.display import Output
+from hlt_bayes.cli.options import OutFolder, Overwrite, Seed, spec_names
+from hlt_bayes.cli.verbs import verb
+
+
+@verb()
+def ips(
+    output: Output,
+    spec: Annotated[
+        str,
+        typer.Option(help="Spec: a shipped name, or the path of a .toml file.", autocompletion=spec_names("meta")),
+    ] = "ips",
+    seed: Seed = None,
+    out: OutFolder = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Pool the other trials of IPS, and say what they predict.
+
+    That is, for the employment impact of each trial group.
+    """
+    from hlt_bayes.meta import load_meta_spec, pooled_trials
+    from hlt_bayes.report import check_target, write_trials
+    from hlt_bayes.report.ips import methods_table, priors_table
+    from hlt_bayes.specs import spec_path
+
+    if out is not None:
+        check_target(out, overwrite=overwrite)
+    with output.stages() as stages:
+        trials = pooled_trials(load_meta_spec(spec), seed=seed, progress=stages.enter)
+        if out is not None:
+            stages.enter("Writing the result")
+            write_trials(trials, out, spec_file=spec_path(spec, "meta"), overwrite=overwrite)
+    output.table(methods_table(trials.methods), grouped=False)
+    output.table(priors_table(trials.priors))
+    if out is not None:
+        output.say(f"Written: {out} (forest.png, funnel.png and the tables)", whole=True)

@@ -1,0 +1,94 @@
+"""The specs that are shipped, and what one states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
+
+import typer
+
+from hlt_bayes.cli.display import Output
+from hlt_bayes.cli.options import EvidencePath, refuse_unknown, spec_names
+from hlt_bayes.cli.verbs import verb
+from hlt_bayes.errors import SpecError
+
+if TYPE_CHECKING:
+    from hlt_bayes.specs import Spec
+    from hlt_bayes.specs.reading import Kind
+
+KindChoice = Literal["impact", "individual", "economic", "meta", "twin"]
+KINDS: tuple[KindChoice, ...] = get_args(KindChoice)
+
+models_app = typer.Typer(invoke_without_command=True, help="List the specs, and show what one states.")
+
+
+@models_app.callback()
+@verb()
+def models_list(output: Output) -> None:
+    """List the specs, and show what one states.
+
+    What each is based on, and which keys it changes.
+    """
+    from hlt_bayes.report.models import models_table, specs_listing
+    from hlt_bayes.specs import shipped_specs
+
+    listing = specs_listing((kind, path) for kind in KINDS for path in shipped_specs(kind).values())
+    output.table(models_table(listing), wrapped=("Title", "Based on, and what it changes"))
+
+
+@models_app.command(name="show")
+@verb()
+def models_show(
+    output: Output,
+    name: Annotated[
+        str,
+        typer.Argument(help="A shipped name, or the path of a .toml file.", autocompletion=spec_names(*KINDS)),
+    ],
+    kind: Annotated[
+        KindChoice | None, typer.Option(help="Only that of this kind; of a path its kind. [default: all of that name]")
+    ] = None,
+    pymc: Annotated[bool, typer.Option("--pymc", help="Print the PyMC model of an impact spec, too.")] = False,
+    evidence: EvidencePath = None,
+) -> None:
+    """Print a spec's figures with unit, reason and source."""
+    from hlt_bayes.report.models import spec_table
+
+    found = {one: _load(name, one) for one in _kinds(name, kind)}
+    if pymc and "impact" not in found:
+        raise SpecError(f"--pymc: {name!r} is no impact spec ({', '.join(found)}), and only those are shown so")
+    for one, spec in found.items():
+        output.table(spec_table(spec, one), wrapped=("What it states, and why",), grouped=False)
+    if pymc:
+        from hlt_bayes.evidence import load_evidence
+        from hlt_bayes.specs import load_impact_spec
+        from hlt_bayes.structures import build_model
+
+        output.text(build_model(load_impact_spec(name), load_evidence(evidence)).str_repr())
+
+
+def _kinds(name: str, kind: Kind | None) -> list[Kind]:
+    """Kinds of which a spec is to be shown."""
+    from hlt_bayes.specs import shipped_specs
+
+    if kind is not None:
+        return [kind]
+    if name.endswith(".toml"):
+        raise SpecError(f"{name}: say with --kind of which it is: {', '.join(KINDS)}")
+    known = {one: shipped_specs(one) for one in KINDS}
+    refuse_unknown(name, dict.fromkeys(spec for specs in known.values() for spec in specs), "spec")
+    return [one for one, specs in known.items() if name in specs]
+
+
+def _load(name: str, kind: Kind) -> Spec:
+    from hlt_bayes import specs
+
+    if kind == "meta":
+        from hlt_bayes.meta import load_meta_spec
+
+        return load_meta_spec(name)
+    readers = {
+        "impact": specs.load_impact_spec,
+        "individual": specs.load_individual_spec,
+        "economic": specs.load_economic_spec,
+        "twin": specs.load_twin_spec,
+    }
+    return readers[kind](name)

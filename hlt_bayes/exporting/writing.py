@@ -1,0 +1,89 @@
+"""Writes files so that all of them appear, or none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from hlt_bayes.errors import ResultFolderError
+from hlt_bayes.exporting.draws import Files
+from hlt_bayes.report.folder import MANIFEST, refuse_unwritable
+
+STORE = (".zgroup", "zarr.json")
+"""What lies in a folder that is a Zarr store."""
+
+
+def check_targets(out: Path, names: Mapping[str, object], *, overwrite: bool) -> None:
+    """Refuse files that may not be written, before any work is done.
+
+    Raises
+    ------
+    ResultFolderError
+        ``out`` is no folder, or a result folder; a file is there already but ``overwrite`` is False, or something else
+        stands in its place; or nothing can be written there.
+    """
+    if out.exists() and not out.is_dir():
+        raise ResultFolderError(f"{out}: not a folder; give a folder that is there or can be made")
+    if (out / MANIFEST).exists():
+        raise ResultFolderError(
+            f"{out}: a result folder, which holds only what its analysis wrote; give another folder"
+        )
+    for name in names:
+        target = out / name
+        if not os.path.lexists(target):
+            continue
+        kind, ours = "file", target.is_file()
+        if name.endswith(".zarr"):
+            kind, ours = "Zarr store", target.is_dir() and any((target / one).exists() for one in STORE)
+        if target.is_symlink() or not ours:
+            raise ResultFolderError(f"{target}: not a {kind}, so it is left alone; move it away or give another folder")
+        if not overwrite:
+            raise ResultFolderError(
+                f"{target}: there already; replace it with overwrite (--overwrite), or give another"
+            )
+    refuse_unwritable(out / "any")
+
+
+def write_all(files: Files, out: Path, *, overwrite: bool) -> list[Path]:
+    """Write files under other names in ``out``, and give them their names when all are written.
+
+    Raises
+    ------
+    ResultFolderError
+        As ``check_targets``, or a file cannot be written.
+    """
+    check_targets(out, files, overwrite=overwrite)
+    made = [folder for folder in (out, *out.absolute().parents) if not folder.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".export.", dir=out, ignore_cleanup_errors=True) as staging:
+            for name, write in files.items():
+                write(Path(staging) / name)
+            check_targets(out, files, overwrite=overwrite)
+            for name in files:
+                _put(Path(staging) / name, out / name)
+    except BaseException as error:
+        for folder in made:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        if isinstance(error, OSError):
+            raise ResultFolderError(f"{out}: cannot be written ({error})") from error
+        raise
+    return [out / name for name in files]
+
+
+def _put(new: Path, target: Path) -> None:
+    """Give a file or store its name, in place of an older one."""
+    old = new.with_name(f"{new.name}.old")
+    if target.is_dir():
+        target.rename(old)
+    try:
+        new.replace(target)
+    except BaseException:
+        if old.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,398 @@
+"""Reporting checklists, worked out: an item is met by what is there, does not apply for a reason, or is missing.
+
+Items are in words of ours, after J. K. Kruschke, Bayesian Analysis Reporting Guidelines, Nature Human Behaviour 5
+(2021), table 1 (BARG); L. Sung et al., Journal of Clinical Epidemiology 58 (2005) (ROBUST); and D. Husereau et al.,
+CHEERS 2022, BMJ 376 (2022).
+"""
+
+from __future__ import annotations
+
+import html.parser
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from hlt_bayes.report.folder import MANIFEST, PAGE, SPECS
+from hlt_bayes.report.tables import Table
+
+MET = "met"
+NOT_APPLICABLE = "not applicable"
+NOWHERE = "nothing here gives it"
+ABSENT = "missing"
+
+
+class Context(NamedTuple):
+    """Where artefacts are looked for: a result folder, and the page that is made of it."""
+
+    folder: Path
+    page: str
+
+
+class File(NamedTuple):
+    """A table or figure of the folder, with all of ``columns``."""
+
+    name: str
+    columns: tuple[str, ...] = ()
+
+    def place(self) -> str:
+        """Where it is."""
+        return f"{self.name}: {', '.join(self.columns)}" if self.columns else self.name
+
+    def is_there(self, context: Context) -> bool:
+        """Say whether it is there, and not empty."""
+        file = context.folder / self.name
+        if not file.is_file() or not file.stat().st_size:
+            return False
+        if file.suffix != ".csv":
+            return True
+        table = pd.read_csv(file)
+        return (
+            len(table) > 0
+            and set(self.columns) <= set(table.columns)
+            and not table[list(self.columns)].isna().all().any()
+        )
+
+
+class Draws(NamedTuple):
+    """A group of draws of the folder's ``posterior.nc``."""
+
+    group: str
+
+    def place(self) -> str:
+        """Where it is."""
+        return f"posterior.nc, group {self.group}"
+
+    def is_there(self, context: Context) -> bool:
+        """Say whether it is there."""
+        import h5py
+
+        file = context.folder / "posterior.nc"
+        if not file.is_file():
+            return False
+        with h5py.File(file) as tree:
+            return self.group in tree and len(tree[self.group]) > 0
+
+
+class Stated(NamedTuple):
+    """A key of a spec, below which something is stated, and every figure has its reason."""
+
+    spec: str
+    key: str
+
+    def place(self) -> str:
+        """Where it is."""
+        return f"{SPECS}, {self.spec}: {self.key}"
+
+    def is_there(self, context: Context) -> bool:
+        """Say whether it is there."""
+        node: Any = _json(context.folder / SPECS).get(self.spec, {})
+        for name in self.key.split("."):
+            node = node.get(name) if isinstance(node, dict) else None
+        return bool(node) and not _unreasoned(node)
+
+
+class Recorded(NamedTuple):
+    """A key of the manifest."""
+
+    key: str
+
+    def place(self) -> str:
+        """Where it is."""
+        return f"{MANIFEST}: {self.key}"
+
+    def is_there(self, context: Context) -> bool:
+        """Say whether it is there."""
+        return _json(context.folder / MANIFEST).get(self.key) not in (None, "", {}, [])
+
+
+class Section(NamedTuple):
+    """A section of the page by its id, that holds text beside its heading."""
+
+    name: str
+
+    def place(self) -> str:
+        """Where it is."""
+        return f"{PAGE}#{self.name}"
+
+    def is_there(self, context: Context) -> bool:
+        """Say whether it is there."""
+        return len(sections(context.page).get(self.name, "")) > LEAST_TEXT
+
+
+Artefact = File | Draws | Stated | Recorded | Section
+
+LEAST_TEXT = 40
+"""Characters that a section must hold to count as there."""
+
+
+class Item(NamedTuple):
+    """An item of a checklist: all of ``artefacts`` satisfy it.
+
+    It applies where each of ``needs``, keys of ``REASONS``, holds; ``never`` says why it does not apply to any result.
+    """
+
+    checklist: str
+    number: str
+    asks: str
+    artefacts: tuple[Artefact, ...] = ()
+    needs: tuple[str, ...] = ()
+    never: str = ""
+
+
+REASONS = {
+    "print": "the draws are of individual records, not of what is printed",
+    "sampled": "the draws are independent, by an engine without chains",
+    "direct": "the draws are of chains",
+    "valued": "nothing is valued",
+    "components": "nothing is valued by component prices",
+    "smallest": "no smallest effect of interest was asked for (run --smallest)",
+    "ours": "the trials are the reader's own, whose report says it",
+    "priors": "the draws were made elsewhere, by priors that this page does not know",
+}
+"""Why an item does not apply, where what it needs is not so."""
+
+NO_BAYES_FACTOR = "no hypotheses are compared by Bayes factors"
+SECONDARY = "this analyses published results; nobody was recruited or consulted for it"
+
+B, R, C = "BARG", "ROBUST", "CHEERS 2022"
+PRIORS = Stated("impact", "priors")
+ITEMS = (
+    Item(B, "A", "Why the analysis is Bayesian", (Section("why"),)),
+    Item(B, "B", "What the analysis is for", (Section("question"),)),
+    Item(B, "1A", "The data", (File("comparison.csv", ("published", "text")), Section("published"))),
+    Item(B, "1B", "Likelihood and parameters", (Section("model"),)),
+    Item(B, "1C", "Priors, each with its reason", (PRIORS, Section("assumptions"))),
+    Item(B, "1D", "The model in symbols or code", (Section("model"), File(SPECS))),
+    Item(B, "1E", "What the prior predicts", (File("prior_predictive.csv", ("surprise",)),), ("print",)),
+    Item(B, "2A", "Software and versions", (Recorded("versions"), Section("reproduce"))),
+    Item(B, "2B", "That chains converged", (File("diagnostics.csv", ("rhat",)),)),
+    Item(B, "2C", "Effective sample sizes", (File("diagnostics.csv", ("ess_bulk", "ess_tail")),)),
+    Item(B, "2D", "How draws were made, if not by MCMC", (Section("computation"),), ("direct",)),
+    Item(B, "3A", "What the posterior predicts", (File("posterior_predictive.csv", ("surprise",)),), ("print",)),
+    Item(
+        B,
+        "3B",
+        "Posterior centre and interval of each quantity",
+        (File("impacts.csv", ("mean", "sd", "lower_89", "upper_89")), File("estimands.csv", ("mean",))),
+    ),
+    Item(B, "3C", "Bayes factors and probabilities of models", never=NO_BAYES_FACTOR),
+    Item(B, "4A", "Why a decision is looked at, and which", (Section("components"),), ("components",)),
+    Item(
+        B,
+        "4B",
+        "Loss of each decision",
+        (File("appraisal.csv", ("loss_if_funded_gbp", "loss_if_not_gbp")),),
+        ("components",),
+    ),
+    Item(
+        B,
+        "4C",
+        "Smallest effect that matters",
+        (File("estimands.csv", ("prob_above_smallest",)), Recorded("settings")),
+        ("smallest",),
+    ),
+    Item(B, "4D", "Threshold of a Bayes factor", never=NO_BAYES_FACTOR),
+    Item(
+        B,
+        "4E",
+        "Estimates beside decisions",
+        (File("impacts.csv", ("mean",)), File("returns.csv", ("mean",))),
+        ("valued",),
+    ),
+    Item(
+        B,
+        "5A",
+        "Sensitivity to broader and narrower priors",
+        (File("power_scaling.csv", ("prior", "likelihood")),),
+        ("print", "priors"),
+    ),
+    Item(B, "5B", "Sensitivity to informed priors and other models", (File("specs.csv", ("mean",)),), ("print",)),
+    Item(
+        B,
+        "5C",
+        "Sensitivity to default priors",
+        never="no prior is a default: each is stated in a spec with its reason",
+    ),
+    Item(B, "5D", "Sensitivity of Bayes factors", never=NO_BAYES_FACTOR),
+    Item(
+        B,
+        "5E",
+        "Sensitivity of decisions",
+        (File("specs_returns.csv", ("prob_above_one",)),),
+        ("print", "valued"),
+    ),
+    Item(B, "6, software", "What to install", (Recorded("versions"), Section("reproduce"))),
+    Item(B, "6, script", "Settings and seed", (File(SPECS), Recorded("seed"), Section("reproduce"))),
+    Item(B, "6, data", "The data, and how to know them again", (Recorded("inputs"), Section("sources"))),
+    Item(B, "6, draws", "The draws themselves", (Draws("posterior"),)),
+    Item(R, "1", "Prior: specified", (PRIORS, Section("assumptions"))),
+    Item(R, "2", "Prior: justified", (PRIORS, Section("assumptions"))),
+    Item(R, "3", "Prior: sensitivity analysis", (File("specs.csv", ("mean",)), Section("sensitivity")), ("print",)),
+    Item(R, "4", "Analysis: statistical model", (Section("model"),)),
+    Item(R, "5", "Analysis: technique", (Section("computation"),)),
+    Item(R, "6", "Results: central tendency", (File("impacts.csv", ("mean",)),)),
+    Item(R, "7", "Results: SD or interval", (File("impacts.csv", ("sd", "lower_95", "upper_95")),)),
+    Item(C, "1", "Title names evaluation and interventions", (Section("title"),), ("valued",)),
+    Item(C, "2", "Abstract", (Section("answer"),), ("valued",)),
+    Item(C, "3", "Background and objectives", (Section("question"),), ("valued",)),
+    Item(C, "4", "Health economic analysis plan", (), ("valued",)),
+    Item(C, "5", "Study population", (Section("people"),), ("valued", "ours")),
+    Item(C, "6", "Setting and location", (Section("setting"),), ("valued", "ours")),
+    Item(C, "7", "Comparators", (Section("setting"),), ("valued", "ours")),
+    Item(C, "8", "Perspectives", (File("returns.csv", ("perspective",)), Section("returns")), ("valued",)),
+    Item(C, "9", "Time horizon", (Stated("components", "persistence"),), ("components",)),
+    Item(C, "10", "Discount rates", (Stated("components", "discounting"),), ("components",)),
+    Item(C, "11", "Outcomes that count", (Section("impacts"), Section("components")), ("components",)),
+    Item(C, "12", "How outcomes were measured", (Section("impacts"),), ("valued",)),
+    Item(
+        C,
+        "13",
+        "How outcomes are valued",
+        (Stated("components", "benefits"), Stated("components", "conversions")),
+        ("components",),
+    ),
+    Item(
+        C,
+        "14",
+        "Resources and costs",
+        (File("appraisal.csv", ("cost_per_head_gbp",)), Section("components")),
+        ("components",),
+    ),
+    Item(
+        C,
+        "15",
+        "Currency and price year",
+        (Stated("components", "prices"), Stated("components", "costs.price_year")),
+        ("components",),
+    ),
+    Item(C, "16", "The economic model and its reasons", (File(SPECS), Section("assumptions")), ("components",)),
+    Item(C, "17", "Analytics and assumptions", (File("assumptions.csv", ("why",)), Section("model")), ("components",)),
+    Item(C, "18", "Heterogeneity", (File("estimands.csv", ("mean",)), Section("moderators")), ("valued", "ours")),
+    Item(C, "19", "Distributional effects", (), ("valued",)),
+    Item(
+        C,
+        "20",
+        "How uncertainty is treated",
+        (Draws("appraisal"), File("tornado.csv", ("low", "high"))),
+        ("components",),
+    ),
+    Item(C, "21", "Engagement with patients and others", never=SECONDARY),
+    Item(
+        C,
+        "22",
+        "All parameters",
+        (Section("assumptions"), File("assumptions.csv", ("stated", "unit"))),
+        ("components",),
+    ),
+    Item(C, "23", "Main results", (File("appraisal.csv", ("mean",)), File("benefits.csv", ("mean",))), ("components",)),
+    Item(
+        C,
+        "24",
+        "What uncertainty does to the findings",
+        (File("acceptability.csv", ("probability",)), File("tornado.csv"), File("specs_returns.csv")),
+        ("components", "print"),
+    ),
+    Item(C, "25", "What engagement changed", never=SECONDARY),
+    Item(C, "26", "Limitations, generality, what was known", (Section("limits"), Section("published")), ("valued",)),
+    Item(C, "27", "Funding", (), ("valued",)),
+    Item(C, "28", "Conflicts of interest", (), ("valued",)),
+)
+"""All items; those without artefacts are gaps that no result fills: what only authors can give, or nobody has done."""
+
+
+def checklists(context: Context, holds: Mapping[str, bool]) -> pd.DataFrame:
+    """Work the checklists out.
+
+    Parameters
+    ----------
+    context
+        Where artefacts are looked for.
+    holds
+        By key of ``REASONS``: whether that is so of the result.
+
+    Returns
+    -------
+    DataFrame
+        ``checklist``, ``item``, ``asks``; ``status`` (met, not applicable, missing); ``where`` its artefacts are, or
+        those that are missing; ``why`` it does not apply.
+    """
+    rows = []
+    for item in ITEMS:
+        why = item.never or next((REASONS[key] for key in item.needs if not holds[key]), "")
+        absent = [one for one in item.artefacts if not one.is_there(context)]
+        status = NOT_APPLICABLE if why else (ABSENT if absent or not item.artefacts else MET)
+        places = [one.place() for one in (absent or item.artefacts)] or [NOWHERE]
+        rows.append((item.checklist, item.number, item.asks, status, "; ".join(places) if not why else "", why))
+    return pd.DataFrame(rows, columns=["checklist", "item", "asks", "status", "where", "why"])
+
+
+def checklists_table(worked_out: pd.DataFrame) -> Table:
+    """Show ``checklists``."""
+    counts = worked_out["status"].value_counts()
+    return Table(
+        title=f"Reporting checklists: {', '.join(f'{count} {status}' for status, count in counts.items())}",
+        columns=("Checklist", "Item", "Asks for", "Status", "Where, or why not"),
+        rows=tuple(
+            (row["checklist"], row["item"], row["asks"], row["status"], row["where"] or row["why"])
+            for _, row in worked_out.iterrows()
+        ),
+        notes=(
+            "BARG: Kruschke 2021, table 1. ROBUST: Sung et al. 2005. CHEERS 2022: Husereau et al. 2022. Items in our "
+            "words. Met: what it points at is there. Missing: what it names is not; some only an author can give.",
+        ),
+        frame=worked_out,
+    )
+
+
+def sections(page: str) -> dict[str, str]:
+    """Text of each element of a page that has an id, its heading left out, by id."""
+    reader = _Sections()
+    reader.feed(page)
+    reader.close()
+    return {name: " ".join("".join(parts).split()) for name, parts in reader.found.items()}
+
+
+class _Sections(html.parser.HTMLParser):
+    VOID = frozenset({"meta", "link", "img", "br", "hr", "input"})
+    SKIPPED = frozenset({"h2", "h3", "script", "style"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, list[str]] = {}
+        self._open: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            name = dict(attrs).get("id") or ""
+            if name:
+                self.found.setdefault(name, [])
+            self._open.append((tag, name))
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if not any(tag in self.SKIPPED for tag, _ in self._open):
+            for _, name in self._open:
+                if name:
+                    self.found[name].append(data)
+
+
+def _json(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def _unreasoned(node: object) -> bool:
+    """Say whether a figure below has no reason or source, where it should."""
+    if isinstance(node, dict):
+        if ("why" in node) != ("source" in node) or ("why" in node and not (node["why"] and node["source"])):
+            return True
+        return any(_unreasoned(value) for value in node.values())
+    return isinstance(node, list) and any(_unreasoned(value) for value in node)

@@ -1,0 +1,140 @@
+"""Makes a result folder complete: asks what a reader asks, and writes tables, figures, checklists and the page."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from hlt_bayes.analysis import Analysis
+from hlt_bayes.evidence import Evidence
+from hlt_bayes.fitting import Progress, silent
+from hlt_bayes.plots import (
+    plot_acceptability,
+    plot_impacts,
+    plot_moderators,
+    plot_plane,
+    plot_prior_posterior,
+    plot_returns,
+    plot_specs,
+    plot_tornado,
+    plot_walk,
+)
+from hlt_bayes.report.folder import MANIFEST, PAGE, check_target, file_sha256, replacing
+from hlt_bayes.report.page import page
+from hlt_bayes.report.pictures import origin_of, svg
+from hlt_bayes.report.reading import load_result, read_manifest
+from hlt_bayes.report.result import specs_of
+from hlt_bayes.scrutiny import Scrutiny, perspective_of, scrutinise
+from hlt_bayes.structures import build_model
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def write_report(
+    folder: str | Path, *, evidence: Evidence | str | Path | None = None, progress: Progress | None = None
+) -> Path:
+    """Write ``report.html`` into a result folder, and beside it the tables that it adds.
+
+    Parameters
+    ----------
+    folder
+        A result of ``hlt_bayes.report.write_result``; a page that is there already is made anew.
+    evidence
+        As in ``hlt_bayes.report.load_result``.
+
+    Returns
+    -------
+    Path
+        The page: one file with everything inside, which works without a network.
+
+    Raises
+    ------
+    ResultFolderError
+        As ``load_result``; or the folder cannot be written. What was there is then unchanged.
+    """
+    target = Path(folder)
+    tell = progress or silent
+    tell("Reading the result", 0, 0)
+    analysis = load_result(target, evidence=evidence)
+    manifest = read_manifest(target)
+    check_target(target, overwrite=True)
+    scrutiny = scrutinise(analysis, progress=progress)
+    tell("Writing the report", 0, 0)
+    origin = origin_of(specs_of(analysis), analysis.evidence)
+    pictures = {name: svg(figure, name, origin) for name, figure in _figures(analysis, scrutiny).items()}
+    with replacing(target, overwrite=True) as staging:
+        for name in manifest["outputs"]:
+            if (target / name).is_file() and name != PAGE:
+                shutil.copy2(target / name, staging / name)
+        for name, table in scrutiny.tables.items():
+            table.to_csv(staging / f"{name}.csv", index=False)
+        _write_manifest(staging, manifest)
+        text, worked_out = page(analysis, scrutiny, pictures, folder=staging, manifest=manifest, model=_model(analysis))
+        worked_out.to_csv(staging / "checklists.csv", index=False)
+        (staging / PAGE).write_text(text, encoding="utf-8")
+        _write_manifest(staging, manifest)
+    return target / PAGE
+
+
+def read_checklists(folder: Path) -> pd.DataFrame:
+    """Read the checklists of a result's report, as ``hlt_bayes.report.checklists.checklists`` works them out."""
+    return pd.read_csv(folder / "checklists.csv", dtype=str, keep_default_na=False)
+
+
+def _write_manifest(folder: Path, manifest: dict[str, object]) -> None:
+    outputs = {path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "outputs": outputs}, indent=2) + "\n", encoding="utf-8")
+
+
+def _model(analysis: Analysis) -> str:
+    """Write the model in symbols, where it is one of what is printed."""
+    if analysis.individual_spec is not None:
+        return ""
+    text: str = build_model(analysis.impact_spec, analysis.evidence).str_repr()
+    return text
+
+
+def _figures(analysis: Analysis, scrutiny: Scrutiny) -> dict[str, Figure]:
+    """Draw what the page shows."""
+    figures: dict[str, Figure] = {"impacts": plot_impacts(analysis.comparison)}
+    if analysis.economic_spec is not None:
+        figures["returns"] = plot_returns(analysis.draws["economics"].dataset)
+    if "prior" in analysis.draws.children and "mu" in analysis.draws["prior"]:
+        figures["prior_posterior"] = plot_prior_posterior(analysis.draws)
+    if "specs" in scrutiny.tables:
+        figures["specs"] = plot_specs(scrutiny.tables["specs"])
+    if analysis.moderation is not None:
+        figures["moderators"] = plot_moderators(analysis.moderation.slopes)
+    if analysis.appraisal is not None:
+        figures |= _figures_of_components(analysis, scrutiny)
+    return figures
+
+
+def _figures_of_components(analysis: Analysis, scrutiny: Scrutiny) -> dict[str, Figure]:
+    appraisal = analysis.appraisal
+    assert appraisal is not None  # noqa: S101 - the caller has looked
+    perspective, economics = perspective_of(appraisal), appraisal.economics
+    figures = {
+        "acceptability": plot_acceptability(scrutiny.tables["acceptability"], perspective=perspective),
+        "plane": plot_plane(
+            economics["benefit_per_head"].sel(perspective=perspective),
+            economics["cost_per_head"],
+            unit="£ of benefit",
+            price=1.0,
+        ),
+        "tornado": plot_tornado(
+            scrutiny.tables["tornado"], scrutiny.labels, group=analysis.evidence.groups[-1], perspective=perspective
+        ),
+    }
+    if "acceptability_qaly" in scrutiny.tables:
+        figures["acceptability_qaly"] = plot_acceptability(
+            scrutiny.tables["acceptability_qaly"], perspective=perspective
+        )
+    if len(appraisal.walk):
+        figures["walk"] = plot_walk(appraisal.walk, perspective=perspective)
+    return figures

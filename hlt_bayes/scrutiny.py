@@ -1,0 +1,154 @@
+"""What a reader asks of an analysis beyond its results: checks, sensitivity, what its returns hinge on, the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+import xarray as xr
+
+from hlt_bayes.analysis import Analysis, Appraisal
+from hlt_bayes.auditing import audit
+from hlt_bayes.checks import (
+    compare_specs,
+    impacts_by_spec,
+    posterior_predictive,
+    power_scaling,
+    prior_predictive,
+    returns_by_spec,
+)
+from hlt_bayes.economics import (
+    acceptability,
+    acceptability_of_price,
+    assumptions,
+    quantity_label,
+    tornado,
+)
+from hlt_bayes.exact import is_exact
+from hlt_bayes.fitting import Progress, silent
+from hlt_bayes.specs import QALY, ImpactSpec, load_impact_spec, shipped_specs
+
+THRESHOLDS = tuple(step / 20 for step in range(101))
+"""£ of benefit per £1 that a return is asked to exceed."""
+
+QALY_VALUES = tuple(range(0, 120_001, 2_500))
+"""£ that a QALY may be worth."""
+
+OF_ANY_TRIALS = ("primary", "no-pooling", "complete-pooling")
+"""Shipped specs that name no group, site or pooled row of the Health-led Trials."""
+
+OF_PEOPLE = "the draws are of individual records, not of what is printed"
+NOT_VALUED = "nothing is valued by component prices"
+MADE_ELSEWHERE = "the draws come with no parameters beside the impacts, so that no prior of theirs is known"
+
+
+@dataclass(frozen=True)
+class Scrutiny:
+    """A record of what was asked of an analysis: tables by name, and why those are missing that could not be had.
+
+    ``labels`` name the quantities of the table ``tornado`` by key.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    why_not: Mapping[str, str]
+    labels: Mapping[str, str]
+
+
+def scrutinise(analysis: Analysis, *, progress: Progress | None = None) -> Scrutiny:
+    """Ask of an analysis what a careful reader asks.
+
+    Returns
+    -------
+    Scrutiny
+        ``diagnostics``, ``audit``; ``prior_predictive``, ``posterior_predictive``, ``power_scaling``; ``specs`` and
+        ``specs_returns`` (other specs on the same evidence, by the exact engine); ``tornado``, ``acceptability``,
+        ``acceptability_qaly`` and ``assumptions`` of the appraisal by component prices.
+    """
+    tell = progress or silent
+    tables = {"diagnostics": analysis.diagnostics.rename_axis("quantity").reset_index()}
+    why_not: dict[str, str] = {}
+    if analysis.individual_spec is None:
+        tell("Checking predictions and priors", 0, 0)
+        tables |= _checks_of_print(analysis, why_not)
+        tables |= _other_specs(analysis, tell, why_not)
+    else:
+        of_print = ("prior_predictive", "posterior_predictive", "power_scaling", "specs", "specs_returns")
+        why_not |= dict.fromkeys(of_print, OF_PEOPLE)
+    labels: dict[str, str] = {}
+    if analysis.appraisal is not None:
+        tell("Moving what returns hinge on", 0, 0)
+        tables |= _drivers(analysis, analysis.appraisal, why_not)
+        labels = {key: quantity_label(key, analysis.appraisal.spec) for key in tables["tornado"]["quantity"].unique()}
+    else:
+        why_not |= dict.fromkeys(("tornado", "acceptability", "acceptability_qaly", "assumptions"), NOT_VALUED)
+    if analysis.evidence.of_own_trials:
+        why_not["audit"] = "the audit is of the published evidence"
+    else:
+        tables["audit"] = audit(analysis.evidence)
+    return Scrutiny(tables=tables, why_not=why_not, labels=labels)
+
+
+def perspective_of(appraisal: Appraisal) -> str:
+    """Name the perspective that is looked at first: the widest, which is the last."""
+    return list(appraisal.spec.perspectives)[-1]
+
+
+def _checks_of_print(analysis: Analysis, why_not: dict[str, str]) -> dict[str, pd.DataFrame]:
+    spec, evidence, seed = analysis.impact_spec, analysis.evidence, analysis.seed
+    tables = {
+        "prior_predictive": prior_predictive(spec, evidence, seed=seed),
+        "posterior_predictive": posterior_predictive(analysis.draws, evidence, spec, seed=seed),
+    }
+    if not _made_here(analysis.draws, spec):
+        why_not["power_scaling"] = MADE_ELSEWHERE
+    elif spec.structure == "joint" or spec.pooled_rows is not None:
+        why_not["power_scaling"] = "the likelihood of this spec does not fall apart into cells"
+    else:
+        valued = analysis.economic_spec is not None
+        returns = analysis.draws["economics"].dataset["benefit_cost_ratio"] if valued else None
+        tables["power_scaling"] = power_scaling(analysis.draws, evidence, spec, returns=returns)
+    return tables
+
+
+def _made_here(draws: xr.DataTree, spec: ImpactSpec) -> bool:
+    return draws["posterior"]["impact"].attrs.get("spec_sha256") == spec.fingerprint
+
+
+def _other_specs(analysis: Analysis, tell: Progress, why_not: dict[str, str]) -> dict[str, pd.DataFrame]:
+    """Set other specs on the same evidence beside the analysis itself, whose draws are not made again."""
+    names = OF_ANY_TRIALS if analysis.evidence.of_own_trials else tuple(shipped_specs("impact"))
+    others = [load_impact_spec(name) for name in names if name != analysis.impact_spec.name]
+    exact = [spec for spec in others if is_exact(spec) and set(spec.outcomes) == set(analysis.impact_spec.outcomes)]
+    trees = {analysis.impact_spec.name: analysis.draws}
+    for done, spec in enumerate(exact):
+        tell("Fitting other specs", done, len(exact))
+        trees |= compare_specs([spec], analysis.evidence, seed=analysis.seed)
+    tables = {"specs": impacts_by_spec(trees, analysis.evidence, smallest=analysis.smallest or None)}
+    if analysis.economic_spec is None:
+        why_not["specs_returns"] = "nothing is valued"
+    else:
+        tables["specs_returns"] = returns_by_spec(trees, analysis.economic_spec, analysis.evidence, seed=analysis.seed)
+    return tables
+
+
+def _drivers(analysis: Analysis, appraisal: Appraisal, why_not: dict[str, str]) -> dict[str, pd.DataFrame]:
+    drawn = analysis.draws, appraisal.spec, analysis.evidence
+    tables = {
+        "tornado": tornado(*drawn, seed=analysis.seed),
+        "acceptability": acceptability(appraisal.economics, THRESHOLDS),
+        "assumptions": assumptions(appraisal.economics, *drawn, perspective=perspective_of(appraisal)),
+    }
+    by_value = qaly_benefit(appraisal)
+    if by_value:
+        tables["acceptability_qaly"] = acceptability_of_price(
+            appraisal.economics, analysis.draws, analysis.evidence, by_value, QALY_VALUES
+        )
+    else:
+        why_not["acceptability_qaly"] = "no benefit is priced per QALY"
+    return tables
+
+
+def qaly_benefit(appraisal: Appraisal) -> str:
+    """Name the benefit that is priced per QALY; empty where none is."""
+    return next((name for name, one in appraisal.spec.counted.items() if one.price.unit == QALY), "")

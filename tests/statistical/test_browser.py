@@ -1,0 +1,337 @@
+"""The whole report in a real browser: it works offline, its sliders agree with the package, everybody can use it."""
+
+import json
+import shutil
+from itertools import product
+
+import pandas as pd
+import pytest
+import xarray as xr
+from playwright.sync_api import sync_playwright
+
+from hlt_bayes.analysis import analyse
+from hlt_bayes.economics import appraise, return_summary
+from hlt_bayes.fitting import fit
+from hlt_bayes.moderation import moderation_summary
+from hlt_bayes.report import load_result, write_report, write_result
+from hlt_bayes.report.appraisal import component_returns_table
+from hlt_bayes.report.checklists import ABSENT, ITEMS, MET, Context, Draws, File, Recorded, Section, Stated, checklists
+from hlt_bayes.report.folder import FILES, file_sha256
+from hlt_bayes.report.page import _holds
+from hlt_bayes.report.reading import read_manifest
+from hlt_bayes.specs import load_impact_spec, spec_path
+
+pytestmark = pytest.mark.slow
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (apt-get install chromium)")
+WIDTHS = (400, 1400)
+
+
+@pytest.fixture(scope="module")
+def reported(evidence, primary, published, components, tmp_path_factory):
+    """A whole result with its report, by the exact engine."""
+    spec = load_impact_spec("moderators")
+    moderation = moderation_summary(fit(spec, evidence, engine="exact"), spec)
+    tree = fit(primary, evidence, engine="exact")
+    analysis = analyse(tree, evidence, primary, published, seed=1, components=components, moderation=moderation)
+    files = {
+        "impact": spec_path("primary", "impact"),
+        "moderators": spec_path("moderators", "impact"),
+        "economic": spec_path("published", "economic"),
+        "components": spec_path("green-book", "economic"),
+    }
+    folder = write_result(analysis, tmp_path_factory.mktemp("reported") / "a result ü", spec_files=files)
+    write_report(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def loaded(reported):
+    return load_result(reported)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+class Opened:
+    """A page in the browser, with all that it asked for and complained of."""
+
+    def __init__(self, browser, folder, width):
+        self.page = browser.new_page(viewport={"width": width, "height": 900})
+        self.asked, self.said = [], []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.url = (folder / "report.html").as_uri()
+        self.page.goto(self.url)
+        self.page.wait_for_selector("#explorer-chart svg")
+
+    def rows(self):
+        cells = self.page.locator("#explorer tbody tr").all()
+        return [[cell.inner_text() for cell in row.locator("th, td").all()] for row in cells]
+
+    def move(self, **values):
+        """Set controls by the beginning of their label."""
+        for label, value in values.items():
+            self.page.evaluate(
+                """([label, value]) => {
+                    const found = [...document.querySelectorAll("#explorer-sliders label")];
+                    const control = found.find((one) => one.innerText.startsWith(label)).querySelector("input");
+                    if (typeof value === "boolean") { control.checked = value; } else { control.value = value; }
+                    control.dispatchEvent(new Event("input", {bubbles: true}));
+                    control.dispatchEvent(new Event("change", {bubbles: true}));
+                }""",
+                [label.replace("_", " "), value],
+            )
+        self.page.wait_for_timeout(1500)
+
+
+@pytest.fixture
+def opened(browser, reported, request):
+    found = Opened(browser, reported, getattr(request, "param", 1400))
+    yield found
+    found.page.close()
+
+
+def test_the_report_completes_the_folder(reported):
+    names = {path.name for path in reported.iterdir()}
+    assert names == FILES
+    manifest = read_manifest(reported)
+    assert set(manifest["outputs"]) == names - {"manifest.json"}
+    assert all(file_sha256(reported / name) == digest for name, digest in manifest["outputs"].items())
+    again = load_result(reported)
+    pd.testing.assert_frame_equal(
+        again.appraisal.returns, pd.read_csv(reported / "appraisal.csv", dtype={"group": str}), check_dtype=False
+    )
+
+
+def test_a_report_is_made_again_alike(reported, tmp_path):
+    folder = shutil.copytree(reported, tmp_path / "again")
+    write_report(folder)
+    before, after = (read_manifest(one)["outputs"] for one in (reported, folder))
+    assert before == after
+
+
+def test_each_item_that_is_met_goes_missing_with_any_of_its_artefacts(reported, loaded, tmp_path):
+    text, holds = (reported / "report.html").read_text(encoding="utf-8"), _holds(loaded)
+    now = checklists(Context(reported, text), holds).set_index(["checklist", "item"])
+    assert (
+        now.reset_index()
+        .drop(columns="why")
+        .equals(pd.read_csv(reported / "checklists.csv", dtype=str, keep_default_na=False).drop(columns="why"))
+    )
+    assert (now["status"] == MET).sum() > 45
+    met = [item for item in ITEMS if now["status"][item.checklist, item.number] == MET]
+    for artefact in dict.fromkeys(one for item in met for one in item.artefacts):
+        without, page = _without(artefact, reported, tmp_path, text)
+        then = checklists(Context(without, page), holds).set_index(["checklist", "item"])["status"]
+        for item in met:
+            if artefact in item.artefacts:
+                assert then[item.checklist, item.number] == ABSENT, (item.number, artefact)
+
+
+def _without(artefact, reported, tmp_path, text):
+    """Copy a result without one artefact; the draws, which are many, are linked."""
+    folder = tmp_path / str(len(list(tmp_path.iterdir())))
+    folder.mkdir()
+    for path in reported.iterdir():
+        (folder / path.name).symlink_to(path)
+    match artefact:
+        case File(name, _):
+            (folder / name).unlink()
+        case Draws(group):
+            (folder / "posterior.nc").unlink()
+            tree = xr.load_datatree(reported / "posterior.nc", engine="h5netcdf")
+            del tree[group]
+            tree.to_netcdf(folder / "posterior.nc", engine="h5netcdf")
+        case Stated(spec, key):
+            _drop(folder / "specs.json", [spec, *key.split(".")])
+        case Recorded(key):
+            _drop(folder / "manifest.json", [key])
+        case Section(name):
+            text = text.replace(f'id="{name}"', 'id="other"')
+    return folder, text
+
+
+def _drop(file, keys):
+    content = json.loads(file.read_text(encoding="utf-8"))
+    node = content
+    for key in keys[:-1]:
+        node = node[key]
+    del node[keys[-1]]
+    file.unlink()
+    file.write_text(json.dumps(content), encoding="utf-8")
+
+
+@needs_chromium
+@pytest.mark.parametrize("opened", WIDTHS, indirect=True)
+def test_the_page_loads_without_an_error_or_a_request(opened):
+    assert opened.said == []
+    assert opened.asked == [opened.url]
+    wide = opened.page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= opened.page.viewport_size["width"]
+    size = opened.page.evaluate("parseFloat(getComputedStyle(document.querySelector('td')).fontSize)")
+    assert size >= 14
+
+
+@needs_chromium
+def test_at_the_start_the_explorer_is_the_reports_own_table(opened, loaded):
+    table = component_returns_table(loaded.appraisal)
+    shown = [row[1:] for row in table.rows if row[0] == "economic"]
+    at = [table.columns.index(name) - 1 for name in ("Group", "Cost", "Benefits", "Ratio", "P(>£1)")]
+    expected = [[row[position] for position in at] for row in shown if row[0] in ("SCR IW", "SCR OOW", "WMCA")]
+    assert opened.rows() == expected
+    # The cells are written by the script, not left as the page came.
+    opened.move(Value=0)
+    assert opened.rows() != expected
+
+
+SETTINGS = {
+    "qaly": {"Value_of_a_QALY": 30000},
+    "years": {"Gains_in": 8.5},
+    "short": {"Gains_in": 1},
+    "nobody": {"Non-respondents": 0},
+    "some": {"Non-respondents": 0.25},
+    "most": {"Non-respondents": 0.8},
+    "cost": {"Cost_per_head": 80},
+    "people": {"People_treated": 200, "Cost_that_is_fixed": 0.3},
+    "filter": {"Significance": True},
+    "all": {"Value_of_a_QALY": 100000, "Gains_in": 3, "Non-respondents": 1, "Cost_per_head": 120, "Significance": True},
+}
+
+
+def by_the_package(analysis, settings):
+    """Value the same draws by the package, from a spec and parameters that say what the sliders say."""
+    appraisal, evidence = analysis.appraisal, analysis.evidence
+    spec, economics = appraisal.spec, appraisal.economics
+    health = spec.benefits["health"]
+    price = health.price.model_copy(update={"value": float(settings.get("Value_of_a_QALY", 70000))})
+    lasting = spec.persistence["health"]
+    horizon = lasting.horizon.model_copy(update={"value": float(settings.get("Gains_in", 5))})
+    spec = spec.model_copy(
+        update={
+            "benefits": {**spec.benefits, "health": health.model_copy(update={"price": price})},
+            "persistence": {**spec.persistence, "health": lasting.model_copy(update={"horizon": horizon})},
+        }
+    )
+    keys = [name for name in economics.data_vars if "." in str(name)]
+    parameters = economics[keys].copy()
+    parameters["benefits.health.price"] = xr.full_like(parameters["benefits.health.price"], price.value)
+    parameters["nonresponse.share"] = towards(parameters["nonresponse.share"], settings.get("Non-respondents", 0.5))
+    impact = analysis.draws["posterior"]["impact"].copy()
+    if settings.get("Significance"):
+        printed = evidence.impacts.set_index(["outcome", "group"])["stars"]
+        for outcome, group in product(impact["outcome"].to_numpy(), impact["group"].to_numpy()):
+            if not printed[(outcome, group)]:
+                impact.loc[{"outcome": outcome, "group": group}] = 0.0
+    found = appraise(impact, spec, evidence, seed=1, parameters=parameters)
+    fixed = towards(parameters["costs.fixed_share"], settings.get("Cost_that_is_fixed", 0.5))
+    people = settings.get("People_treated", 100) / 100
+    factor = settings.get("Cost_per_head", 100) / 100 * (fixed / people + 1 - fixed)
+    cost = found["cost_per_head"] * factor
+    return found.assign(
+        cost_per_head=cost.assign_attrs(found["cost_per_head"].attrs),
+        benefit_cost_ratio=(found["benefit_per_head"] / cost).assign_attrs(found["benefit_cost_ratio"].attrs),
+    )
+
+
+def economic(appraised):
+    """Summary of the economic returns by group."""
+    return return_summary(appraised).query("perspective == 'economic'").set_index("group")
+
+
+def towards(share, mean):
+    """Draws between 0 and 1 of mean a half, drawn in towards an end until their mean is another."""
+    return 2 * mean * share if mean <= 0.5 else 1 - 2 * (1 - mean) * (1 - share)
+
+
+@needs_chromium
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_slider_moves_the_figures_to_those_of_the_package(opened, loaded, name):
+    picture = opened.page.locator("#explorer-chart svg").inner_html()
+    opened.move(**SETTINGS[name])
+    returns = economic(by_the_package(loaded, SETTINGS[name]))
+    for group, cost, benefit, ratio, prob in opened.rows():
+        row = returns.loc[group]
+        assert money(cost) == pytest.approx(row["cost_per_head_gbp"], abs=0.6)
+        assert money(benefit) == pytest.approx(row["benefit_per_head_gbp"], abs=0.6)
+        mean, low, _, high = ratio.replace("(", "").replace(")", "").split()
+        assert money(mean) == pytest.approx(row["mean"], abs=0.0051)
+        assert float(low) == pytest.approx(row["lower_89"], abs=0.0051)
+        assert float(high) == pytest.approx(row["upper_89"], abs=0.0051)
+        assert float(prob.strip("<>%")) == pytest.approx(100 * row["prob_above_one"], abs=1.01)
+    # The figure follows, too; and what was not moved would not have passed.
+    assert opened.page.locator("#explorer-chart svg").inner_html() != picture
+    still = economic(by_the_package(loaded, {}))
+    assert (still["mean"] - returns["mean"]).abs().max() > 0.02
+
+
+def money(text):
+    return float(text.replace("£", "").replace(",", ""))
+
+
+@needs_chromium
+def test_sliders_are_moved_by_the_keyboard(opened):
+    before = opened.rows()
+    opened.page.locator("#explorer h2").click()
+    reached = []
+    for _ in range(20):
+        opened.page.keyboard.press("Tab")
+        reached.append(opened.page.evaluate("document.activeElement.closest('label')?.innerText ?? ''"))
+        if reached[-1].startswith("Value of a QALY"):
+            break
+    else:
+        pytest.fail(f"no slider among {reached}")
+    opened.page.keyboard.press("ArrowRight")
+    opened.page.wait_for_timeout(1500)
+    assert opened.rows() != before
+
+
+def violations(page):
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
+    return [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found.response["violations"]]
+
+
+@needs_chromium
+@pytest.mark.parametrize("opened", WIDTHS, indirect=True)
+def test_the_page_meets_wcag_aa(opened):
+    assert violations(opened.page) == []
+
+
+@needs_chromium
+def test_what_breaks_wcag_is_found(opened):
+    opened.page.evaluate(
+        """() => {
+            document.querySelector("h1").style.color = "#aaa";
+            document.querySelector("img").removeAttribute("alt");
+            document.querySelector("#explorer-sliders input").closest("label").replaceWith(
+                document.querySelector("#explorer-sliders input"));
+        }"""
+    )
+    assert {"color-contrast", "image-alt", "label"} <= {name for name, _ in violations(opened.page)}
+
+
+@needs_chromium
+def test_it_prints(opened):
+    printed = opened.page.pdf(format="A4")
+    assert printed.startswith(b"%PDF")
+    opened.page.emulate_media(media="print")
+    assert not opened.page.locator("#explorer-sliders").is_visible()
+    assert opened.page.locator("#explorer table").is_visible()

@@ -1,0 +1,132 @@
+"""The verbs fit and compare on real draws, and JSON of the verbs that draw."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from test_cli_output import same
+from typer.testing import CliRunner
+
+from hlt_bayes.cli import app
+from hlt_bayes.cli.display import Output
+from hlt_bayes.elsewhere import from_posterior
+
+runner = CliRunner(env={"COLUMNS": "200"})
+UNITS = {"employment": "proportion", "earnings": "GBP", "health": "SD", "wellbeing": "SD"}
+
+
+def said(*arguments):
+    result = runner.invoke(app, list(map(str, arguments)))
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def draws(tmp_path_factory):
+    path = tmp_path_factory.mktemp("fit") / "draws.nc"
+    shown = said("fit", "--engine", "exact", "--out", path)
+    for words in ("Impacts: treatment minus control", "new group", "tau[health]", f"Written: {path}"):
+        assert words in shown
+    assert "Returns" not in shown
+    return path
+
+
+def test_draws_of_fit_are_taken_where_draws_are_taken(draws):
+    tree = from_posterior(draws, units=UNITS)
+    with xr.open_datatree(draws, engine="h5netcdf") as written:
+        np.testing.assert_array_equal(tree["posterior"]["impact"], written["posterior"]["impact"])
+        assert {"prior", "posterior", "reported"} <= set(written.children)
+    from_draws = said("appraise", "--posterior", draws, "--json")
+    assert json.loads(from_draws)["tables"] == json.loads(said("appraise", "--json"))["tables"]
+    assert runner.invoke(app, ["fit", "--engine", "exact", "--out", str(draws)]).exit_code == 2
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    for spec in ("primary", "no-pooling"):
+        said("run", "--spec", spec, "--engine", "exact", "--moderators", "none", "--out", folder / spec, "--quiet")
+    return folder
+
+
+def table_of(*arguments):
+    return json.loads(said(*arguments, "--json"))["tables"]
+
+
+def test_a_result_stands_beside_the_published_one(results):
+    (fresh,), (read) = table_of("compare"), table_of("compare", results / "primary")
+    assert read == [fresh]
+    (changed,) = table_of("compare", results / "primary", "--changed")
+    assert 0 < len(changed["records"]) < len(fresh["records"])
+    (health,) = table_of("compare", results / "primary", "--outcome", "health", "--group", "WMCA")
+    assert [(row["outcome"], row["group"]) for row in health["records"]] == [("health", "WMCA")]
+    (other,) = table_of("compare", results / "no-pooling")
+    assert other["records"] != fresh["records"]
+
+
+def test_results_stand_beside_each_other(results):
+    impacts, returns = table_of("compare", results / "primary", results / "no-pooling")
+    for table in (impacts, returns):
+        means = {}
+        for row in table["records"]:
+            key = (row.get("outcome") or row["perspective"], row["group"])
+            means.setdefault(key, {})[row["result"]] = (row["mean"], row["less_first"])
+        assert len(means) == len(table["records"]) / 2
+        for one in means.values():
+            assert one["primary"][1] == 0
+            assert one["no-pooling"][1] == pytest.approx(one["no-pooling"][0] - one["primary"][0], abs=1e-12)
+    result = runner.invoke(app, ["compare", str(results / "primary"), str(results / "primary")])
+    assert result.exit_code == 2
+    assert "a result stands twice" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["voi"],
+        ["assumptions"],
+        ["appraise", "--volume", "planned"],
+        ["check", "prior"],
+        ["check", "posterior"],
+        ["check", "sensitivity"],
+        ["check", "contraction"],
+        ["check", "specs", "--spec", "primary", "--spec", "no-pooling"],
+        ["check", "held-out", "--spec", "no-pooling"],
+        ["check", "grid", "--factors", "1", "--workers", "1"],
+        ["fit", "--engine", "exact"],
+        ["compare"],
+        ["ips"],
+        pytest.param(["check", "moderators", "--new-site", "caseload=12"], marks=pytest.mark.slow),
+        pytest.param(["run", "--engine", "exact"], marks=pytest.mark.slow),
+    ],
+    ids=" ".join,
+)
+def test_json_of_a_verb_that_draws_holds_its_frames(arguments, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    tables, show = [], Output.table
+
+    def spy(self, table, **options):
+        tables.append(table)
+        show(self, table, **options)
+
+    monkeypatch.setattr(Output, "table", spy)
+    result = runner.invoke(app, [*arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    found = json.loads(result.stdout)["tables"]
+    assert len(found) == len(tables) > 0
+    for table, told in zip(tables, found, strict=True):
+        assert len(table.frame) > 0, table.title
+        assert same(told["records"], table.frame), table.title
+    assert not same(found[0]["records"], tables[0].frame.round(1))
+
+
+def test_a_twin_is_told_as_json(tmp_path):
+    document = json.loads(said("twin", "--n", "500", "--out", tmp_path / "twin.csv", "--json"))
+    (table,) = document["tables"]
+    assert {"outcome", "group", "impact", "control_mean"} <= set(table["columns"])
+    assert str(tmp_path / "twin.csv") in document["messages"][0]
+    for verb in ("check", "describe"):
+        (described,) = table_of("records", verb, tmp_path / "twin.csv")
+        assert len(described["records"]) > 100

@@ -1,0 +1,232 @@
+"""The page says what the tables say, asks nothing of a network, and escapes whatever it is given."""
+
+import html
+import html.parser
+import re
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import xarray as xr
+
+from hlt_bayes.analysis import analyse
+from hlt_bayes.auditing import audit
+from hlt_bayes.evidence import evidence_of_rows
+from hlt_bayes.report import write_result
+from hlt_bayes.report.checklists import (
+    ABSENT,
+    ITEMS,
+    MET,
+    NOT_APPLICABLE,
+    REASONS,
+    Context,
+    Draws,
+    File,
+    Recorded,
+    Section,
+    Stated,
+    checklists,
+    sections,
+)
+from hlt_bayes.report.findings import answer
+from hlt_bayes.report.html import great_table, table_html
+from hlt_bayes.report.page import page
+from hlt_bayes.report.reading import read_manifest
+from hlt_bayes.report.tables import Table, comparison_table, impacts_table, returns_table
+from hlt_bayes.scrutiny import Scrutiny
+from hlt_bayes.specs import spec_path
+
+SPEC_FILES = {"impact": spec_path("primary", "impact"), "economic": spec_path("published", "economic")}
+
+
+class Tags(html.parser.HTMLParser):
+    """All tags of a page, its links, ids and words."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.links, self.words = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self.links += [value for name, value in attributes if name in {"src", "href"}]
+
+    def handle_data(self, data):
+        self.words.append(" ".join(data.split()))
+
+
+def table_of(*rows, columns=("Group", "Mean"), title="Title", notes=()):
+    return Table(title=title, columns=columns, rows=rows, notes=notes, frame=pd.DataFrame(rows, columns=columns))
+
+
+def little(analysis):
+    """What is asked of an analysis at no cost."""
+    tables = {"diagnostics": analysis.diagnostics.rename_axis("quantity").reset_index()}
+    if not analysis.evidence.of_own_trials:
+        tables["audit"] = audit(analysis.evidence)
+    return Scrutiny(tables=tables, why_not={"specs": "not asked for"}, labels={})
+
+
+def page_of(analysis, folder, **kwargs):
+    files = {kind: SPEC_FILES[kind] for kind in SPEC_FILES if kind == "impact" or analysis.economic_spec is not None}
+    written = write_result(analysis, folder, spec_files=files)
+    defaults = {"folder": written, "manifest": read_manifest(written), "model": "mu ~ Normal"}
+    return page(analysis, little(analysis), {"impacts": "<svg/>"}, **defaults | kwargs)
+
+
+@pytest.fixture(scope="module")
+def written(analysis, tmp_path_factory):
+    return page_of(analysis, tmp_path_factory.mktemp("page") / "mine")
+
+
+def test_the_page_holds_everything_and_asks_for_nothing(analysis, written):
+    seen = Tags(written[0])
+    assert all(link.startswith(("data:image/svg+xml;base64,", "#")) for link in seen.links)
+    assert any(link.startswith("data:") for link in seen.links)
+    policy = next(tag["content"] for name, tag in seen.tags if name == "meta" and "http-equiv" in tag)
+    assert "default-src 'none'" in policy
+    assert "script" not in policy
+    assert all(tag["alt"] for name, tag in seen.tags if name == "img")
+    for table in (
+        impacts_table(analysis.impacts),
+        returns_table(analysis.returns, analysis.prices),
+        comparison_table(analysis.comparison),
+    ):
+        for row in table.rows:
+            assert all(cell in seen.words for cell in row if cell)
+    text = " ".join(seen.words)
+    assert "Misprint of 0.09" in text
+    assert "978-1-78659-516-4" in text
+    assert "£46,642 to £51,510" in text
+
+
+def test_links_inside_the_page_lead_somewhere_and_ids_are_one_each(written):
+    tags = [tag for _, tag in Tags(written[0]).tags]
+    ids = [tag["id"] for tag in tags if "id" in tag]
+    assert len(ids) == len(set(ids))
+    assert {tag["href"][1:] for tag in tags if tag.get("href", "").startswith("#")} <= set(ids)
+    headers = {name for tag in tags for name in tag.get("headers", "").split()}
+    assert headers
+    assert headers <= set(ids)
+
+
+def test_text_from_specs_and_evidence_is_escaped(drawn, evidence, primary, published, tmp_path):
+    hostile = primary.model_copy(update={"title": "<script>alert(1)</script>"})
+    analysis = analyse(drawn, evidence, hostile, published, seed=1)
+    analysis = replace(
+        analysis, comparison=analysis.comparison.assign(what_changed="</td><img src=x onerror=alert(1)>")
+    )
+    text, _ = page_of(analysis, tmp_path / "mine", model="<b>mu</b>")
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert "<img src=x" not in text
+    assert "&lt;b&gt;mu" in text
+
+
+def test_own_trials_are_reported_without_words_of_ours(drawn, primary, tmp_path):
+    row = {"outcome": "health", "group": "Leeds", "estimate": "0.10", "unit": "SD", "se": "0.05"}
+    mine = (
+        drawn["posterior"]["impact"].isel(group=[0, 1]).assign_coords(group=["Leeds", "York"]).sel(outcome=["health"])
+    )
+    tree = xr.DataTree.from_dict({"posterior": mine.to_dataset(name="impact")})
+    trials = evidence_of_rows([row, row | {"group": "York"}], name="my_trials.csv")
+    text, worked_out = page_of(analyse(tree, trials, primary, None, seed=1), tmp_path / "mine")
+    assert "Impacts of your trials" in text
+    visible = text.split('<section id="assumptions">')[0]
+    for word in ("WMCA", "SCR", "OOW", "£1", "survey", "13 or more", "12 months", "Placement"):
+        assert word not in visible, word
+    of_economics = worked_out[worked_out["checklist"] == "CHEERS 2022"]
+    assert set(of_economics["status"]) == {NOT_APPLICABLE}
+    assert "nothing is valued" in set(of_economics["why"])
+
+
+def test_the_answer_is_made_of_the_posterior(analysis):
+    said = " ".join(answer(analysis, little(analysis)))
+    average = analysis.estimands.query("kind == 'average'").set_index("outcome")
+    assert f"employment by {100 * average['mean']['employment']:.1f} ppt" in said
+    assert f"earnings by £{average['mean']['earnings']:,.0f}" in said
+    rows = analysis.returns.query("perspective == 'economic'").set_index("group")
+    for group in ("SCR IW", "SCR OOW", "WMCA"):
+        assert f"£{rows['published'][group]:.2f} in {group}" in said
+        assert f"£{rows['mean'][group]:.2f}" in said
+    people = analysis.evidence.arm_sizes("12-month survey sample").to_numpy().sum()
+    assert f"{1 - people / analysis.evidence.arm_sizes('recruits').to_numpy().sum():.0%}" in said
+    moved = replace(analysis, returns=analysis.returns.assign(mean=analysis.returns["mean"] + 0.5))
+    assert answer(moved, little(moved)) != answer(analysis, little(analysis))
+
+
+def test_a_first_column_that_repeats_itself_heads_its_rows():
+    text = table_html(table_of(("Health", "A", "1"), ("Health", "B", "2"), columns=("Of", "Group", "Mean")), name="t7")
+    assert text.count(">Health<") == 1
+    assert 'scope="colgroup" id="t7-Health"' in text
+    assert re.search(r'<th scope="row" id="t7-stub-1"[^>]*>A</th>', text)
+    assert "<caption>Title</caption>" in text
+    assert 'role="region" tabindex="0" aria-label="Title"' in text
+    flat = table_html(table_of(("A", "1"), ("B", "2")), name="t7")
+    assert 'scope="colgroup"' not in flat
+
+
+def test_numbers_stand_to_the_right_and_words_to_the_left():
+    rows = ("A", "-£1.20", "n/c", "1"), ("B", "3 ppt (2 to 4)", "", "of")
+    text = table_html(table_of(*rows, columns=("", "x", "y", "z")), name="t")
+    assert re.findall(r'<td [^>]*gt_(\w+)">', text) == ["right", "right", "left"] * 2
+
+
+def test_tables_are_great_tables_in_a_notebook():
+    shown = great_table(table_of(("A", "<b>1</b>"), notes=("a <i>note</i>",)))
+    text = shown._repr_html_()
+    assert "&lt;b&gt;1" in text
+    assert "&lt;i&gt;note" in text
+
+
+def test_sections_are_found_with_their_text():
+    found = sections('<section id="a"><h2>Head</h2><p>One <b id="b">two</b></p><img src="x"></section><p id="c"></p>')
+    assert found == {"a": "One two", "b": "two", "c": ""}
+
+
+def test_an_item_is_met_by_what_is_there_and_missing_without_it(written, tmp_path):
+    _, worked_out = written
+    assert set(worked_out["status"]) == {MET, NOT_APPLICABLE, ABSENT}
+    assert len(worked_out) == len(ITEMS)
+    reasons = worked_out[worked_out["status"] == NOT_APPLICABLE]["why"]
+    assert reasons.str.len().min() > 10
+    assert (worked_out[worked_out["status"] != NOT_APPLICABLE]["where"].str.len() > 0).all()
+    everything = dict.fromkeys(REASONS, True)
+    nothing = checklists(Context(tmp_path, ""), everything)
+    assert set(nothing["status"]) == {NOT_APPLICABLE, ABSENT}
+    assert set(nothing[nothing["status"] == NOT_APPLICABLE]["item"]) == {item.number for item in ITEMS if item.never}
+
+
+def test_artefacts_are_found_where_they_are(analysis, tmp_path):
+    folder = write_result(analysis, tmp_path / "mine", spec_files=SPEC_FILES)
+    context = Context(folder, f'<section id="limits">{"x" * 50}</section><section id="empty"><h2>Head</h2></section>')
+    there = (
+        File("impacts.csv", ("mean", "sd")),
+        File("specs.json"),
+        Draws("posterior"),
+        Stated("impact", "priors"),
+        Recorded("versions"),
+        Section("limits"),
+    )
+    absent = (
+        File("impacts.csv", ("median",)),
+        File("power_scaling.csv"),
+        Draws("prior"),
+        Stated("impact", "moderators"),
+        Stated("components", "discounting"),
+        Recorded("colour"),
+        Section("empty"),
+        Section("impacts"),
+    )
+    assert [one.is_there(context) for one in there] == [True] * len(there)
+    assert [one.is_there(context) for one in absent] == [False] * len(absent)
+
+
+def test_a_prior_without_its_reason_does_not_count_as_stated(analysis, tmp_path):
+    folder = write_result(analysis, tmp_path / "mine", spec_files=SPEC_FILES)
+    context = Context(folder, "")
+    assert Stated("impact", "priors").is_there(context)
+    file = folder / "specs.json"
+    why = html.unescape(analysis.impact_spec.priors.mu["health"].why)
+    file.write_text(file.read_text(encoding="utf-8").replace(f'"why": "{why}"', '"why": ""'), encoding="utf-8")
+    assert not Stated("impact", "priors").is_there(context)
