@@ -46,9 +46,9 @@ def fit(
     from hlt_bayes.evidence import load_evidence
     from hlt_bayes.individual import fit_records
     from hlt_bayes.records import load_records
+    from hlt_bayes.report.checks import convergence_table
     from hlt_bayes.report.delivery import estimands_table
     from hlt_bayes.report.draws import check_draws_target, write_draws_file
-    from hlt_bayes.report.side_by_side import convergence_table
     from hlt_bayes.report.tables import impacts_table
     from hlt_bayes.specs import load_impact_spec, load_individual_spec
 

@@ -97,24 +97,6 @@ def corrections_table(evidence: Evidence) -> Table:
     )
 
 
-def diagnostics_table(diagnostics: pd.DataFrame, *, most: int = 10) -> Table:
-    """Show the quantities that converged least well."""
-    worst = diagnostics.sort_values("rhat", ascending=False, kind="stable").head(most)
-    return Table(
-        title=f"Convergence: the {len(worst)} of {len(diagnostics)} reported quantities with the largest R-hat",
-        columns=("Quantity", "R-hat", "Bulk ESS", "Tail ESS"),
-        rows=tuple(
-            (str(name), f"{row['rhat']:.3f}", f"{row['ess_bulk']:,.0f}", f"{row['ess_tail']:,.0f}")
-            for name, row in worst.iterrows()
-        ),
-        notes=(
-            "R-hat: 1 where chains agree. ESS: independent draws that would be as precise, for the mean and for tail "
-            "quantiles.",
-        ),
-        frame=worst,
-    )
-
-
 def versions_table(manifest: Mapping[str, Any]) -> Table:
     """Show what a result was made by."""
     rows = [(name, str(number)) for name, number in manifest["versions"].items()]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html.parser
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -347,6 +348,7 @@ def checklists_table(worked_out: pd.DataFrame) -> Table:
     )
 
 
+@lru_cache(maxsize=1)
 def sections(page: str) -> dict[str, str]:
     """Text of each element of a page that has an id, its heading left out, by id."""
     reader = _Sections()

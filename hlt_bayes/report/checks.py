@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from hlt_bayes.checks import WHY_NO_LOO
+from hlt_bayes.convergence import ESS_MIN, RHAT_MAX
 from hlt_bayes.evidence import MARKS
 from hlt_bayes.report.tables import Table, interval, mean_and_sd, number, per_pound, percent
 from hlt_bayes.vocabulary import OUTCOMES
@@ -91,6 +92,25 @@ def power_table(power: pd.DataFrame) -> Table:
             "a likelihood that says little: of tau, with three groups, that is so.",
         ),
         frame=power,
+    )
+
+
+def convergence_table(diagnostics: pd.DataFrame, *, most: int | None = None) -> Table:
+    """Show ``hlt_bayes.convergence.check_convergence``, or the ``most`` quantities with the largest R-hat."""
+    named = diagnostics.rename_axis("quantity").reset_index()
+    shown = named if most is None else named.sort_values("rhat", ascending=False, kind="stable").head(most)
+    return Table(
+        title="Convergence" if most is None else f"Convergence: the {len(shown)} of {len(named)} largest R-hats",
+        columns=("Quantity", "R-hat", "Bulk ESS", "Tail ESS"),
+        rows=tuple(
+            (row["quantity"], f"{row['rhat']:.3f}", f"{row['ess_bulk']:,.0f}", f"{row['ess_tail']:,.0f}")
+            for _, row in shown.iterrows()
+        ),
+        notes=(
+            f"All passed, else nothing would be given: R-hat <= {RHAT_MAX}, bulk and tail ESS >= {ESS_MIN}; of NUTS "
+            "also no divergent transition, and E-BFMI.",
+        ),
+        frame=shown,
     )
 
 

@@ -20,7 +20,6 @@ from hlt_bayes.analysis import Analysis
 from hlt_bayes.report.appendix import (
     cited,
     corrections_table,
-    diagnostics_table,
     figures_table,
     people_table,
     prices_table,
@@ -28,7 +27,7 @@ from hlt_bayes.report.appendix import (
 )
 from hlt_bayes.report.appraisal import appraisal_tables, assumptions_table, component_returns_table, tornado_table
 from hlt_bayes.report.checklists import Context, checklists, checklists_table
-from hlt_bayes.report.checks import power_table, prints_table, returns_by_spec_table, specs_table
+from hlt_bayes.report.checks import convergence_table, power_table, prints_table, returns_by_spec_table, specs_table
 from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table
 from hlt_bayes.report.explorer import Explorer, explorer
 from hlt_bayes.report.findings import answer, headline, limits, message, people_of
@@ -227,7 +226,7 @@ def _delivery(analysis: Analysis) -> list[Table]:
 def _diagnostics(scrutiny: Scrutiny, analysis: Analysis) -> list[Table]:
     seen = [of for of in ("posterior", "prior") if f"{of}_predictive" in scrutiny.tables]
     predicted = [prints_table(scrutiny.tables[f"{of}_predictive"], of=of) for of in seen]
-    return [diagnostics_table(analysis.diagnostics), *predicted]
+    return [convergence_table(analysis.diagnostics, most=10), *predicted]
 
 
 def _rows_of_explorer(analysis: Analysis, explored: Explorer) -> list[dict[str, str]]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from hlt_bayes.convergence import ESS_MIN, RHAT_MAX
 from hlt_bayes.report.tables import Table, mean_and_sd, number, per_pound, percent
 from hlt_bayes.vocabulary import OUTCOMES
 
@@ -99,21 +98,3 @@ def _side_by_side(
 def _signed(text: str, moved: float) -> str:
     """Write a difference above 0, as far as it is shown, with its sign."""
     return f"+{text}" if moved > 0 and text.strip("£p0.") else text
-
-
-def convergence_table(diagnostics: pd.DataFrame) -> Table:
-    """Show ``hlt_bayes.convergence.check_convergence``."""
-    named = diagnostics.rename_axis("quantity").reset_index()
-    return Table(
-        title="Convergence",
-        columns=("Quantity", "R-hat", "Bulk ESS", "Tail ESS"),
-        rows=tuple(
-            (row["quantity"], f"{row['rhat']:.3f}", f"{row['ess_bulk']:,.0f}", f"{row['ess_tail']:,.0f}")
-            for _, row in named.iterrows()
-        ),
-        notes=(
-            f"All passed, else nothing would be given: R-hat <= {RHAT_MAX}, bulk and tail ESS >= {ESS_MIN}; of NUTS "
-            "also no divergent transition, and E-BFMI.",
-        ),
-        frame=named,
-    )

@@ -7,6 +7,7 @@ from itertools import product
 import pandas as pd
 import pytest
 import xarray as xr
+from helpers import README
 from playwright.sync_api import sync_playwright
 
 from hlt_bayes.analysis import analyse
@@ -136,6 +137,11 @@ def test_each_item_that_is_met_goes_missing_with_any_of_its_artefacts(reported, 
         .equals(pd.read_csv(reported / "checklists.csv", dtype=str, keep_default_na=False).drop(columns="why"))
     )
     assert (now["status"] == MET).sum() > 45
+    missing = now[now["status"] == ABSENT].reset_index()
+    assert list(zip(missing["checklist"], missing["item"], strict=True)) == [
+        ("CHEERS 2022", number) for number in ("4", "19", "27", "28")
+    ]
+    assert "Of this page four items are" in README.read_text(encoding="utf-8")
     met = [item for item in ITEMS if now["status"][item.checklist, item.number] == MET]
     for artefact in dict.fromkeys(one for item in met for one in item.artefacts):
         without, page = _without(artefact, reported, tmp_path, text)

@@ -60,6 +60,9 @@ def result(records):
     out = records.parent / "out"
     done = hlt("run", "--records", records, "--out", out, cwd=records.parent)
     assert done.returncode == 0, done.stderr
+    page = hlt("report", out, cwd=records.parent)
+    assert page.returncode == 0, page.stderr
+    assert found_in(page.stdout.encode() + page.stderr.encode()) == []
     return done, out
 
 
@@ -68,7 +71,7 @@ def test_the_folder_is_that_of_the_main_job(result):
     assert "Impacts: treatment minus control" in done.stdout
     assert "gained as those like them" in " ".join(done.stdout.split())
     names = {path.name for path in out.iterdir()}
-    assert {"impacts.csv", "returns.csv", "appraisal.csv", "comparison.csv", "posterior.nc", "report.html"} <= names
+    assert {"impacts.csv", "returns.csv", "appraisal.csv", "comparison.csv", "posterior.nc", "specs.json"} <= names
     manifest = json.loads((out / "manifest.json").read_text())
     assert set(manifest["inputs"]["records"]) == {"sha256"}
     assert manifest["inputs"]["individual spec"]["name"] == "records"
