@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 NUMERIC = re.compile(rf"([<>]?-?£?[\d,.]+ ?(%|p|SD|ppt|years?|points)?[,:]?( .*)?)?|{MISSING}|fixed")
 """Cells that begin as numbers do, or are empty: columns of them stand to the right."""
 
+DOTTED = re.compile(r"(?<=[a-z_])\.(?=[a-z_])")
+"""Where a long key may break its line."""
+
 
 def great_table(table: Table, *, name: str = "table") -> GT:
     """Lay out a table by great-tables; a first column that repeats itself becomes headings of groups of rows.
@@ -54,6 +57,7 @@ def table_html(table: Table, *, name: str) -> str:
     body = re.sub(
         r'(?<= headers=")([^"]+)', lambda found: " ".join(_prefixed(one, name) for one in found[1].split()), body
     )
+    body = re.sub(r'(?<=gt_stub">)[^<]+', lambda found: DOTTED.sub(".<wbr>", found[0]), body)
     caption = f"<caption>{html.escape(table.title)}</caption>"
     body = body.replace(">", f">{caption}", 1)
     notes = "".join(f'<p class="note">{html.escape(note)}</p>' for note in table.notes)
