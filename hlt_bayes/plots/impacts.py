@@ -141,6 +141,10 @@ def plot_prior_posterior(tree: xr.DataTree, *, backend: Literal["matplotlib", "b
     )
     figure = collection.viz["figure"].item()
     if backend == "matplotlib":
+        from matplotlib import pyplot as plt
+
+        # It is open there, and would be shown a second time by whoever shows what is open.
+        plt.close(figure)
         figure.set_layout_engine("constrained")
         (inside,) = figure.legends
         handles, labels = inside.legend_handles, [text.get_text() for text in inside.get_texts()]
