@@ -1,5 +1,6 @@
 """Small things that tests share."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,12 @@ from hlt_bayes.specs import spec_path
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "tests/reference"
 README = ROOT / "README.md"
+NUMBER = r"-?[\d,]*\.?\d+"
+
+
+def words(text):
+    """A text without its numbers, and without whether a probability is below 1 % or above 99 %."""
+    return re.sub(f"[<>]?{NUMBER}", "#", text)
 
 
 def markdown(table):

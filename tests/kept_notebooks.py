@@ -4,11 +4,10 @@ import html
 import re
 
 import nbformat
-from helpers import ROOT
+from helpers import NUMBER, ROOT, words
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TEXTS = ("text/markdown", "text/html", "text/plain")
-NUMBER = r"-?[\d,]*\.?\d+"
 
 
 def read(path):
@@ -46,11 +45,6 @@ def _plain(text, kind):
         text = re.sub(r"<style.*?</style>", " ", text, flags=re.DOTALL)
         text = html.unescape(re.sub(r"<[^>]*>", " ", text))
     return " ".join(text.split())
-
-
-def words(text):
-    """A text without its numbers, and without whether a probability is below 1 % or above 99 %."""
-    return re.sub(f"[<>]?{NUMBER}", "#", text)
 
 
 def differences(stored, fresh):

@@ -3,12 +3,10 @@
 import re
 
 import pytest
-from helpers import block_of_readme, fill_block
+from helpers import NUMBER, block_of_readme, fill_block, words
 
 from hlt_bayes.analysis import analyse
 from hlt_bayes.fitting import fit
-
-NUMBER = r"-?[\d,]*\.?\d+"
 
 
 def pytest_collection_modifyitems(items):
@@ -25,11 +23,6 @@ def fitted(primary, evidence):
 @pytest.fixture(scope="session")
 def reanalysis(fitted, evidence, primary, published):
     return analyse(fitted, evidence, primary, published, seed=primary.sampling.seed)
-
-
-def words(text):
-    """A text without its numbers, and without whether a probability is below 1 % or above 99 %."""
-    return re.sub(f"[<>]?{NUMBER}", "#", text)
 
 
 @pytest.fixture

@@ -11,16 +11,18 @@ from helpers import README
 from playwright.sync_api import sync_playwright
 
 from hlt_bayes.analysis import analyse
-from hlt_bayes.economics import appraise, return_summary
+from hlt_bayes.economics import appraise, assumptions, quantity_label, return_summary, tornado
 from hlt_bayes.fitting import fit
 from hlt_bayes.moderation import moderation_summary
 from hlt_bayes.report import load_result, write_report, write_result
 from hlt_bayes.report.appraisal import component_returns_table
 from hlt_bayes.report.checklists import ABSENT, ITEMS, MET, Context, Draws, File, Recorded, Section, Stated, checklists
 from hlt_bayes.report.folder import FILES, file_sha256
-from hlt_bayes.report.page import _holds
+from hlt_bayes.report.page import _holds, page
 from hlt_bayes.report.reading import read_manifest
-from hlt_bayes.specs import load_impact_spec, spec_path
+from hlt_bayes.scrutiny import Scrutiny
+from hlt_bayes.specs import load_economic_spec, load_impact_spec, spec_path
+from hlt_bayes.vocabulary import GROUPS
 
 pytestmark = pytest.mark.slow
 
@@ -200,11 +202,41 @@ def test_at_the_start_the_explorer_is_the_reports_own_table(opened, loaded):
     table = component_returns_table(loaded.appraisal)
     shown = [row[1:] for row in table.rows if row[0] == "economic"]
     at = [table.columns.index(name) - 1 for name in ("Group", "Cost", "Benefits", "Ratio", "P(>£1)")]
-    expected = [[row[position] for position in at] for row in shown if row[0] in ("SCR IW", "SCR OOW", "WMCA")]
+    expected = [[row[position] for position in at] for row in shown if row[0] in GROUPS]
     assert opened.rows() == expected
     # The cells are written by the script, not left as the page came.
     opened.move(Value=0)
     assert opened.rows() != expected
+
+
+@needs_chromium
+@pytest.mark.parametrize("name", ["optimistic", "pessimistic", "cautious"])
+def test_every_shipped_spec_of_components_starts_as_its_own_table(browser, drawn, evidence, primary, name, tmp_path):
+    components, published = load_economic_spec(name), load_economic_spec("published")
+    analysis = analyse(drawn, evidence, primary, published, seed=1, components=components)
+    made_of = (analysis.draws, components, evidence)
+    tables = {
+        "diagnostics": analysis.diagnostics.rename_axis("quantity").reset_index(),
+        "tornado": tornado(*made_of, seed=1),
+        "assumptions": assumptions(analysis.appraisal.economics, *made_of),
+    }
+    labels = {key: quantity_label(key, components) for key in tables["tornado"]["quantity"].unique()}
+    files = {"impact": "primary", "economic": "published", "components": name}
+    kinds = {kind: "impact" if kind == "impact" else "economic" for kind in files}
+    folder = write_result(
+        analysis, tmp_path / name, spec_files={kind: spec_path(files[kind], kinds[kind]) for kind in files}
+    )
+    scrutiny = Scrutiny(tables=tables, why_not={}, labels=labels)
+    text, _ = page(analysis, scrutiny, {}, folder=folder, manifest=read_manifest(folder), model="")
+    (folder / "report.html").write_text(text, encoding="utf-8")
+    found = Opened(browser, folder, 1400)
+    shown = component_returns_table(analysis.appraisal)
+    ratios = [row[shown.columns.index("Ratio")] for row in shown.rows if row[0] == "economic" and row[1] in GROUPS]
+    assert [row[3] for row in found.rows()] == ratios
+    found.move(Cost_per_head=50)
+    assert [row[3] for row in found.rows()] != ratios
+    assert found.said == []
+    found.page.close()
 
 
 SETTINGS = {
