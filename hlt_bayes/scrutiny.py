@@ -90,8 +90,9 @@ def scrutinise(analysis: Analysis, *, progress: Progress | None = None) -> Scrut
 
 
 def perspective_of(appraisal: Appraisal) -> str:
-    """Name the perspective that is looked at first: the widest, which is the last."""
-    return list(appraisal.spec.perspectives)[-1]
+    """Name the perspective that is looked at first: that of society, where the spec has it."""
+    names = list(appraisal.spec.perspectives)
+    return "economic" if "economic" in names else names[-1]
 
 
 def _checks_of_print(analysis: Analysis, why_not: dict[str, str]) -> dict[str, pd.DataFrame]:
@@ -118,9 +119,10 @@ def _made_here(draws: xr.DataTree, spec: ImpactSpec) -> bool:
 def _other_specs(analysis: Analysis, tell: Progress, why_not: dict[str, str]) -> dict[str, pd.DataFrame]:
     """Set other specs on the same evidence beside the analysis itself, whose draws are not made again."""
     names = OF_ANY_TRIALS if analysis.evidence.of_own_trials else tuple(shipped_specs("impact"))
-    others = [load_impact_spec(name) for name in names if name != analysis.impact_spec.name]
+    others = [spec for spec in map(load_impact_spec, names) if spec != analysis.impact_spec]
     exact = [spec for spec in others if is_exact(spec) and set(spec.outcomes) == set(analysis.impact_spec.outcomes)]
-    trees = {analysis.impact_spec.name: analysis.draws}
+    own = analysis.impact_spec.name
+    trees = {f"{own} (this one)" if own in [spec.name for spec in exact] else own: analysis.draws}
     for done, spec in enumerate(exact):
         tell("Fitting other specs", done, len(exact))
         trees |= compare_specs([spec], analysis.evidence, seed=analysis.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -151,7 +152,8 @@ def run(
         output.table(table)
     for sentence in message(analysis):
         output.say(sentence, style="bold")
-    output.say(f"Written: {out} (hlt-bayes report {out} makes a page of it)", whole=True)
+    words = ["hlt-bayes", "report", str(out), *([] if evidence is None else ["--evidence", str(evidence)])]
+    output.say(f"Written: {out} ({shlex.join(words)} makes a page of it)", whole=True)
 
 
 def _refuse_missing_groups(people: Records, evidence: Evidence, path: Path) -> None:

@@ -26,7 +26,9 @@ def write_csv(table: pd.DataFrame, path: Path, said: Mapping[str, str], notes: I
             safe[name] = safe[name].map(safe_text)
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(comments(said, notes))
-        safe.to_csv(file, index=False, na_rep="NA", quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        text = safe.to_csv(index=False, na_rep="NA", quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        # What is missing stands without quotes: some readers take a column with a quoted NA for text.
+        file.write(text.replace('"NA"', "NA"))
 
 
 def safe_text(value: object) -> object:

@@ -88,7 +88,8 @@ def rbest(analysis: Analysis) -> Files:
         "R: e <- subset(d, outcome == 'employment'); RBesT::gMAP(cbind(y, y.se) ~ 1 | study, data = e, family = "
         "gaussian, weights = n, tau.dist = e$tau.dist[1], tau.prior = cbind(e$tau.prior.a[1], e$tau.prior.b[1]), "
         "beta.prior = cbind(e$beta.prior.mean[1], e$beta.prior.sd[1]))",
-        "n counts both arms, from which gMAP takes its reference scale.",
+        "n counts both arms, from which gMAP takes its reference scale: its sample sizes are of both arms together, "
+        "those of the mixtures exported here per arm.",
         PER_OUTCOME,
     ]
     return _files("rbest", analysis, _of_rbest, notes)

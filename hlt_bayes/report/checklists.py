@@ -77,6 +77,10 @@ class Draws(NamedTuple):
             return self.group in tree and len(tree[self.group]) > 0
 
 
+STANDS_FOR = {"fitted": ("individual", "impact"), "valued": ("components", "economic")}
+"""The spec that made the draws, and the one that valued them: the first of these that a result has."""
+
+
 class Stated(NamedTuple):
     """A key of a spec, below which something is stated, and every figure has its reason."""
 
@@ -89,7 +93,9 @@ class Stated(NamedTuple):
 
     def is_there(self, context: Context) -> bool:
         """Say whether it is there."""
-        node: Any = _json(context.folder / SPECS).get(self.spec, {})
+        specs = _json(context.folder / SPECS)
+        kind = next((one for one in STANDS_FOR.get(self.spec, (self.spec,)) if one in specs), self.spec)
+        node: Any = specs.get(kind, {})
         for name in self.key.split("."):
             node = node.get(name) if isinstance(node, dict) else None
         return bool(node) and not _unreasoned(node)
@@ -144,35 +150,31 @@ class Item(NamedTuple):
 
 
 REASONS = {
-    "print": "the draws are of individual records, not of what is printed",
     "sampled": "the draws are independent, by an engine without chains",
     "direct": "the draws are of chains",
     "valued": "nothing is valued",
-    "components": "nothing is valued by component prices",
     "smallest": "no smallest effect of interest was asked for (run --smallest)",
-    "ours": "the trials are the reader's own, whose report says it",
     "priors": "the draws were made elsewhere, by priors that this page does not know",
 }
 """Why an item does not apply, where what it needs is not so."""
 
 NO_BAYES_FACTOR = "no hypotheses are compared by Bayes factors"
-SECONDARY = "this analyses published results; nobody was recruited or consulted for it"
 
 B, R, C = "BARG", "ROBUST", "CHEERS 2022"
-PRIORS = Stated("impact", "priors")
+PRIORS = Stated("fitted", "priors")
 ITEMS = (
     Item(B, "A", "Why the analysis is Bayesian", (Section("why"),)),
     Item(B, "B", "What the analysis is for", (Section("question"),)),
     Item(B, "1A", "The data", (File("comparison.csv", ("published", "text")), Section("published"))),
-    Item(B, "1B", "Likelihood and parameters", (Section("model"),)),
+    Item(B, "1B", "Likelihood and parameters", (Section("model-text"),)),
     Item(B, "1C", "Priors, each with its reason", (PRIORS, Section("assumptions"))),
-    Item(B, "1D", "The model in symbols or code", (Section("model"), File(SPECS))),
-    Item(B, "1E", "What the prior predicts", (File("prior_predictive.csv", ("surprise",)),), ("print",)),
+    Item(B, "1D", "The model in symbols or code", (Section("model-text"), File(SPECS))),
+    Item(B, "1E", "What the prior predicts", (File("prior_predictive.csv", ("surprise",)),)),
     Item(B, "2A", "Software and versions", (Recorded("versions"), Section("reproduce"))),
     Item(B, "2B", "That chains converged", (File("diagnostics.csv", ("rhat",)),)),
     Item(B, "2C", "Effective sample sizes", (File("diagnostics.csv", ("ess_bulk", "ess_tail")),)),
-    Item(B, "2D", "How draws were made, if not by MCMC", (Section("computation"),), ("direct",)),
-    Item(B, "3A", "What the posterior predicts", (File("posterior_predictive.csv", ("surprise",)),), ("print",)),
+    Item(B, "2D", "How draws were made, if not by MCMC", (Section("how-drawn"),), ("direct",)),
+    Item(B, "3A", "What the posterior predicts", (File("posterior_predictive.csv", ("surprise",)),)),
     Item(
         B,
         "3B",
@@ -180,13 +182,13 @@ ITEMS = (
         (File("impacts.csv", ("mean", "sd", "lower_89", "upper_89")), File("estimands.csv", ("mean",))),
     ),
     Item(B, "3C", "Bayes factors and probabilities of models", never=NO_BAYES_FACTOR),
-    Item(B, "4A", "Why a decision is looked at, and which", (Section("components"),), ("components",)),
+    Item(B, "4A", "Why a decision is looked at, and which", (Section("components"),), ("valued",)),
     Item(
         B,
         "4B",
         "Loss of each decision",
         (File("appraisal.csv", ("loss_if_funded_gbp", "loss_if_not_gbp")),),
-        ("components",),
+        ("valued",),
     ),
     Item(
         B,
@@ -208,9 +210,9 @@ ITEMS = (
         "5A",
         "Sensitivity to broader and narrower priors",
         (File("power_scaling.csv", ("prior", "likelihood")),),
-        ("print", "priors"),
+        ("priors",),
     ),
-    Item(B, "5B", "Sensitivity to informed priors and other models", (File("specs.csv", ("mean",)),), ("print",)),
+    Item(B, "5B", "Sensitivity to informed priors and other models", (File("specs.csv", ("mean",)),)),
     Item(
         B,
         "5C",
@@ -223,7 +225,7 @@ ITEMS = (
         "5E",
         "Sensitivity of decisions",
         (File("specs_returns.csv", ("prob_above_one",)),),
-        ("print", "valued"),
+        ("valued",),
     ),
     Item(B, "6, software", "What to install", (Recorded("versions"), Section("reproduce"))),
     Item(B, "6, script", "Settings and seed", (File(SPECS), Recorded("seed"), Section("reproduce"))),
@@ -231,72 +233,72 @@ ITEMS = (
     Item(B, "6, draws", "The draws themselves", (Draws("posterior"),)),
     Item(R, "1", "Prior: specified", (PRIORS, Section("assumptions"))),
     Item(R, "2", "Prior: justified", (PRIORS, Section("assumptions"))),
-    Item(R, "3", "Prior: sensitivity analysis", (File("specs.csv", ("mean",)), Section("sensitivity")), ("print",)),
-    Item(R, "4", "Analysis: statistical model", (Section("model"),)),
-    Item(R, "5", "Analysis: technique", (Section("computation"),)),
+    Item(R, "3", "Prior: sensitivity analysis", (File("specs.csv", ("mean",)), Section("sensitivity"))),
+    Item(R, "4", "Analysis: statistical model", (Section("model"), File(SPECS))),
+    Item(R, "5", "Analysis: technique", (Section("how-drawn"), Section("computation"))),
     Item(R, "6", "Results: central tendency", (File("impacts.csv", ("mean",)),)),
     Item(R, "7", "Results: SD or interval", (File("impacts.csv", ("sd", "lower_95", "upper_95")),)),
     Item(C, "1", "Title names evaluation and interventions", (Section("title"),), ("valued",)),
     Item(C, "2", "Abstract", (Section("answer"),), ("valued",)),
     Item(C, "3", "Background and objectives", (Section("question"),), ("valued",)),
     Item(C, "4", "Health economic analysis plan", (), ("valued",)),
-    Item(C, "5", "Study population", (Section("people"),), ("valued", "ours")),
-    Item(C, "6", "Setting and location", (Section("setting"),), ("valued", "ours")),
-    Item(C, "7", "Comparators", (Section("setting"),), ("valued", "ours")),
+    Item(C, "5", "Study population", (Section("people"),), ("valued",)),
+    Item(C, "6", "Setting and location", (Section("setting"),), ("valued",)),
+    Item(C, "7", "Comparators", (Section("setting"),), ("valued",)),
     Item(C, "8", "Perspectives", (File("returns.csv", ("perspective",)), Section("returns")), ("valued",)),
-    Item(C, "9", "Time horizon", (Stated("components", "persistence"),), ("components",)),
-    Item(C, "10", "Discount rates", (Stated("components", "discounting"),), ("components",)),
-    Item(C, "11", "Outcomes that count", (Section("impacts"), Section("components")), ("components",)),
+    Item(C, "9", "Time horizon", (Stated("valued", "persistence"),), ("valued",)),
+    Item(C, "10", "Discount rates", (Stated("valued", "discounting"),), ("valued",)),
+    Item(C, "11", "Outcomes that count", (Section("impacts"), Section("components")), ("valued",)),
     Item(C, "12", "How outcomes were measured", (Section("impacts"),), ("valued",)),
     Item(
         C,
         "13",
         "How outcomes are valued",
-        (Stated("components", "benefits"), Stated("components", "conversions")),
-        ("components",),
+        (Stated("valued", "benefits"), Stated("valued", "conversions")),
+        ("valued",),
     ),
     Item(
         C,
         "14",
         "Resources and costs",
         (File("appraisal.csv", ("cost_per_head_gbp",)), Section("components")),
-        ("components",),
+        ("valued",),
     ),
     Item(
         C,
         "15",
         "Currency and price year",
-        (Stated("components", "prices"), Stated("components", "costs.price_year")),
-        ("components",),
+        (Stated("valued", "prices"), Stated("valued", "costs.price_year")),
+        ("valued",),
     ),
-    Item(C, "16", "The economic model and its reasons", (File(SPECS), Section("assumptions")), ("components",)),
-    Item(C, "17", "Analytics and assumptions", (File("assumptions.csv", ("why",)), Section("model")), ("components",)),
-    Item(C, "18", "Heterogeneity", (File("estimands.csv", ("mean",)), Section("moderators")), ("valued", "ours")),
+    Item(C, "16", "The economic model and its reasons", (File(SPECS), Section("assumptions")), ("valued",)),
+    Item(C, "17", "Analytics and assumptions", (File("assumptions.csv", ("why",)), Section("model")), ("valued",)),
+    Item(C, "18", "Heterogeneity", (File("estimands.csv", ("mean",)), Section("moderators")), ("valued",)),
     Item(C, "19", "Distributional effects", (), ("valued",)),
     Item(
         C,
         "20",
         "How uncertainty is treated",
         (Draws("appraisal"), File("tornado.csv", ("low", "high"))),
-        ("components",),
+        ("valued",),
     ),
-    Item(C, "21", "Engagement with patients and others", never=SECONDARY),
+    Item(C, "21", "Engagement with patients and others", (), ("valued",)),
     Item(
         C,
         "22",
         "All parameters",
         (Section("assumptions"), File("assumptions.csv", ("stated", "unit"))),
-        ("components",),
+        ("valued",),
     ),
-    Item(C, "23", "Main results", (File("appraisal.csv", ("mean",)), File("benefits.csv", ("mean",))), ("components",)),
+    Item(C, "23", "Main results", (File("returns.csv", ("mean",)), Section("returns")), ("valued",)),
     Item(
         C,
         "24",
         "What uncertainty does to the findings",
         (File("acceptability.csv", ("probability",)), File("tornado.csv"), File("specs_returns.csv")),
-        ("components", "print"),
+        ("valued",),
     ),
-    Item(C, "25", "What engagement changed", never=SECONDARY),
+    Item(C, "25", "What engagement changed", (), ("valued",)),
     Item(C, "26", "Limitations, generality, what was known", (Section("limits"), Section("published")), ("valued",)),
     Item(C, "27", "Funding", (), ("valued",)),
     Item(C, "28", "Conflicts of interest", (), ("valued",)),

@@ -55,11 +55,12 @@ class _Setting(NamedTuple):
 
 @dataclass(frozen=True)
 class Explorer:
-    """The Vega spec of the explorer, and the groups of its rows in their order."""
+    """The Vega spec of the explorer, the groups of its rows, what lasts longer, and whether returns are society's."""
 
     vega: dict[str, Any]
     groups: tuple[str, ...]
     lasting: str
+    economic: bool
 
 
 def explorer(analysis: Analysis) -> Explorer | None:
@@ -98,6 +99,7 @@ def explorer(analysis: Analysis) -> Explorer | None:
         },
         groups=tuple(groups),
         lasting=_lasting(appraisal.spec),
+        economic=perspective_of(appraisal) == "economic",
     )
 
 
@@ -118,7 +120,7 @@ def _columns(
 ) -> tuple[dict[str, np.ndarray], list[Term]]:
     """Draws by column, rounded, and the terms that they make together."""
     spec, economics = appraisal.spec, appraisal.economics
-    lasting, of_qaly = _lasting(spec), qaly_benefit(appraisal)
+    lasting, value = _lasting(spec), _value_of_qaly(appraisal)
     columns: dict[str, np.ndarray] = {}
     terms: dict[str, Term] = {}
     for name in spec.perspectives[perspective_of(appraisal)].benefits:  # type: ignore[index]
@@ -130,9 +132,10 @@ def _columns(
             rate = getattr(spec.discounting, benefit.discount).value
             worth = worth / _years(economics, spec, lasting, rate)
         key = "_".join(["worth", benefit.outcome, *(["lasting", f"{rate:g}"] if lasts else [])])
-        key = (f"{key}_qaly" if name == of_qaly else key).replace(".", "_")
+        of_qaly = value > 0 and benefit.price.unit == QALY
+        key = (f"{key}_qaly" if of_qaly else key).replace(".", "_")
         columns[key] = columns.get(key, 0.0) + _flat(worth)
-        terms[key] = Term(key, benefit.outcome, lasts, name == of_qaly, rate)
+        terms[key] = Term(key, benefit.outcome, lasts, of_qaly, rate)
     impact = impact_draws(analysis.draws)
     for outcome in dict.fromkeys(term.outcome for term in terms.values()):
         for number, group in enumerate(groups):
@@ -192,7 +195,8 @@ def _signals(
         longest = max(LONGEST, years)
         outcomes = " and ".join(dict.fromkeys(term.outcome for term in terms if term.lasts))
         signals.append(_slider("years", years, 1.0, longest, 0.5, f"Gains in {outcomes} last, years"))
-    if "nonresponse_share" in columns and spec.nonresponse is not None:
+    seen = any(term.outcome in SURVEY_OUTCOMES for term in terms)
+    if "nonresponse_share" in columns and spec.nonresponse is not None and seen:
         mean = spec.nonresponse.share.expectation
         label = "Non-respondents gain, on average, of what respondents gained, share"
         signals.append(_slider("gained", mean, 0.0, 1.0, 0.05, label))
@@ -207,7 +211,9 @@ def _signals(
 
 
 def _slider(name: str, value: float, low: float, high: float, step: float, label: str) -> dict[str, Any]:
-    bind = {"input": "range", "min": low, "max": high, "step": step, "name": label}
+    # A control snaps to its steps, which must not move what the spec says.
+    steps = (value - low) / step
+    bind = {"input": "range", "min": low, "max": high, "step": step if steps == round(steps) else "any", "name": label}
     return {"name": name, "value": value, "bind": bind}
 
 

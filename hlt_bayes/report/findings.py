@@ -16,11 +16,16 @@ from hlt_bayes.vocabulary import OUTCOMES
 def message(analysis: Analysis) -> list[str]:
     """Sentences that stand below the tables on the screen, and above them on the page."""
     return [
-        *significance_filter(analysis.returns, analysis.comparison, analysis.prices),
+        *significance_filter(analysis.returns, analysis.comparison, analysis.prices, pooled=pools(analysis)),
         *component_findings(analysis.appraisal),
         *what_delivery_explains(analysis.moderation),
         *conflicts(analysis.comparison),
     ]
+
+
+def pools(analysis: Analysis) -> bool:
+    """Say whether impacts are those of print, pooled across groups as far as the evidence supports."""
+    return analysis.individual_spec is None and analysis.impact_spec.structure not in ("no-pooling", "complete-pooling")
 
 
 def answer(analysis: Analysis, scrutiny: Scrutiny) -> list[str]:
@@ -45,13 +50,15 @@ def _average_impacts(analysis: Analysis) -> list[str]:
         f"positive, {percent(row['prob_positive'])})"
         for _, row in average.iterrows()
     ]
-    return [f"On average over the trial groups the service changed {_listed(said)}."] if said else []
+    people = people_of(analysis)
+    of_whom = f"Among {people}, on" if people else "On"
+    return [f"{of_whom} average over the trial groups the service changed {_listed(said)}."] if said else []
 
 
 def _returns_by_components(analysis: Analysis) -> list[str]:
     appraisal = analysis.appraisal
     if appraisal is None:
-        return []
+        return _returns_at_other_prices(analysis)
     perspective = perspective_of(appraisal)
     rows = appraisal.returns[appraisal.returns["perspective"] == perspective].set_index("group")
     said = [
@@ -63,6 +70,19 @@ def _returns_by_components(analysis: Analysis) -> list[str]:
     return [f"Valued from its parts ({appraisal.spec.title}), each £1 spent returned to {whom} {_listed(said)}."]
 
 
+def _returns_at_other_prices(analysis: Analysis) -> list[str]:
+    """Say what each £1 returned where the prices are neither components beside nor implied by printed returns."""
+    if analysis.economic_spec is None or analysis.prices["implied"].all():
+        return []
+    name = "economic" if "economic" in set(analysis.returns["perspective"]) else analysis.returns["perspective"].iloc[0]
+    rows = analysis.returns[analysis.returns["perspective"] == name].set_index("group")
+    said = [
+        f"{pounds(rows['mean'][group])} in {group} (above £1 with probability {percent(rows['prob_above_one'][group])})"
+        for group in analysis.evidence.groups
+    ]
+    return [f"At the prices of “{analysis.economic_spec.title}” each £1 spent returned ({name}) {_listed(said)}."]
+
+
 def _published_returns(analysis: Analysis) -> list[str]:
     rows = analysis.returns[analysis.returns["perspective"] == "economic"].set_index("group")
     rows = rows.loc[[group for group in analysis.evidence.groups if group in rows.index]]
@@ -71,9 +91,10 @@ def _published_returns(analysis: Analysis) -> list[str]:
         return []
     printed = _listed([f"{pounds(row['published'])} in {group}" for group, row in rows.iterrows()])
     ours = _listed([pounds(row["mean"]) for _, row in rows.iterrows()])
+    how = "with impacts pooled" if pools(analysis) else "with the impacts of this analysis"
     return [
         f"The published evaluation counted an impact without a star as none and printed {printed}; at the prices that "
-        f"these imply, without that rule and with impacts pooled, the same sum comes to {ours}."
+        f"these imply, without that rule and {how}, the same sum comes to {ours}."
     ]
 
 
@@ -95,7 +116,7 @@ def _not_known(analysis: Analysis) -> list[str]:
             f"which of {len(analysis.moderation.spec.moderators or {})} differences in delivery made the sites differ, "
             f"for they make {analysis.moderation.effective_contrasts:.1f} independent contrast(s) between the groups"
         )
-    if not analysis.evidence.of_own_trials:
+    if not analysis.evidence.of_own_trials and analysis.individual_spec is None:
         people = {
             measure: int(analysis.evidence.arm_sizes(measure).loc[list(analysis.evidence.groups)].to_numpy().sum())
             for measure in ("recruits", "12-month survey sample")
@@ -113,7 +134,9 @@ def _listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def significance_filter(returns: pd.DataFrame, comparison: pd.DataFrame, prices: pd.DataFrame) -> list[str]:
+def significance_filter(
+    returns: pd.DataFrame, comparison: pd.DataFrame, prices: pd.DataFrame, *, pooled: bool = True
+) -> list[str]:
     """Sentences on each printed economic return of £0 whose impact had no star.
 
     Parameters
@@ -121,6 +144,8 @@ def significance_filter(returns: pd.DataFrame, comparison: pd.DataFrame, prices:
     returns, comparison, prices
         Tables of ``return_summary``, ``compare`` and ``price_table``; returns at a price that is not implied by printed
         returns say nothing of the filter.
+    pooled
+        Whether impacts are those of print, pooled across groups.
     """
     if not (returns["perspective"] == "economic").any() or not prices["implied"].all():
         return []
@@ -135,13 +160,18 @@ def significance_filter(returns: pd.DataFrame, comparison: pd.DataFrame, prices:
         if cell["stars"]:
             continue
         unfiltered, mean, low, high = (pounds(row[name]) for name in ("unfiltered", "mean", "lower_89", "upper_89"))
+        how = "Pooled with the other groups" if pooled else "By the impacts of this analysis"
+        why = (
+            f" The step from {unfiltered} to {mean} is pooling, and depends on the prior of how far groups differ."
+            if pooled
+            else ""
+        )
         sentences.append(
             f"{group}'s published economic return of £0 comes from a rule, not from an estimate: its printed "
             f"{outcome} impact, {as_printed(cell['text'])}, had no star and counts as none. Valued as that of the "
-            f"other groups ({price_in_words(price)}), it returns {unfiltered} gross for each £1. Pooled with the other "
-            f"groups, the return has posterior mean {mean} (89% interval {low} to {high}) and exceeds £1 with "
-            f"probability {percent(row['prob_above_one'])}. The step from {unfiltered} to {mean} is pooling, and "
-            "depends on the prior of how far groups differ."
+            f"other groups ({price_in_words(price)}), it returns {unfiltered} gross for each £1. {how}, "
+            f"the return has posterior mean {mean} (89% interval {low} to {high}) and exceeds £1 with "
+            f"probability {percent(row['prob_above_one'])}.{why}"
         )
     return sentences
 
@@ -186,7 +216,8 @@ def limits(analysis: Analysis) -> tuple[str, ...]:
     """Say what the evidence and the model of an analysis cannot tell."""
     evidence, spec = analysis.evidence, analysis.impact_spec
     if evidence.of_own_trials:
-        return LIMITS_OF_OWN_TRIALS
+        of_money = NOTHING_VALUED if analysis.economic_spec is None else VALUED_BY_A_SPEC
+        return (*LIMITS_OF_OWN_TRIALS, of_money)
     instead = {}
     if analysis.individual_spec is not None:
         instead = dict.fromkeys((PRINTS_NO_SE, UNUSED_POOLED_ROWS), "")
@@ -257,10 +288,15 @@ LIMITS_OF_OWN_TRIALS = (
     "impacts differ between groups, so that the prior of that spread matters.",
     "Where neither rates nor events are known, the standard error of a difference of shares takes every rate as "
     "equally likely, which is too wide for common outcomes and too narrow for rare ones.",
-    "Outcomes are independent in this model. The file states no costs, so nothing is valued; an economic spec may "
-    "state them, in [costs.per_head].",
+    "Outcomes are independent in this model.",
 )
 """What a file of somebody's own trials and this model cannot tell."""
+
+NOTHING_VALUED = "The file states no costs, so nothing is valued; an economic spec may state them, in [costs.per_head]."
+VALUED_BY_A_SPEC = (
+    "Costs, prices and how long gains last are those that the economic spec states, not of these trials' own accounts: "
+    "returns hang on them, and on whether they suit the service."
+)
 
 LIMITS = (
     PRINTS_NO_SE,

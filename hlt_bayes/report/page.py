@@ -30,12 +30,12 @@ from hlt_bayes.report.checklists import Context, checklists, checklists_table
 from hlt_bayes.report.checks import convergence_table, power_table, prints_table, returns_by_spec_table, specs_table
 from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table
 from hlt_bayes.report.explorer import Explorer, explorer
-from hlt_bayes.report.findings import answer, headline, limits, message, people_of
+from hlt_bayes.report.findings import answer, headline, limits, message, people_of, pools
 from hlt_bayes.report.html import table_html
-from hlt_bayes.report.sources import audit_table, of_used_cells
+from hlt_bayes.report.sources import audit_table, of_used_cells, printed_tables
 from hlt_bayes.report.tables import Table, comparison_table, impacts_table, returns_table
 from hlt_bayes.scrutiny import Scrutiny, perspective_of
-from hlt_bayes.specs import shipped_specs
+from hlt_bayes.specs import load_economic_spec, load_impact_spec, shipped_specs
 
 TITLE = "Health-led Employment Trials: Bayesian re-analysis and economic evaluation"
 QUESTION = (
@@ -45,6 +45,20 @@ QUESTION = (
 )
 NOT_OURS = "unknown: they were made elsewhere"
 """The engine of draws that do not say by which they were made."""
+
+HOW_DRAWN = {
+    "nuts": "Chains of the No-U-Turn sampler (nutpie), each with a start and a warm-up of its own.",
+    "pymc": "Chains of PyMC's own No-U-Turn sampler, each with a start and a warm-up of its own.",
+    "exact": "Independent draws without chains: tau by quadrature, what is normal given it in closed form, standard "
+    "errors and rounded estimates from their priors and weighed by importance, then resampled.",
+    "laplace": "Independent draws without chains: a normal approximation at the mode of each likelihood, weighed by "
+    "importance to the exact posterior, then resampled. Above a Pareto k of 0.7 weights are not to be trusted, and the "
+    "outcome goes to NUTS.",
+}
+"""How each engine draws."""
+
+CHARACTERISTICS = ("Table 1.2", "Table 1.3", "Table 1.4")
+"""Printed tables of who took part: age, gender, ethnic group."""
 
 FIGURE_TEXTS = {
     "impacts": "Forest plot: for each outcome and group, the printed impact with an interval from its recovered "
@@ -116,7 +130,7 @@ def _content(analysis: Analysis, scrutiny: Scrutiny, manifest: Mapping[str, Any]
     return {
         "analysis": analysis,
         "title": "Impacts of your trials: Bayesian re-analysis" if own else TITLE,
-        "question": f"What did the trials in {analysis.evidence.path.name} find together?" if own else QUESTION,
+        "question": _question(analysis),
         "version": version("hlt-bayes"),
         "people_of_draws": people_of(analysis),
         "answer": answer(analysis, scrutiny),
@@ -145,10 +159,22 @@ def _content(analysis: Analysis, scrutiny: Scrutiny, manifest: Mapping[str, Any]
         "audit": audit_table(of_used_cells(scrutiny.tables["audit"])) if "audit" in scrutiny.tables else None,
         "model": model,
         "engine": _engine(analysis),
+        "how_drawn": [text for name, text in HOW_DRAWN.items() if name in _engine(analysis)],
+        "pareto_k": _worst_pareto_k(analysis),
+        "characteristics": [] if own else _characteristics(analysis),
+        "pooled": pools(analysis),
         "worst": _worst(analysis),
         "commands": _commands(analysis),
         "versions": versions_table(manifest),
     }
+
+
+def _question(analysis: Analysis) -> str:
+    if analysis.evidence.of_own_trials:
+        return f"What did the trials in {analysis.evidence.path.name} find together?"
+    if analysis.individual_spec is not None:
+        return f"What do {people_of(analysis) or 'the records'} say that the service did, beside what was published?"
+    return QUESTION
 
 
 def _numbered_tables() -> Any:  # noqa: ANN401 - a function for the template
@@ -169,20 +195,29 @@ def _holds(analysis: Analysis) -> dict[str, bool]:
     """Say what is so of a result, by key of ``checklists.REASONS``."""
     chains = "sample_stats" in analysis.draws.children
     return {
-        "print": analysis.individual_spec is None,
         "sampled": chains,
         "direct": not chains,
         "valued": analysis.economic_spec is not None,
-        "components": analysis.appraisal is not None,
         "smallest": bool(analysis.smallest),
-        "ours": not analysis.evidence.of_own_trials,
-        "priors": "mu" in analysis.draws["posterior"],
+        "priors": "mu" in analysis.draws["posterior"] or analysis.individual_spec is not None,
     }
 
 
 def _engine(analysis: Analysis) -> str:
-    attrs = analysis.draws["posterior"]["impact"].attrs
-    return str(attrs.get("engine", "")) or NOT_OURS
+    said = str(analysis.draws["posterior"]["impact"].attrs.get("engine", ""))
+    # Of records each outcome may have an engine of its own.
+    return " and ".join(dict.fromkeys(json.loads(said).values())) if said.startswith("{") else said or NOT_OURS
+
+
+def _worst_pareto_k(analysis: Analysis) -> str:
+    """Say the largest Pareto k of importance weights, where there are any; empty without."""
+    if "importance" not in analysis.draws.children or "pareto_k" not in analysis.draws["importance"]:
+        return ""
+    return f"{float(analysis.draws['importance']['pareto_k'].max()):.2f}"
+
+
+def _characteristics(analysis: Analysis) -> list[Table]:
+    return [printed_tables(analysis.evidence, place, document="synthesis")[0] for place in CHARACTERISTICS]
 
 
 def _worst(analysis: Analysis) -> dict[str, str]:
@@ -302,8 +337,6 @@ def _commands(analysis: Analysis) -> list[str]:
 def _made_by_shipped(analysis: Analysis) -> bool:
     impact = [analysis.impact_spec, *([analysis.moderation.spec] if analysis.moderation else [])]
     economic = [one for one in (analysis.economic_spec, analysis.appraisal and analysis.appraisal.spec) if one]
-    names = {"impact": [one.name for one in impact], "economic": [one.name for one in economic]}
-    return _engine(analysis) != NOT_OURS and all(
-        set(listed) <= set(shipped_specs(kind))  # type: ignore[arg-type]
-        for kind, listed in names.items()
-    )
+    shipped = [one.name in shipped_specs("impact") and load_impact_spec(one.name) == one for one in impact]
+    shipped += [one.name in shipped_specs("economic") and load_economic_spec(one.name) == one for one in economic]
+    return _engine(analysis) != NOT_OURS and all(shipped)
