@@ -2,6 +2,7 @@
 
 import html
 import html.parser
+import json
 import re
 from dataclasses import replace
 
@@ -28,13 +29,13 @@ from hlt_bayes.report.checklists import (
     checklists,
     sections,
 )
-from hlt_bayes.report.findings import answer
+from hlt_bayes.report.findings import answer, limits, message
 from hlt_bayes.report.html import great_table, table_html
-from hlt_bayes.report.page import page
+from hlt_bayes.report.page import _commands, page
 from hlt_bayes.report.reading import read_manifest
 from hlt_bayes.report.tables import Table, comparison_table, impacts_table, returns_table
 from hlt_bayes.scrutiny import Scrutiny
-from hlt_bayes.specs import spec_path
+from hlt_bayes.specs import load_impact_spec, load_individual_spec, spec_path
 
 SPEC_FILES = {"impact": spec_path("primary", "impact"), "economic": spec_path("published", "economic")}
 
@@ -230,3 +231,44 @@ def test_a_prior_without_its_reason_does_not_count_as_stated(analysis, tmp_path)
     why = html.unescape(analysis.impact_spec.priors.mu["health"].why)
     file.write_text(file.read_text(encoding="utf-8").replace(f'"why": "{why}"', '"why": ""'), encoding="utf-8")
     assert not Stated("impact", "priors").is_there(context)
+
+
+def test_nothing_is_said_of_pooling_where_there_is_none(analysis):
+    alone = replace(analysis, impact_spec=load_impact_spec("no-pooling"))
+    records = replace(analysis, individual_spec=load_individual_spec("records"))
+    assert "impacts pooled" in " ".join(answer(analysis, little(analysis)))
+    assert "is pooling" in " ".join(message(analysis))
+    for one in (alone, records):
+        said = " ".join([*answer(one, little(one)), *message(one)])
+        assert "pooled" not in said.lower()
+        assert "pooling" not in said
+
+
+def test_commands_are_those_of_shipped_specs_alone(analysis):
+    tree = analysis.draws.copy()
+    impact = tree["posterior"]["impact"].assign_attrs(engine="exact")
+    tree["posterior"] = xr.DataTree(impact.to_dataset(name="impact"))
+    ours = replace(analysis, draws=tree)
+    run, report = _commands(ours)
+    assert "--spec primary --moderators none --economics published --components none --engine exact --seed 1" in run
+    assert report == "hlt-bayes report results/again"
+    mine = ours.impact_spec.model_copy(update={"title": "of the same name"})
+    assert _commands(replace(ours, impact_spec=mine)) == []
+    assert _commands(analysis) == []
+
+
+def test_own_trials_that_are_valued_are_not_said_to_be_valued_by_nothing(analysis):
+    row = {"outcome": "health", "group": "Leeds", "estimate": "0.10", "unit": "SD", "se": "0.05"}
+    own = replace(analysis, evidence=evidence_of_rows([row], name="my_trials.csv"))
+    assert not any("nothing is valued" in limit for limit in limits(own))
+    assert any("nothing is valued" in limit for limit in limits(replace(own, economic_spec=None)))
+
+
+def test_priors_are_those_of_the_spec_that_made_the_draws(analysis, tmp_path):
+    folder = write_result(analysis, tmp_path / "mine", spec_files=SPEC_FILES)
+    file = folder / "specs.json"
+    specs = json.loads(file.read_text(encoding="utf-8"))
+    priors = Stated("fitted", "priors")
+    assert priors.is_there(Context(folder, ""))
+    file.write_text(json.dumps({**specs, "individual": {"name": "without"}}), encoding="utf-8")
+    assert not priors.is_there(Context(folder, ""))

@@ -23,7 +23,7 @@ from hlt_bayes.scrutiny import perspective_of, qaly_benefit
 from hlt_bayes.specs import QALY, EconomicSpec
 from hlt_bayes.vocabulary import SURVEY_OUTCOMES
 
-DIGITS = 6
+DIGITS = 8
 """Significant digits of a draw in the page."""
 
 LONGEST = 15.0

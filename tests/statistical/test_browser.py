@@ -16,7 +16,19 @@ from hlt_bayes.fitting import fit
 from hlt_bayes.moderation import moderation_summary
 from hlt_bayes.report import load_result, write_report, write_result
 from hlt_bayes.report.appraisal import component_returns_table
-from hlt_bayes.report.checklists import ABSENT, ITEMS, MET, Context, Draws, File, Recorded, Section, Stated, checklists
+from hlt_bayes.report.checklists import (
+    ABSENT,
+    ITEMS,
+    MET,
+    STANDS_FOR,
+    Context,
+    Draws,
+    File,
+    Recorded,
+    Section,
+    Stated,
+    checklists,
+)
 from hlt_bayes.report.folder import FILES, file_sha256
 from hlt_bayes.report.page import _holds, page
 from hlt_bayes.report.reading import read_manifest
@@ -168,7 +180,9 @@ def _without(artefact, reported, tmp_path, text):
             del tree[group]
             tree.to_netcdf(folder / "posterior.nc", engine="h5netcdf")
         case Stated(spec, key):
-            _drop(folder / "specs.json", [spec, *key.split(".")])
+            kinds = json.loads((folder / "specs.json").read_text(encoding="utf-8"))
+            kind = next(one for one in STANDS_FOR.get(spec, (spec,)) if one in kinds)
+            _drop(folder / "specs.json", [kind, *key.split(".")])
         case Recorded(key):
             _drop(folder / "manifest.json", [key])
         case Section(name):
