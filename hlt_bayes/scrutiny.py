@@ -27,7 +27,7 @@ from hlt_bayes.economics import (
 )
 from hlt_bayes.exact import is_exact
 from hlt_bayes.fitting import Progress, silent
-from hlt_bayes.specs import QALY, ImpactSpec, load_impact_spec, shipped_specs
+from hlt_bayes.specs import QALY, EconomicSpec, ImpactSpec, load_impact_spec, shipped_specs
 
 THRESHOLDS = tuple(step / 20 for step in range(101))
 """£ of benefit per £1 that a return is asked to exceed."""
@@ -141,7 +141,7 @@ def _drivers(analysis: Analysis, appraisal: Appraisal, why_not: dict[str, str]) 
         "acceptability": acceptability(appraisal.economics, THRESHOLDS),
         "assumptions": assumptions(appraisal.economics, *drawn, perspective=perspective_of(appraisal)),
     }
-    by_value = qaly_benefit(appraisal)
+    by_value = qaly_benefit(appraisal.spec)
     if by_value:
         tables["acceptability_qaly"] = acceptability_of_price(
             appraisal.economics, analysis.draws, analysis.evidence, by_value, QALY_VALUES
@@ -151,6 +151,6 @@ def _drivers(analysis: Analysis, appraisal: Appraisal, why_not: dict[str, str]) 
     return tables
 
 
-def qaly_benefit(appraisal: Appraisal) -> str:
+def qaly_benefit(spec: EconomicSpec) -> str:
     """Name the benefit that is priced per QALY; empty where none is."""
-    return next((name for name, one in appraisal.spec.counted.items() if one.price.unit == QALY), "")
+    return next((name for name, one in spec.counted.items() if one.price.unit == QALY), "")

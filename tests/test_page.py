@@ -9,11 +9,13 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import xarray as xr
+from helpers import edit
 
 from hlt_bayes.analysis import analyse
 from hlt_bayes.auditing import audit
+from hlt_bayes.errors import ResultFolderError
 from hlt_bayes.evidence import evidence_of_rows
-from hlt_bayes.report import write_result
+from hlt_bayes.report import write_report, write_result
 from hlt_bayes.report.checklists import (
     ABSENT,
     ITEMS,
@@ -262,6 +264,15 @@ def test_own_trials_that_are_valued_are_not_said_to_be_valued_by_nothing(analysi
     own = replace(analysis, evidence=evidence_of_rows([row], name="my_trials.csv"))
     assert not any("nothing is valued" in limit for limit in limits(own))
     assert any("nothing is valued" in limit for limit in limits(replace(own, economic_spec=None)))
+
+
+def test_a_table_that_was_edited_is_not_given_a_new_hash(analysis, tmp_path):
+    folder = write_result(analysis, tmp_path / "mine", spec_files=SPEC_FILES)
+    edit(folder / "impacts.csv", "employment", "earnings")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(ResultFolderError, match=r"impacts.csv: missing, or not as it was written"):
+        write_report(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_priors_are_those_of_the_spec_that_made_the_draws(analysis, tmp_path):

@@ -106,7 +106,7 @@ def appraise(
             "acceptability": acceptability(appraisal.economics, THRESHOLDS),
             "tornado": moved,
         }
-        by_value = qaly_benefit(appraisal)
+        by_value = qaly_benefit(asked.economic_spec)
         if by_value:
             drawn = appraisal.economics, asked.tree, asked.evidence
             frames["acceptability_qaly"] = acceptability_of_price(*drawn, by_value, QALY_VALUES)

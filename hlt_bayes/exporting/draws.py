@@ -16,6 +16,7 @@ from hlt_bayes.errors import SpecError
 from hlt_bayes.exporting.content import SIGN, Array, arrays, draws_table, metadata
 from hlt_bayes.exporting.tables import comments, write_csv
 from hlt_bayes.impacts import impact_draws
+from hlt_bayes.report.draws import netcdf_bytes
 from hlt_bayes.vocabulary import OUTCOMES
 
 Files = dict[str, Callable[[Path], None]]
@@ -45,8 +46,7 @@ def csv(analysis: Analysis) -> Files:
 
 def netcdf(analysis: Analysis) -> Files:
     """Everything that was drawn, as ArviZ keeps it."""
-    # Made in memory first: HDF5 itself dies, and not by an exception, where a disk is full.
-    return {"posterior.nc": lambda path: _write_bytes(path, bytes(_tree(analysis).to_netcdf(engine="h5netcdf")))}
+    return {"posterior.nc": lambda path: _write_bytes(path, netcdf_bytes(_tree(analysis)))}
 
 
 def zarr(analysis: Analysis) -> Files:

@@ -150,7 +150,6 @@ class Item(NamedTuple):
 
 
 REASONS = {
-    "sampled": "the draws are independent, by an engine without chains",
     "direct": "the draws are of chains",
     "valued": "nothing is valued",
     "smallest": "no smallest effect of interest was asked for (run --smallest)",

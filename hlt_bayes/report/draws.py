@@ -46,8 +46,7 @@ def write_draws_file(draws: xr.DataTree, path: Path, *, overwrite: bool = False)
         As ``check_draws_target``, or the file cannot be written.
     """
     check_draws_target(path, overwrite=overwrite)
-    # Made in memory first: HDF5 itself dies, and not by an exception, where a disk is full.
-    content = bytes(draws.to_netcdf(engine="h5netcdf"))
+    content = netcdf_bytes(draws)
     try:
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
@@ -60,6 +59,11 @@ def write_draws_file(draws: xr.DataTree, path: Path, *, overwrite: bool = False)
     except OSError as error:
         raise ResultFolderError(f"{path}: cannot be written ({error}); what was there before is unchanged") from error
     return path
+
+
+def netcdf_bytes(draws: xr.DataTree) -> bytes:
+    """Make a netCDF file in memory: HDF5 itself dies, and not by an exception, where a disk is full."""
+    return bytes(draws.to_netcdf(engine="h5netcdf"))
 
 
 def _is_ours(path: Path) -> bool:

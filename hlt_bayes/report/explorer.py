@@ -19,6 +19,7 @@ from hlt_bayes.analysis import Analysis, Appraisal
 from hlt_bayes.economics import present_value_years, response_share, speaks_for_all
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.impacts import INTERVALS, impact_draws
+from hlt_bayes.report.explorer_picture import bandwidth, drawing, reach
 from hlt_bayes.scrutiny import perspective_of, qaly_benefit
 from hlt_bayes.specs import QALY, EconomicSpec
 from hlt_bayes.vocabulary import SURVEY_OUTCOMES
@@ -28,8 +29,6 @@ DIGITS = 8
 
 LONGEST = 15.0
 """Years that a health gain may be made to last."""
-
-OURS = "#0072B2"
 
 
 class Term(NamedTuple):
@@ -66,7 +65,7 @@ class Explorer:
 def explorer(analysis: Analysis) -> Explorer | None:
     """Make the explorer of the appraisal by component prices; ``None`` without one, or at another volume.
 
-    Its quantities at their defaults are draw for draw those of the appraisal's widest perspective.
+    Its quantities at their defaults are draw for draw those of the appraisal, of ``scrutiny.perspective_of``.
     """
     appraisal = analysis.appraisal
     if appraisal is None or appraisal.economics.attrs["volume"] != "actual":
@@ -95,7 +94,7 @@ def explorer(analysis: Analysis) -> Explorer | None:
             "height": 80 * len(groups) + 40,
             "signals": [_width(), *signals],
             "data": _data(pd.DataFrame(columns), groups, setting, ratio),
-            **_drawing(ratio, groups),
+            **drawing(ratio, groups),
         },
         groups=tuple(groups),
         lasting=_lasting(appraisal.spec),
@@ -105,13 +104,13 @@ def explorer(analysis: Analysis) -> Explorer | None:
 
 def _lasting(spec: EconomicSpec) -> str:
     """Name the persistence of what is priced per QALY; empty where nothing is, or it is not said how long it lasts."""
-    name = next((key for key, one in spec.counted.items() if one.price.unit == QALY), "")
+    name = qaly_benefit(spec)
     return (spec.counted[name].persistence or "") if name else ""
 
 
 def _value_of_qaly(appraisal: Appraisal) -> float:
     """Mean price of a QALY, £ of the base year; 0 where nothing is priced so."""
-    name = qaly_benefit(appraisal)
+    name = qaly_benefit(appraisal.spec)
     return float(f"{float(appraisal.economics['price'].sel(benefit=name).mean()):.6g}") if name else 0.0
 
 
@@ -292,8 +291,8 @@ def _data(draws: pd.DataFrame, groups: tuple[str, ...], setting: _Setting, ratio
                     "type": "kde",
                     "groupby": ["group"],
                     "field": "ratio",
-                    "bandwidth": _bandwidth(ratio),
-                    "extent": _reach(ratio),
+                    "bandwidth": bandwidth(ratio),
+                    "extent": reach(ratio),
                     "steps": 120,
                 }
             ],
@@ -377,118 +376,3 @@ def _benefit(term: Term, number: int, setting: _Setting) -> str:
     if not setting.starred.get((term.outcome, number), True):
         parts.append("(starred_only ? 0 : 1)")
     return " * ".join(parts)
-
-
-def _bandwidth(ratio: xr.DataArray) -> float:
-    """Scott's bandwidth of the narrowest group, fixed, so that a return that does not vary can be drawn, too."""
-    spread = float(ratio.std(("chain", "draw")).min())
-    draws = ratio.sizes["chain"] * ratio.sizes["draw"]
-    return float(max(1.06 * spread * draws**-0.2, 1e-3))
-
-
-def _reach(ratio: xr.DataArray) -> list[float]:
-    """Give the returns that the axis shows: room for sliders on both sides of the draws as they stand."""
-    low, high = float(ratio.quantile(0.002)), float(ratio.quantile(0.998))
-    return [float(np.floor(min(low, 0.0) * 1.5)), float(np.ceil(max(high, 1.0) * 1.5))]
-
-
-def _drawing(ratio: xr.DataArray, groups: tuple[str, ...]) -> dict[str, Any]:
-    names = [{"test": f"datum.value == {number}", "value": name} for number, name in enumerate(groups)]
-    base = {"scale": "row", "field": "group", "band": 1}
-    return {
-        "scales": [
-            {"name": "x", "type": "linear", "domain": _reach(ratio), "range": "width", "zero": False},
-            {"name": "row", "type": "band", "domain": list(range(len(groups))), "range": "height", "padding": 0.15},
-            {
-                "name": "tall",
-                "type": "linear",
-                "domain": {"data": "shape", "field": "density"},
-                "range": [0, {"signal": "bandwidth('row')"}],
-            },
-        ],
-        "axes": [
-            {
-                "orient": "bottom",
-                "aria": False,
-                "scale": "x",
-                "title": "£ of benefit per £1 of cost",
-                "tickCount": 8,
-                "labelFontSize": 13,
-                "titleFontSize": 13,
-            },
-            {
-                "orient": "left",
-                "scale": "row",
-                "encode": {"labels": {"update": {"text": names}}},
-                "ticks": False,
-                "labelFontSize": 13,
-            },
-        ],
-        "marks": [
-            {
-                "type": "group",
-                "aria": False,
-                "from": {"facet": {"data": "shape", "groupby": "group", "name": "one"}},
-                "encode": {
-                    "update": {"clip": {"value": True}, "width": {"signal": "width"}, "height": {"signal": "height"}}
-                },
-                "marks": [
-                    {
-                        "type": "area",
-                        "aria": False,
-                        "from": {"data": "one"},
-                        "encode": {
-                            "update": {
-                                "x": {"scale": "x", "field": "value"},
-                                "y": {**base, "offset": {"scale": "tall", "field": "density", "mult": -1}},
-                                "y2": base,
-                                "fill": {"value": OURS},
-                                "fillOpacity": {"value": 0.35},
-                            }
-                        },
-                    }
-                ],
-            },
-            {
-                "type": "rule",
-                "aria": False,
-                "encode": {
-                    "update": {
-                        "x": {"scale": "x", "value": 1},
-                        "y": {"value": 0},
-                        "y2": {"signal": "height"},
-                        "stroke": {"value": "black"},
-                        "strokeDash": {"value": [4, 3]},
-                    }
-                },
-            },
-            {
-                "type": "rule",
-                "aria": False,
-                "from": {"data": "summary"},
-                "encode": {
-                    "update": {
-                        "x": {"scale": "x", "field": "low"},
-                        "x2": {"scale": "x", "field": "high"},
-                        "y": base,
-                        "stroke": {"value": OURS},
-                        "strokeWidth": {"value": 4},
-                    }
-                },
-            },
-            {
-                "type": "symbol",
-                "aria": False,
-                "from": {"data": "summary"},
-                "encode": {
-                    "update": {
-                        "x": {"scale": "x", "field": "mean"},
-                        "y": base,
-                        "fill": {"value": OURS},
-                        "stroke": {"value": "white"},
-                        "size": {"value": 80},
-                    }
-                },
-            },
-        ],
-    }

@@ -184,6 +184,11 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def output_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a result folder but its manifest, by name."""
+    return {path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

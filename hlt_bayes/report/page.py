@@ -17,6 +17,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from hlt_bayes.analysis import Analysis
+from hlt_bayes.individual.fitting import PARETO_K_MAX
 from hlt_bayes.report.appendix import (
     cited,
     corrections_table,
@@ -52,8 +53,8 @@ HOW_DRAWN = {
     "exact": "Independent draws without chains: tau by quadrature, what is normal given it in closed form, standard "
     "errors and rounded estimates from their priors and weighed by importance, then resampled.",
     "laplace": "Independent draws without chains: a normal approximation at the mode of each likelihood, weighed by "
-    "importance to the exact posterior, then resampled. Above a Pareto k of 0.7 weights are not to be trusted, and the "
-    "outcome goes to NUTS.",
+    f"importance to the exact posterior, then resampled. Above a Pareto k of {PARETO_K_MAX} weights are not to be "
+    "trusted, and the outcome goes to NUTS.",
 }
 """How each engine draws."""
 
@@ -193,10 +194,8 @@ def _data_uri(svg: str) -> str:
 
 def _holds(analysis: Analysis) -> dict[str, bool]:
     """Say what is so of a result, by key of ``checklists.REASONS``."""
-    chains = "sample_stats" in analysis.draws.children
     return {
-        "sampled": chains,
-        "direct": not chains,
+        "direct": "sample_stats" not in analysis.draws.children,
         "valued": analysis.economic_spec is not None,
         "smallest": bool(analysis.smallest),
         "priors": "mu" in analysis.draws["posterior"] or analysis.individual_spec is not None,

@@ -92,7 +92,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def _specs(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Read the specs as they were resolved; a dict of spec classes by kind, which only their names tell apart."""
-    _refuse_changed(folder / SPECS, manifest)
+    refuse_changed(folder / SPECS, manifest)
     try:
         stated = json.loads((folder / SPECS).read_text(encoding="utf-8"))
         return {kind: KINDS[kind].model_validate_json(json.dumps(spec)) for kind, spec in stated.items()}
@@ -115,7 +115,7 @@ def _evidence(folder: Path, manifest: Mapping[str, Any], given: Evidence | str |
 
 
 def _draws(file: Path, manifest: Mapping[str, Any]) -> xr.DataTree:
-    _refuse_changed(file, manifest)
+    refuse_changed(file, manifest)
     try:
         return xr.load_datatree(file, engine="h5netcdf")
     except (OSError, ValueError) as error:
@@ -128,6 +128,13 @@ def _moderation(folder: Path, manifest: Mapping[str, Any], specs: Mapping[str, A
     return moderation_summary(_draws(folder / "moderators.nc", manifest), specs["moderators"])
 
 
-def _refuse_changed(file: Path, manifest: Mapping[str, Any]) -> None:
+def refuse_changed(file: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse a file of a result that is not as it was written.
+
+    Raises
+    ------
+    ResultFolderError
+        It is missing, or its hash is not that of the manifest.
+    """
     if not file.is_file() or file_sha256(file) != manifest["outputs"].get(file.name):
         raise ResultFolderError(f"{file}: missing, or not as it was written; run the analysis again")

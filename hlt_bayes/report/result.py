@@ -16,7 +16,8 @@ import pandas as pd
 from hlt_bayes.analysis import Analysis
 from hlt_bayes.meta import PooledTrials
 from hlt_bayes.plots import plot_funnel, plot_impacts, plot_returns, plot_trials, plot_walk
-from hlt_bayes.report.folder import FORMAT, MANIFEST, SPECS, file_sha256, replacing
+from hlt_bayes.report.draws import netcdf_bytes
+from hlt_bayes.report.folder import FORMAT, MANIFEST, SPECS, file_sha256, output_hashes, replacing
 from hlt_bayes.report.pictures import origin_of, save
 from hlt_bayes.specs import EconomicSpec, ImpactSpec, IndividualSpec, Spec
 
@@ -171,8 +172,7 @@ def specs_of(analysis: Analysis) -> dict[str, ImpactSpec | IndividualSpec | Econ
 
 
 def _write_draws(draws: xr.DataTree, file: Path) -> None:
-    # Made in memory first: HDF5 itself dies, and not by an exception, where a disk is full.
-    file.write_bytes(bytes(draws.to_netcdf(engine="h5netcdf")))
+    file.write_bytes(netcdf_bytes(draws))
 
 
 def _inputs(analysis: Analysis, spec_files: Mapping[str, Path]) -> dict[str, object]:
@@ -206,7 +206,7 @@ def _write_manifest(
         "machine": {"system": platform.platform(), "processors": os.cpu_count()},
         "inputs": inputs,
         **({} if settings is None else {"settings": settings}),
-        "outputs": {path.name: file_sha256(path) for path in sorted(folder.iterdir())},
+        "outputs": output_hashes(folder),
     }
     if seconds is not None:
         manifest["seconds"] = {stage: round(duration, 2) for stage, duration in seconds.items()}
