@@ -29,7 +29,7 @@ from hlt_bayes.auditing.sums import (
     totals_along_rows_and_columns,
     totals_of_percentages,
 )
-from hlt_bayes.report.sources import findings_csv, of_used_cells
+from hlt_bayes.report.audit import findings_csv, of_used_cells
 
 
 @pytest.fixture(scope="module")

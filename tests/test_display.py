@@ -9,7 +9,8 @@ from rich.console import Console
 
 from hlt_bayes.cli.display import show
 from hlt_bayes.report.side_by_side import changed, impacts_side_by_side, returns_side_by_side
-from hlt_bayes.report.tables import Table, comparison_table, impacts_table, returns_table
+from hlt_bayes.report.table import Table
+from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
 
 
 def lines(table, width, **options):

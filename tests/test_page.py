@@ -35,7 +35,8 @@ from hlt_bayes.report.findings import answer, limits, message
 from hlt_bayes.report.html import great_table, table_html
 from hlt_bayes.report.page import _commands, page
 from hlt_bayes.report.reading import read_manifest
-from hlt_bayes.report.tables import Table, comparison_table, impacts_table, returns_table
+from hlt_bayes.report.table import Table
+from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
 from hlt_bayes.scrutiny import Scrutiny
 from hlt_bayes.specs import load_impact_spec, load_individual_spec, spec_path
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from hlt_bayes.report.tables import Table
+    from hlt_bayes.report.table import Table
 
 UNLIMITED = 1000
 """Width of a line that goes to a file or another program."""

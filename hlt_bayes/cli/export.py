@@ -31,7 +31,7 @@ def export(
 
     from hlt_bayes.exporting import FORMATS
     from hlt_bayes.exporting import export as write
-    from hlt_bayes.report.tables import Table
+    from hlt_bayes.report.table import Table
 
     if not to:
         rows = tuple((name, one.description, one.holds) for name, one in FORMATS.items())

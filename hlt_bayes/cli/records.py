@@ -25,8 +25,8 @@ def records_columns(
 ) -> None:
     """List the columns that records may have."""
     from hlt_bayes.records import schema_table
+    from hlt_bayes.report.audit import findings_csv
     from hlt_bayes.report.records import columns_table
-    from hlt_bayes.report.sources import findings_csv
 
     if as_csv:
         output.text(findings_csv(schema_table()))
@@ -47,8 +47,8 @@ def records_check(
     Exit code 2 if anything is; where nothing is, they are described.
     """
     from hlt_bayes.records import RecordFindings, describe_records, load_records
+    from hlt_bayes.report.audit import findings_csv
     from hlt_bayes.report.records import description_table, record_findings_table
-    from hlt_bayes.report.sources import findings_csv
 
     try:
         records = load_records(file, mapping=mapping)
@@ -77,8 +77,8 @@ def records_describe(
 ) -> None:
     """Describe records by trial group and arm, without counts of few."""
     from hlt_bayes.records import describe_records, load_records
+    from hlt_bayes.report.audit import findings_csv
     from hlt_bayes.report.records import description_table
-    from hlt_bayes.report.sources import findings_csv
 
     description = describe_records(load_records(file, mapping=mapping))
     if as_csv:

@@ -82,7 +82,7 @@ def audit(
     """
     from hlt_bayes.auditing import audit as find
     from hlt_bayes.evidence import load_evidence
-    from hlt_bayes.report.sources import audit_table, findings_csv, of_severity, of_used_cells
+    from hlt_bayes.report.audit import audit_table, findings_csv, of_severity, of_used_cells
 
     findings = of_severity(find(load_evidence(evidence)), severity)
     findings = of_used_cells(findings) if used else findings

@@ -8,7 +8,6 @@ from io import StringIO
 from pathlib import Path
 
 import pandas as pd
-import pandera.pandas as pa
 
 from hlt_bayes.errors import EvidenceError, unknown_name
 from hlt_bayes.evidence.ledger import Evidence
@@ -24,8 +23,8 @@ from hlt_bayes.evidence.schema import (
     TRIAL,
     cell_findings,
     column_findings,
-    findings,
     range_findings,
+    row_findings,
 )
 from hlt_bayes.evidence.structure import Relations, Sources, Tables
 from hlt_bayes.strict import parse_strict
@@ -151,15 +150,15 @@ def _read_table(root: Path, name: str, hashes: dict[str, str]) -> pd.DataFrame:
         raise EvidenceError(f"{root / name}: not a table ({why}); the first line must name the columns") from error
 
 
-def _checked(root: Path, names: list[str], schema: pa.DataFrameSchema, hashes: dict[str, str]) -> pd.DataFrame:
-    """Read tables of one schema as one, all text, or tell all that is wrong with them."""
+def _checked(root: Path, names: list[str], columns: Sequence[str], hashes: dict[str, str]) -> pd.DataFrame:
+    """Read tables of the same columns as one, all text, or tell all that is wrong with them."""
     tables = {name: _read_table(root, name, hashes) for name in names}
-    problems = [f"{root / name}, {text}" for name, table in tables.items() for text in column_findings(table, schema)]
+    problems = [f"{root / name}, {text}" for name, table in tables.items() for text in column_findings(table, columns)]
     _raise_for(problems)
     where = [f"{root / name}, line {i + 2}" for name, table in tables.items() for i in range(len(table))]
     together = pd.concat(list(tables.values()), ignore_index=True)
-    problems = findings(together, schema, where)
-    if schema is LEDGER:
+    problems = row_findings(together, where)
+    if columns is LEDGER:
         named = together["measure"].isin(list(MEASURES)) & together["outcome"].isin(["", *OUTCOMES])
         problems += cell_findings(together[named], [place for place, known in zip(where, named, strict=True) if known])
     _raise_for(problems)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pandas as pd
-import pandera.pandas as pa
 
 from hlt_bayes.errors import unknown_name
 from hlt_bayes.evidence.printed import MONTH, parse_printed
@@ -159,70 +158,43 @@ MARKS = ("", "*", "**", "***")
 STARS = (*MARKS, "not used")
 """What a cell may say of its mark; ``not used`` where a document marks nothing by stars."""
 
-_ALLOWED: dict[str, list[str]] = {
-    "measure": list(MEASURES),
-    "outcome": ["", *OUTCOMES],
-    "group": ["", *REPORTED_GROUPS, "All"],
-    "arm": ["", *ARMS],
-    "stars": list(STARS),
+ALLOWED: dict[str, tuple[str, ...]] = {
+    "measure": tuple(MEASURES),
+    "outcome": ("", *OUTCOMES),
+    "group": ("", *REPORTED_GROUPS, "All"),
+    "arm": ("", *ARMS),
+    "stars": STARS,
 }
+"""What a column of the ledger may hold, where that is one of a few."""
 
-LEDGER = pa.DataFrameSchema(
-    {
-        **{name: pa.Column(str) for name in [*CELL, "printed", "value", "unit", "decimals", "base", *QUANTITY]},
-        **{name: pa.Column(str, pa.Check.isin(names)) for name, names in _ALLOWED.items()},
-    },
-    strict=True,
-    unique=CELL_KEY,
-    report_duplicates="exclude_first",
-)
-CORRECTIONS = pa.DataFrameSchema(
-    {name: pa.Column(str) for name in [*CELL, "printed", "corrected", "reason"]},
-    strict=True,
-    unique=CELL_KEY,
-    report_duplicates="exclude_first",
-)
+LEDGER = (*CELL, "printed", "value", "unit", "decimals", "base", *QUANTITY, "stars")
+"""Columns of the ledger's tables."""
+
+CORRECTIONS = (*CELL, "printed", "corrected", "reason")
+"""Columns of the table of corrections."""
 
 
-def column_findings(frame: pd.DataFrame, schema: pa.DataFrameSchema) -> list[str]:
-    """Columns that a table lacks or that the schema does not know, a line each."""
+def column_findings(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Columns that a table lacks or that are unknown, a line each."""
+    missing = [name for name in columns if name not in frame.columns]
+    lines = [f"column {name!r} is missing; it must have {', '.join(columns)}" for name in missing]
+    return lines + [f"column {unknown_name(name, columns)}" for name in frame.columns if name not in columns]
+
+
+def row_findings(table: pd.DataFrame, where: Sequence[str]) -> list[str]:
+    """Fields that are none of ``ALLOWED``, and cells that stand twice, a line each; ``where`` names the rows."""
     lines = [
-        f"column {name!r} is missing; it must have {', '.join(schema.columns)}"
-        for name in schema.columns
-        if name not in frame.columns
+        f"{place}, column {name!r}: {unknown_name(found, allowed)}"
+        for name, allowed in ALLOWED.items()
+        if name in table
+        for place, found in zip(where, table[name], strict=True)
+        if found not in allowed
     ]
-    unknown = [name for name in frame.columns if name not in schema.columns]
-    return lines + [f"column {unknown_name(name, schema.columns)}" for name in unknown]
-
-
-def findings(frame: pd.DataFrame, schema: pa.DataFrameSchema, where: Sequence[str]) -> list[str]:
-    """Everything in which the rows of a table depart from ``schema``, a line each; ``where`` names the rows."""
-    try:
-        schema.validate(frame, lazy=True)
-    except pa.errors.SchemaErrors as errors:
-        lines = [_describe(case, schema, where) for _, case in errors.failure_cases.iterrows()]
-        return [line for line in dict.fromkeys(lines) if line]
-    return []
-
-
-def _describe(case: pd.Series, schema: pa.DataFrameSchema, where: Sequence[str]) -> str:
-    """Say what departs from the schema; nothing where ``column_findings`` or another line of the same cell says it."""
-    found, check = case["failure_case"], str(case["check"])
-    if pd.isna(case["index"]) or check.startswith(("column_in_", "dtype")):
-        return ""
-    place = where[int(case["index"])]
-    if check == "multiple_fields_uniqueness":
-        return f"{place}: this cell stands twice; remove one"
-    field = f"{place}, column {case['column']!r}"
-    if check.startswith("isin"):
-        return f"{field}: {unknown_name(found, schema.columns[case['column']].checks[0].statistics['allowed_values'])}"
-    if check.startswith("coerce"):
-        return f"{field}: {found!r} is not a number"
-    if check == "field_uniqueness":
-        return f"{field}: {found!r} stands twice; keep one"
-    if check == "not_nullable":
-        return f"{field} is blank; it must be given"
-    return f"{field}: {found!r} fails {check}"
+    twice = table.duplicated(CELL_KEY)
+    return [
+        *lines,
+        *(f"{place}: this cell stands twice; remove one" for place, again in zip(where, twice, strict=True) if again),
+    ]
 
 
 def cell_findings(ledger: pd.DataFrame, where_of: Sequence[str]) -> list[str]:

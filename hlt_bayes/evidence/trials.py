@@ -7,52 +7,73 @@ where fewer were analysed than randomised, with how they are known and whether t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import pandas as pd
-import pandera.pandas as pa
 
-from hlt_bayes.errors import EvidenceError
+from hlt_bayes.errors import EvidenceError, unknown_name
 from hlt_bayes.evidence.reading import EMBEDDED
-from hlt_bayes.evidence.schema import column_findings, findings
+from hlt_bayes.evidence.schema import column_findings
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
 
 OutcomeClass = Literal["any employment", "employment or education", "steady employment"]
 OUTCOME_CLASSES: tuple[OutcomeClass, ...] = get_args(OutcomeClass)
 """What counts as an event: any paid job; a job or a course; work held for months."""
 
-_POSITIVE, _PERCENT = pa.Check.gt(0), pa.Check.in_range(0, 100)
 _WORDS = ["citation", "population", "outcome", "source_url"]
 _WORDS_OR_BLANK = ["country", "design", "comparator", "events_provenance", "measure", "p", "second_measure"]
 _WORDS_OR_BLANK += ["second_source_url", "suggest_include", "notes"]
+_PERCENTS = ["pct_t", "pct_c"]
 _PEOPLE = ["n_t", "n_c", "events_t", "events_c"]
 _FIGURES = ["estimate", "ci_low", "ci_high", "second_estimate", "second_ci_low", "second_ci_high"]
 
-TRIALS = pa.DataFrameSchema(
-    {
-        "study_id": pa.Column(str, unique=True),
-        **{name: pa.Column(str, nullable=name == "outcome") for name in _WORDS},
-        **{name: pa.Column(str, nullable=True) for name in _WORDS_OR_BLANK},
-        "followup_months": pa.Column(float, _POSITIVE, nullable=True, coerce=True),
-        **{name: pa.Column(float, pa.Check.ge(0), nullable=True, coerce=True) for name in _PEOPLE},
-        **{name: pa.Column(float, _PERCENT, nullable=True, coerce=True) for name in ("pct_t", "pct_c")},
-        **{name: pa.Column(float, nullable=True, coerce=True) for name in _FIGURES},
-    },
-    strict=True,
-)
 _NOT_ABOVE = [("events_t", "n_t"), ("events_c", "n_c"), ("ci_low", "ci_high"), ("second_ci_low", "second_ci_high")]
-COUNTS = pa.DataFrameSchema(
-    {
-        "study_id": pa.Column(str, unique=True),
-        **{name: pa.Column(int, pa.Check.ge(0), coerce=True) for name in ("events_t", "events_c")},
-        **{name: pa.Column(int, _POSITIVE, coerce=True) for name in ("n_t", "n_c")},
-        "outcome_class": pa.Column(str, pa.Check.isin(OUTCOME_CLASSES)),
-        "include": pa.Column(str, pa.Check.isin(["yes", "no"])),
-        "source": pa.Column(str),
-        "reason": pa.Column(str),
-    },
-    strict=True,
-)
+
+
+@cache
+def _trials_schema() -> pa.DataFrameSchema:
+    """Columns of ``ips_trials.csv``."""
+    import pandera.pandas as pa
+
+    return pa.DataFrameSchema(
+        {
+            "study_id": pa.Column(str, unique=True),
+            **{name: pa.Column(str, nullable=name == "outcome") for name in _WORDS},
+            **{name: pa.Column(str, nullable=True) for name in _WORDS_OR_BLANK},
+            "followup_months": pa.Column(float, pa.Check.gt(0), nullable=True, coerce=True),
+            **{name: pa.Column(float, pa.Check.ge(0), nullable=True, coerce=True) for name in _PEOPLE},
+            **{
+                name: pa.Column(float, pa.Check.in_range(0, 100), nullable=True, coerce=True)
+                for name in ("pct_t", "pct_c")
+            },
+            **{name: pa.Column(float, nullable=True, coerce=True) for name in _FIGURES},
+        },
+        strict=True,
+    )
+
+
+@cache
+def _counts_schema() -> pa.DataFrameSchema:
+    """Columns of ``ips_counts.csv``."""
+    import pandera.pandas as pa
+
+    return pa.DataFrameSchema(
+        {
+            "study_id": pa.Column(str, unique=True),
+            **{name: pa.Column(int, pa.Check.ge(0), coerce=True) for name in ("events_t", "events_c")},
+            **{name: pa.Column(int, pa.Check.gt(0), coerce=True) for name in ("n_t", "n_c")},
+            "outcome_class": pa.Column(str, pa.Check.isin(OUTCOME_CLASSES)),
+            "include": pa.Column(str, pa.Check.isin(["yes", "no"])),
+            "source": pa.Column(str),
+            "reason": pa.Column(str),
+        },
+        strict=True,
+    )
 
 
 def load_ips_trials(path: str | Path | None = None) -> pd.DataFrame:
@@ -75,7 +96,7 @@ def load_ips_trials(path: str | Path | None = None) -> pd.DataFrame:
     EvidenceError
         The file cannot be read, or departs from the schema: every finding a line.
     """
-    return _read(EMBEDDED / "ips_trials.csv" if path is None else Path(path), TRIALS)
+    return _read(EMBEDDED / "ips_trials.csv" if path is None else Path(path), _trials_schema())
 
 
 def load_ips_counts(path: str | Path | None = None) -> pd.DataFrame:
@@ -100,7 +121,7 @@ def load_ips_counts(path: str | Path | None = None) -> pd.DataFrame:
     EvidenceError
         The file cannot be read, or departs from the schema: every finding a line.
     """
-    return _read(EMBEDDED / "ips_counts.csv" if path is None else Path(path), COUNTS).set_index("study_id")
+    return _read(EMBEDDED / "ips_counts.csv" if path is None else Path(path), _counts_schema()).set_index("study_id")
 
 
 def _read(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
@@ -109,7 +130,7 @@ def _read(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise EvidenceError(f"{path}: cannot be read as a table of trials ({error})") from error
     where = [f"line {i + 2}" for i in range(len(table))]
-    _raise_for([*column_findings(table, schema), *findings(table, schema, where)], path)
+    _raise_for([*column_findings(table, list(schema.columns)), *_findings(table, schema, where)], path)
     valid: pd.DataFrame = schema.validate(table)
     crossed = [
         f"{line}, column {low!r}: {row[low]:g} is above {high!r}, {row[high]:g}"
@@ -120,6 +141,35 @@ def _read(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     ]
     _raise_for(crossed, path)
     return valid
+
+
+def _findings(frame: pd.DataFrame, schema: pa.DataFrameSchema, where: Sequence[str]) -> list[str]:
+    """Everything in which the rows of a table depart from ``schema``, a line each; ``where`` names the rows."""
+    import pandera.pandas as pa
+
+    try:
+        schema.validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        lines = [_describe(case, schema, where) for _, case in errors.failure_cases.iterrows()]
+        return [line for line in dict.fromkeys(lines) if line]
+    return []
+
+
+def _describe(case: pd.Series, schema: pa.DataFrameSchema, where: Sequence[str]) -> str:
+    """Say what departs from the schema; nothing where ``column_findings`` or another line of the same cell says it."""
+    found, check = case["failure_case"], str(case["check"])
+    if pd.isna(case["index"]) or check.startswith(("column_in_", "dtype")):
+        return ""
+    field = f"{where[int(case['index'])]}, column {case['column']!r}"
+    if check.startswith("isin"):
+        return f"{field}: {unknown_name(found, schema.columns[case['column']].checks[0].statistics['allowed_values'])}"
+    if check.startswith("coerce"):
+        return f"{field}: {found!r} is not a number"
+    if check == "field_uniqueness":
+        return f"{field}: {found!r} stands twice; keep one"
+    if check == "not_nullable":
+        return f"{field} is blank; it must be given"
+    return f"{field}: {found!r} fails {check}"
 
 
 def _raise_for(lines: list[str], path: Path) -> None:

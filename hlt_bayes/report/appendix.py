@@ -11,7 +11,8 @@ from hlt_bayes.analysis import Analysis
 from hlt_bayes.economics import implied_price_bounds
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.evidence.structure import Document
-from hlt_bayes.report.tables import Table, price_range
+from hlt_bayes.report.table import Table
+from hlt_bayes.report.tables import price_range
 from hlt_bayes.specs import stated_figures
 from hlt_bayes.vocabulary import ARMS
 

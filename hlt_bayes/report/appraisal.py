@@ -10,7 +10,8 @@ import pandas as pd
 
 from hlt_bayes.analysis import Appraisal
 from hlt_bayes.economics import SUSTAINED_JOB
-from hlt_bayes.report.tables import MISSING, Table, per_pound, percent, pounds
+from hlt_bayes.report.table import Table
+from hlt_bayes.report.tables import MISSING, per_pound, percent, pounds
 
 AT_LEAST = 0.001
 """A share of variance below this is within what so many draws can tell from nothing."""

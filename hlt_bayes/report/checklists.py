@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from hlt_bayes.report.folder import MANIFEST, PAGE, SPECS
-from hlt_bayes.report.tables import Table
+from hlt_bayes.report.table import Table
 
 MET = "met"
 NOT_APPLICABLE = "not applicable"

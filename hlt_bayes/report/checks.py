@@ -10,7 +10,8 @@ import pandas as pd
 from hlt_bayes.checks import WHY_NO_LOO
 from hlt_bayes.convergence import ESS_MIN, RHAT_MAX
 from hlt_bayes.evidence import MARKS
-from hlt_bayes.report.tables import Table, interval, mean_and_sd, number, per_pound, percent
+from hlt_bayes.report.table import Table
+from hlt_bayes.report.tables import interval, mean_and_sd, number, per_pound, percent
 from hlt_bayes.vocabulary import OUTCOMES
 
 

@@ -7,7 +7,8 @@ import math
 import pandas as pd
 
 from hlt_bayes.moderation import Moderation
-from hlt_bayes.report.tables import Table, interval, mean_and_sd, number, percent
+from hlt_bayes.report.table import Table
+from hlt_bayes.report.tables import interval, mean_and_sd, number, percent
 from hlt_bayes.vocabulary import OUTCOMES
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hlt_bayes.report.tables import MISSING, Table
+from hlt_bayes.report.table import Table
+from hlt_bayes.report.tables import MISSING
 
 if TYPE_CHECKING:
     from great_tables import GT

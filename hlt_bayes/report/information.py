@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from hlt_bayes.report.appraisal import AT_LEAST, explained, whole
-from hlt_bayes.report.tables import Table
+from hlt_bayes.report.table import Table
 
 EVERYTHING = "Everything"
 """What is learnt by perfect information."""

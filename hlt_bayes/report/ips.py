@@ -7,7 +7,7 @@ import re
 
 import pandas as pd
 
-from hlt_bayes.report.tables import Table
+from hlt_bayes.report.table import Table
 
 _SHORT = {"odds ratio": "OR", "risk ratio": "RR"}
 

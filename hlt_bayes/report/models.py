@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hlt_bayes.report.tables import Table
+from hlt_bayes.report.table import Table
 from hlt_bayes.specs import Spec, stated_figures
 
 OF_ITSELF = ("based_on", "without", "name", "title")

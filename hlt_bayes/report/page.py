@@ -27,14 +27,16 @@ from hlt_bayes.report.appendix import (
     versions_table,
 )
 from hlt_bayes.report.appraisal import appraisal_tables, assumptions_table, component_returns_table, tornado_table
+from hlt_bayes.report.audit import audit_table, of_used_cells
 from hlt_bayes.report.checklists import Context, checklists, checklists_table
 from hlt_bayes.report.checks import convergence_table, power_table, prints_table, returns_by_spec_table, specs_table
 from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table
 from hlt_bayes.report.explorer import Explorer, explorer
 from hlt_bayes.report.findings import answer, headline, limits, message, people_of, pools
 from hlt_bayes.report.html import table_html
-from hlt_bayes.report.sources import audit_table, of_used_cells, printed_tables
-from hlt_bayes.report.tables import Table, comparison_table, impacts_table, returns_table
+from hlt_bayes.report.sources import printed_tables
+from hlt_bayes.report.table import Table
+from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
 from hlt_bayes.scrutiny import Scrutiny, perspective_of
 from hlt_bayes.specs import load_economic_spec, load_impact_spec, shipped_specs
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from hlt_bayes.report.tables import Table
+from hlt_bayes.report.table import Table
 
 LEFT_OUT = "*"
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from hlt_bayes.report.tables import Table, mean_and_sd, number, per_pound, percent
+from hlt_bayes.report.table import Table
+from hlt_bayes.report.tables import mean_and_sd, number, per_pound, percent
 from hlt_bayes.vocabulary import OUTCOMES
 
 SAME = "about the same"

@@ -1,4 +1,4 @@
-"""Printed cells, tables and audit findings as a reader sees them."""
+"""Printed cells and tables as a reader sees them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from hlt_bayes.auditing import SEVERITIES, UNUSED
 from hlt_bayes.errors import EvidenceError, unknown_name
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.evidence.own_trials import COLUMNS
 from hlt_bayes.evidence.structure import TableStructure
-from hlt_bayes.report.tables import Table
+from hlt_bayes.report.table import Table
 from hlt_bayes.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS
 
 MARK = "†"
@@ -141,48 +140,6 @@ def _printed_table(cells: pd.DataFrame, evidence: Evidence, table: TableStructur
 def _corrections(cells: pd.DataFrame) -> tuple[str, ...]:
     corrected = cells[cells["correction"] != ""]
     return tuple(f"{MARK} used as {cell['text']!r}: {cell['correction']}" for _, cell in corrected.iterrows())
-
-
-def of_severity(findings: pd.DataFrame, severity: str) -> pd.DataFrame:
-    """Keep the findings of one severity, or all without one."""
-    if severity and severity not in SEVERITIES:
-        raise EvidenceError(f"--severity: {unknown_name(severity, SEVERITIES)}")
-    return findings[findings["severity"] == severity] if severity else findings
-
-
-def of_used_cells(findings: pd.DataFrame) -> pd.DataFrame:
-    """Keep the findings in numbers that an analysis uses."""
-    return findings[findings["treatment"] != UNUSED]
-
-
-def audit_table(findings: pd.DataFrame) -> Table:
-    """Show ``hlt_bayes.auditing.audit``, a row a finding; what is done, where an analysis uses a cell of it."""
-    rows = [
-        (
-            row["severity"],
-            f"{row['document']}, {row['place']}",
-            f"{row['check']}: {row['arithmetic']}" + ("" if row["treatment"] == UNUSED else f" [{row['treatment']}]"),
-        )
-        for _, row in findings.iterrows()
-    ]
-    counts = findings["severity"].value_counts()
-    found = [f"{counts[name]} {name}{'s' if counts[name] != 1 else ''}" for name in SEVERITIES if name in counts]
-    return Table(
-        title=f"Audit: {', '.join(found) or 'no finding'}",
-        columns=("Severity", "Place", "Finding"),
-        rows=tuple(rows),
-        notes=(
-            "error: cannot be true as printed; warning: doubtful, cut, or named otherwise elsewhere; note: worth "
-            "knowing. In brackets what is done where an analysis uses a cell; the others are kept as printed. --used "
-            "shows these alone, --csv the cells of each.",
-        ),
-        frame=findings,
-    )
-
-
-def findings_csv(findings: pd.DataFrame) -> str:
-    """Write the findings with all their columns."""
-    return findings.to_csv(index=False)
 
 
 def trials_csv(evidence: Evidence) -> str:

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 import pandas as pd
 
 from hlt_bayes.analysis import Whose
 from hlt_bayes.comparison import ABOUT_THE_SAME, LIKELIHOOD_WORDS
+from hlt_bayes.report.table import Table
 from hlt_bayes.vocabulary import OUTCOMES, REPORTED_GROUPS
 
 MISSING = "n/c"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of formatted cells: the first column heads its rows, ``notes`` stand below it.
-
-    ``frame`` holds the values that it shows as they are, for machines: not rounded, in the units of this package.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...]
-    frame: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False, repr=False)
 
 
 def impacts_table(impacts: pd.DataFrame, *, whose: Whose = "respondents") -> Table:

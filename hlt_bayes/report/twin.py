@@ -16,7 +16,8 @@ from hlt_bayes.errors import ResultFolderError
 from hlt_bayes.records.schema import COLUMNS
 from hlt_bayes.records.twin import Twin
 from hlt_bayes.report.folder import file_sha256, refuse_unwritable
-from hlt_bayes.report.tables import Table, number
+from hlt_bayes.report.table import Table
+from hlt_bayes.report.tables import number
 from hlt_bayes.vocabulary import OUTCOMES
 
 FORMAT = "hlt-bayes twin 1"

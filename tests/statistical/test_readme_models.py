@@ -19,7 +19,7 @@ from hlt_bayes.fitting import fit
 from hlt_bayes.moderation import moderation_summary
 from hlt_bayes.report.checks import calibrations_table, grid_table, returns_by_spec_table, scores_table, specs_table
 from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table, what_delivery_explains
-from hlt_bayes.report.tables import Table
+from hlt_bayes.report.table import Table
 from hlt_bayes.specs import load_impact_spec, shipped_specs
 
 

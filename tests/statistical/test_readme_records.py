@@ -8,7 +8,8 @@ from hlt_bayes.impacts import impact_summary
 from hlt_bayes.individual import aggregate, fit_records
 from hlt_bayes.records import schema_table
 from hlt_bayes.report.records import families_table
-from hlt_bayes.report.tables import Table, interval, number
+from hlt_bayes.report.table import Table
+from hlt_bayes.report.tables import interval, number
 from hlt_bayes.specs import load_individual_spec, shipped_specs
 from hlt_bayes.vocabulary import OUTCOMES
 
