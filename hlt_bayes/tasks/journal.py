@@ -13,13 +13,13 @@ from pathlib import Path
 
 from hlt_bayes.errors import TaskError
 
-HEADER = b"hlt-bayes journal 1\n"
+HEADER = b"hlt-bayes journal 2\n"
 HEAD = struct.Struct(">32sQ32s32s")
-"""Of a record in a journal: key, length of the pickled result, its SHA-256, SHA-256 of these three."""
+"""Of a record in a journal: key, length of the result's bytes, their SHA-256, SHA-256 of these three."""
 
 
 class Journal:
-    """Pickled results by key, in a file that only grows; one run at a time."""
+    """Results by key, as bytes, in a file that only grows; one run at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

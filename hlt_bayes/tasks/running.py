@@ -15,9 +15,11 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
+from typing import cast
 
 from hlt_bayes.errors import TaskError
 from hlt_bayes.tasks.journal import Journal, digest
+from hlt_bayes.tasks.kept import from_bytes, to_bytes
 
 IN_FLIGHT = 4
 """Tasks handed out at a time per worker."""
@@ -64,8 +66,8 @@ def run_tasks[T, R](
         Address of a Dask scheduler, whose workers run the tasks; needs ``hlt-bayes[dask]``.
     journal
         File that keeps each result as soon as it is there; made where missing. A later call runs only what is not
-        in it, told by the name of ``function`` and the pickled task: where ``function`` itself has changed, start a
-        new one. Reading it unpickles: trust a journal like code.
+        in it, told by the name of ``function`` and a hash of the task: where ``function`` itself has changed, start a
+        new one. Results must then be numbers, text, arrays, data frames, or tuples, lists and dicts of them.
     progress
         Told ``stage``, the tasks done and the tasks in all, from this thread.
 
@@ -78,7 +80,8 @@ def run_tasks[T, R](
     ------
     TaskError
         The function is not of module level, workers die again and again, the scheduler does not answer, or the
-        journal cannot be used. What ``function`` raises ends the run as it is. The journal keeps what is finished.
+        journal cannot be used or does not keep such results. What ``function`` raises ends the run as it is. The
+        journal keeps what is finished.
     """
     if workers is not None and (workers < 1 or scheduler is not None):
         raise TaskError(f"workers={workers}, scheduler={scheduler!r}: give either at least one worker or a scheduler")
@@ -95,12 +98,13 @@ def run_tasks[T, R](
             kept = book.read(set(keys))
             for position, key in enumerate(keys):
                 if key in kept:
-                    results[position] = pickle.loads(kept[key])  # noqa: S301 -- to be trusted, says the docstring
+                    results[position] = cast(R, from_bytes(kept[key]))
 
         def keep(position: int, payload: bytes) -> None:
-            results[position] = pickle.loads(payload)  # noqa: S301 -- from our own workers
+            result: R = pickle.loads(payload)  # noqa: S301 -- from our own workers
             if book is not None:
-                book.append(keys[position], payload)
+                book.append(keys[position], to_bytes(result))
+            results[position] = result
             if progress is not None:
                 progress(stage, len(results), len(tasks))
 
