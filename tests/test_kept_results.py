@@ -65,5 +65,5 @@ def test_reading_a_journal_runs_nothing(tmp_path):
     with pytest.raises(TaskError, match="not a result that a journal keeps"):
         run_tasks(abs, [-1.5], workers=1, journal=journal)
     assert not opened.exists()
-    pickle.loads(pickle.dumps(Opens(str(opened))))  # noqa: S301 -- shows that it would
+    pickle.loads(pickle.dumps(Opens(str(opened)))).close()  # noqa: S301 -- shows that it would
     assert opened.exists()
