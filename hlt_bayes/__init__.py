@@ -97,7 +97,7 @@ if TYPE_CHECKING:
     from hlt_bayes.priors import prior
     from hlt_bayes.records import check_records, describe_records, load_records
     from hlt_bayes.records.twin import make_twin
-    from hlt_bayes.report import load_result, write_report, write_result
+    from hlt_bayes.report import load_result, verify_result, write_report, write_result
     from hlt_bayes.reported import recover_se, reported_results
     from hlt_bayes.scrutiny import scrutinise
     from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individual_spec
@@ -199,6 +199,7 @@ _HOMES = {
     "tornado": "economics",
     "trials_model": "meta",
     "value_of_unprinted": "economics",
+    "verify_result": "report",
     "volume_curve": "economics",
     "walk": "economics",
     "with_one_moderator": "moderation",
@@ -302,6 +303,7 @@ __all__ = [
     "tornado",
     "trials_model",
     "value_of_unprinted",
+    "verify_result",
     "volume_curve",
     "walk",
     "with_one_moderator",

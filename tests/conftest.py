@@ -20,6 +20,7 @@ from hlt_bayes.vocabulary import GROUPS, OUTCOMES
 
 def pytest_addoption(parser):
     parser.addoption("--golden", action="store_true", help="write golden texts and the README's tables anew")
+    parser.addoption("--kills", type=int, default=4, help="how often each verb is killed in tests/faults")
 
 
 @pytest.fixture(scope="session")

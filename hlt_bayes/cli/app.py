@@ -21,6 +21,7 @@ from hlt_bayes.cli.report import report
 from hlt_bayes.cli.run import run
 from hlt_bayes.cli.sources import audit, evidence_app
 from hlt_bayes.cli.twin import twin
+from hlt_bayes.cli.verify import verify
 
 VERBS: dict[str, typer.Typer | Callable[..., None]] = {
     "run": run,
@@ -38,6 +39,7 @@ VERBS: dict[str, typer.Typer | Callable[..., None]] = {
     "compare": compare,
     "report": report,
     "export": export,
+    "verify": verify,
 }
 """All verbs, in the order of the help."""
 

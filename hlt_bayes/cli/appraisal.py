@@ -77,12 +77,13 @@ def appraise(
     from hlt_bayes.economics import acceptability, acceptability_of_price, quantity_label, tornado, volume_curve
     from hlt_bayes.report import check_target, write_check
     from hlt_bayes.report.appraisal import appraisal_tables, component_findings, tornado_table, volume_table
+    from hlt_bayes.report.claim import sole_writer
     from hlt_bayes.scrutiny import QALY_VALUES, THRESHOLDS, qaly_benefit
     from hlt_bayes.specs import load_economic_spec
 
-    if out is not None:
-        check_target(out, overwrite=overwrite)
-    with output.stages() as stages:
+    with sole_writer(out), output.stages() as stages:
+        if out is not None:
+            check_target(out, overwrite=overwrite)
         asked = _question(spec, economics, evidence, posterior, engine, seed, stages, group=group, volume=volume)
         stages.enter("Valuing")
         published = None if asked.evidence.returns.empty else load_economic_spec("published")
@@ -166,11 +167,12 @@ def voi(
     from hlt_bayes.impacts import impact_draws
     from hlt_bayes.plots import plot_new_trial
     from hlt_bayes.report import check_target, write_check
+    from hlt_bayes.report.claim import sole_writer
     from hlt_bayes.report.information import evppi_table, new_trial_table, unprinted_table
 
-    if out is not None:
-        check_target(out, overwrite=overwrite)
-    with output.stages() as stages:
+    with sole_writer(out), output.stages() as stages:
+        if out is not None:
+            check_target(out, overwrite=overwrite)
         asked = _question(
             spec,
             economics,

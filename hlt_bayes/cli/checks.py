@@ -121,6 +121,7 @@ def check_grid(
     from hlt_bayes.plots import plot_prior_grid
     from hlt_bayes.report import check_target, write_check
     from hlt_bayes.report.checks import grid_table
+    from hlt_bayes.report.claim import sole_writer
     from hlt_bayes.specs import load_economic_spec
 
     try:
@@ -129,9 +130,9 @@ def check_grid(
         raise SpecError(f"--factors {factors!r}: write numbers above 0, such as 0.5,1,2") from error
     if 1.0 not in scales or min(scales) <= 0:
         raise SpecError(f"--factors {factors!r}: numbers above 0 are allowed, and 1, the spec as stated, must be one")
-    if out is not None:
-        check_target(out, overwrite=overwrite)
-    with output.stages() as stages:
+    with sole_writer(out), output.stages() as stages:
+        if out is not None:
+            check_target(out, overwrite=overwrite)
         chosen, loaded = read_one(spec, None, stages)
         grid = prior_grid(
             chosen,
@@ -170,11 +171,12 @@ def check_specs(
     from hlt_bayes.plots import plot_specs
     from hlt_bayes.report import check_target, write_check
     from hlt_bayes.report.checks import returns_by_spec_table, specs_table
+    from hlt_bayes.report.claim import sole_writer
     from hlt_bayes.specs import load_economic_spec
 
-    if out is not None:
-        check_target(out, overwrite=overwrite)
-    with output.stages() as stages:
+    with sole_writer(out), output.stages() as stages:
+        if out is not None:
+            check_target(out, overwrite=overwrite)
         chosen, loaded = read_all(spec, evidence, stages)
         trees = compare_specs(chosen, loaded, seed=seed, progress=stages.enter)
         own = chosen[0].sampling.seed if seed is None else seed

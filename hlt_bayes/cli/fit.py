@@ -47,15 +47,16 @@ def fit(
     from hlt_bayes.individual import fit_records
     from hlt_bayes.records import load_records
     from hlt_bayes.report.checks import convergence_table
+    from hlt_bayes.report.claim import sole_writer
     from hlt_bayes.report.delivery import estimands_table
     from hlt_bayes.report.draws import check_draws_target, write_draws_file
     from hlt_bayes.report.tables import impacts_table
     from hlt_bayes.specs import load_impact_spec, load_individual_spec
 
-    if out is not None:
-        check_draws_target(out, overwrite=overwrite)
     individual_engine = refuse_what_does_not_go_together(evidence, records, mapping, engine)
-    with output.stages() as stages:
+    with sole_writer(out), output.stages() as stages:
+        if out is not None:
+            check_draws_target(out, overwrite=overwrite)
         stages.enter("Reading evidence and specs")
         loaded = load_evidence(evidence)
         impact_spec = load_impact_spec("primary" if records is not None else spec or "primary")

@@ -28,12 +28,13 @@ def ips(
     """
     from hlt_bayes.meta import load_meta_spec, pooled_trials
     from hlt_bayes.report import check_target, write_trials
+    from hlt_bayes.report.claim import sole_writer
     from hlt_bayes.report.ips import methods_table, priors_table
     from hlt_bayes.specs import spec_path
 
-    if out is not None:
-        check_target(out, overwrite=overwrite)
-    with output.stages() as stages:
+    with sole_writer(out), output.stages() as stages:
+        if out is not None:
+            check_target(out, overwrite=overwrite)
         trials = pooled_trials(load_meta_spec(spec), seed=seed, progress=stages.enter)
         if out is not None:
             stages.enter("Writing the result")

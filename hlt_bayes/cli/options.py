@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -147,9 +148,12 @@ def numbers(given: Sequence[str] | None, *, option: str, example: str) -> dict[s
     for text in given or []:
         name, _, value = text.partition("=")
         try:
-            found[name.strip()] = float(value)
+            number = float(value)
         except ValueError as error:
             raise SpecError(f"{option} {text!r}: write it as {example}") from error
+        if not math.isfinite(number):
+            raise SpecError(f"{option} {text!r}: a finite number is allowed; write it as {example}")
+        found[name.strip()] = number
     return found
 
 
@@ -181,8 +185,15 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
     except HltBayesError as error:
-        typer.echo(f"hlt-bayes: {error}", err=True)
+        typer.echo(f"hlt-bayes: {_harmless(str(error))}", err=True)
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt as error:
         typer.echo("hlt-bayes: interrupted; nothing was written", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from error
+
+
+def _harmless(message: str) -> str:
+    """Spell out what a terminal would obey: a message may quote a file that somebody else made."""
+    return "".join(
+        one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode() for one in message
+    )

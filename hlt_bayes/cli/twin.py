@@ -29,11 +29,12 @@ def twin(
     They are shaped like those of the trials.
     """
     from hlt_bayes.records.twin import make_twin
+    from hlt_bayes.report.claim import sole_writer
     from hlt_bayes.report.twin import check_twin_target, truth_table, write_twin
     from hlt_bayes.specs import load_twin_spec
 
-    check_twin_target(out, overwrite=overwrite)
-    with output.stages() as stages:
+    with sole_writer(out), output.stages() as stages:
+        check_twin_target(out, overwrite=overwrite)
         stages.enter("Making records")
         made = make_twin(load_twin_spec(spec), n=n, seed=seed)
         stages.enter("Writing")

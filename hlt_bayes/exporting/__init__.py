@@ -10,7 +10,7 @@ from hlt_bayes.errors import HltBayesError, SpecError
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.exporting.draws import Files
 from hlt_bayes.exporting.formats import ALL, FORMATS, Format, chosen_formats
-from hlt_bayes.exporting.writing import check_targets, write_all
+from hlt_bayes.exporting.writing import write_all
 
 __all__ = ["ALL", "FORMATS", "Format", "export"]
 
@@ -67,7 +67,6 @@ def export(
             if not everything:
                 raise
             note(f"{name}: left out: {error}")
-    check_targets(Path(out), files, overwrite=overwrite)
     return write_all(files, Path(out), overwrite=overwrite)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from hlt_bayes.errors import ResultFolderError
 from hlt_bayes.exporting.draws import Files
-from hlt_bayes.report.folder import MANIFEST, refuse_unwritable
+from hlt_bayes.report.claim import put, refuse_unwritable, sole_writer, working_folder
+from hlt_bayes.report.folder import MANIFEST
 
 STORE = (".zgroup", "zarr.json")
 """What lies in a folder that is a Zarr store."""
@@ -56,34 +55,14 @@ def write_all(files: Files, out: Path, *, overwrite: bool) -> list[Path]:
         As ``check_targets``, or a file cannot be written.
     """
     check_targets(out, files, overwrite=overwrite)
-    made = [folder for folder in (out, *out.absolute().parents) if not folder.exists()]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".export.", dir=out, ignore_cleanup_errors=True) as staging:
-            for name, write in files.items():
-                write(Path(staging) / name)
-            check_targets(out, files, overwrite=overwrite)
-            for name in files:
-                _put(Path(staging) / name, out / name)
-    except BaseException as error:
-        for folder in made:
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
-        if isinstance(error, OSError):
+    with sole_writer(out / "export"):
+        try:
+            with working_folder(out / "export") as work:
+                for name, write in files.items():
+                    write(work / name)
+                check_targets(out, files, overwrite=overwrite)
+                for name in files:
+                    put(work / name, out / name)
+        except OSError as error:
             raise ResultFolderError(f"{out}: cannot be written ({error})") from error
-        raise
     return [out / name for name in files]
-
-
-def _put(new: Path, target: Path) -> None:
-    """Give a file or store its name, in place of an older one."""
-    old = new.with_name(f"{new.name}.old")
-    if target.is_dir():
-        target.rename(old)
-    try:
-        new.replace(target)
-    except BaseException:
-        if old.exists():
-            old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from hlt_bayes.report.reading import load_result
     from hlt_bayes.report.reporting import write_report
     from hlt_bayes.report.result import write_calibrations, write_check, write_result, write_trials
+    from hlt_bayes.report.verifying import verify_result
 
 _HOMES = {
     "check_target": "folder",
     "load_result": "reading",
+    "verify_result": "verifying",
     "write_calibrations": "result",
     "write_check": "result",
     "write_report": "reporting",
@@ -25,6 +27,7 @@ _HOMES = {
 __all__ = [
     "check_target",
     "load_result",
+    "verify_result",
     "write_calibrations",
     "write_check",
     "write_report",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import xarray as xr
 
 from hlt_bayes.errors import ImpactError, ResultFolderError
 from hlt_bayes.impacts import impact_draws
-from hlt_bayes.report.folder import refuse_unwritable
+from hlt_bayes.report.claim import put, refuse_unwritable, sole_writer, working_folder
 
 ENDING = ".nc"
 
@@ -45,19 +44,19 @@ def write_draws_file(draws: xr.DataTree, path: Path, *, overwrite: bool = False)
     ResultFolderError
         As ``check_draws_target``, or the file cannot be written.
     """
-    check_draws_target(path, overwrite=overwrite)
-    content = netcdf_bytes(draws)
-    try:
-        path.absolute().parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{path.name}.", dir=path.absolute().parent, ignore_cleanup_errors=True
-        ) as staging:
-            draft = Path(staging) / path.name
-            draft.write_bytes(content)
-            check_draws_target(path, overwrite=overwrite)
-            draft.replace(path)
-    except OSError as error:
-        raise ResultFolderError(f"{path}: cannot be written ({error}); what was there before is unchanged") from error
+    with sole_writer(path):
+        check_draws_target(path, overwrite=overwrite)
+        content = netcdf_bytes(draws)
+        try:
+            with working_folder(path) as work:
+                draft = work / path.name
+                draft.write_bytes(content)
+                check_draws_target(path, overwrite=overwrite)
+                put(draft, path)
+        except OSError as error:
+            raise ResultFolderError(
+                f"{path}: cannot be written ({error}); what was there before is unchanged"
+            ) from error
     return path
 
 

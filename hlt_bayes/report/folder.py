@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from hlt_bayes.errors import ResultFolderError
+from hlt_bayes.report.claim import put, refuse_unwritable, sole_writer, working_folder
 
 MANIFEST = "manifest.json"
 SPECS = "specs.json"
@@ -117,19 +115,6 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     refuse_unwritable(target)
 
 
-def refuse_unwritable(target: Path) -> None:
-    """Refuse a file or folder where nothing can be written.
-
-    Raises
-    ------
-    ResultFolderError
-        As it says.
-    """
-    parent = next(folder for folder in target.absolute().parents if folder.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise ResultFolderError(f"{target}: {parent} cannot be written to; give --out another folder")
-
-
 def foreign_content(folder: Path) -> str:
     """Name something in ``folder`` that no result of ours holds; empty where all of it is ours."""
     try:
@@ -151,31 +136,19 @@ def foreign_content(folder: Path) -> str:
 @contextlib.contextmanager
 def replacing(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """Give a new folder to fill; it becomes ``target`` by rename when all went well, else it vanishes."""
-    check_target(target, overwrite=overwrite)
-    try:
-        target.absolute().parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.absolute().parent))
-    except OSError as error:
-        raise ResultFolderError(f"{target}: cannot be written ({error})") from error
-    old = staging.with_name(f"{staging.name}.old")
-    try:
-        staging.chmod(0o777 & ~_umask())
-        yield staging
+    with sole_writer(target):
         check_target(target, overwrite=overwrite)
-        if target.exists():
-            target.rename(old)
         try:
-            staging.rename(target)
-        except BaseException:
-            if old.exists():
-                old.rename(target)
-            raise
-    except OSError as error:
-        raise ResultFolderError(f"{target}: cannot be written ({error}); what was there before is unchanged") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        if target.exists():
-            shutil.rmtree(old, ignore_errors=True)
+            with working_folder(target) as work:
+                staging = work / target.name
+                staging.mkdir()
+                yield staging
+                check_target(target, overwrite=overwrite)
+                put(staging, target)
+        except OSError as error:
+            raise ResultFolderError(
+                f"{target}: cannot be written ({error}); what was there before is unchanged"
+            ) from error
 
 
 def file_sha256(path: Path) -> str:
@@ -187,9 +160,3 @@ def file_sha256(path: Path) -> str:
 def output_hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of every file of a result folder but its manifest, by name."""
     return {path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

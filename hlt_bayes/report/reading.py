@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +16,7 @@ from hlt_bayes.analysis import Analysis, analyse
 from hlt_bayes.errors import ResultFolderError
 from hlt_bayes.evidence import Evidence, load_evidence
 from hlt_bayes.moderation import Moderation, moderation_summary
-from hlt_bayes.report.folder import FORMAT, MANIFEST, SPECS, file_sha256
+from hlt_bayes.report.folder import FORMAT, MANIFEST, SPECS
 from hlt_bayes.specs import EconomicSpec, ImpactSpec, IndividualSpec, Spec
 
 KINDS: dict[str, type[Spec]] = {
@@ -92,9 +94,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def _specs(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Read the specs as they were resolved; a dict of spec classes by kind, which only their names tell apart."""
-    refuse_changed(folder / SPECS, manifest)
+    content = unchanged_bytes(folder / SPECS, manifest)
     try:
-        stated = json.loads((folder / SPECS).read_text(encoding="utf-8"))
+        stated = json.loads(content)
         return {kind: KINDS[kind].model_validate_json(json.dumps(spec)) for kind, spec in stated.items()}
     except (ValueError, KeyError, pydantic.ValidationError) as error:
         raise ResultFolderError(
@@ -115,9 +117,9 @@ def _evidence(folder: Path, manifest: Mapping[str, Any], given: Evidence | str |
 
 
 def _draws(file: Path, manifest: Mapping[str, Any]) -> xr.DataTree:
-    refuse_changed(file, manifest)
+    content = unchanged_bytes(file, manifest)
     try:
-        return xr.load_datatree(file, engine="h5netcdf")
+        return xr.load_datatree(io.BytesIO(content), engine="h5netcdf")
     except (OSError, ValueError) as error:
         raise ResultFolderError(f"{file}: cannot be read as netCDF ({error}); run the analysis again") from error
 
@@ -128,13 +130,18 @@ def _moderation(folder: Path, manifest: Mapping[str, Any], specs: Mapping[str, A
     return moderation_summary(_draws(folder / "moderators.nc", manifest), specs["moderators"])
 
 
-def refuse_changed(file: Path, manifest: Mapping[str, Any]) -> None:
-    """Refuse a file of a result that is not as it was written.
+def unchanged_bytes(file: Path, manifest: Mapping[str, Any]) -> bytes:
+    """Read a file of a result, once, so that what is used is what was looked at.
 
     Raises
     ------
     ResultFolderError
         It is missing, or its hash is not that of the manifest.
     """
-    if not file.is_file() or file_sha256(file) != manifest["outputs"].get(file.name):
-        raise ResultFolderError(f"{file}: missing, or not as it was written; run the analysis again")
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ResultFolderError(f"{file}: missing, or cannot be read ({error.strerror}); run the analysis again") from error
+    if hashlib.sha256(content).hexdigest() != manifest["outputs"].get(file.name):
+        raise ResultFolderError(f"{file}: not as it was written; run the analysis again")
+    return content

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +22,11 @@ from hlt_bayes.plots import (
     plot_tornado,
     plot_walk,
 )
+from hlt_bayes.report.claim import sole_writer
 from hlt_bayes.report.folder import MANIFEST, PAGE, check_target, output_hashes, replacing
 from hlt_bayes.report.page import page
 from hlt_bayes.report.pictures import origin_of, svg
-from hlt_bayes.report.reading import load_result, read_manifest, refuse_changed
+from hlt_bayes.report.reading import load_result, read_manifest, unchanged_bytes
 from hlt_bayes.report.result import specs_of
 from hlt_bayes.scrutiny import Scrutiny, perspective_of, scrutinise
 from hlt_bayes.structures import build_model
@@ -60,28 +60,30 @@ def write_report(
     target = Path(folder)
     tell = progress or silent
     tell("Reading the result", 0, 0)
-    check_target(target, overwrite=True)
-    manifest = read_manifest(target)
-    kept = [name for name in manifest["outputs"] if name != PAGE]
-    for name in kept:
-        # What is copied below gets a hash anew, which must not be that of a file that somebody edited.
-        refuse_changed(target / name, manifest)
-    analysis = load_result(target, evidence=evidence)
-    scrutiny = scrutinise(analysis, progress=progress)
-    tell("Writing the report", 0, 0)
-    origin = origin_of(specs_of(analysis), analysis.evidence)
-    pictures = {name: svg(figure, name, origin) for name, figure in _figures(analysis, scrutiny).items()}
-    with replacing(target, overwrite=True) as staging:
+    with sole_writer(target):
+        check_target(target, overwrite=True)
+        manifest = read_manifest(target)
+        kept = [name for name in manifest["outputs"] if name != PAGE]
         for name in kept:
-            shutil.copy2(target / name, staging / name)
-        shutil.copy2(target / MANIFEST, staging / MANIFEST)
-        for name, table in scrutiny.tables.items():
-            table.to_csv(staging / f"{name}.csv", index=False)
-        text, worked_out = page(analysis, scrutiny, pictures, folder=staging, manifest=manifest, model=_model(analysis))
-        worked_out.to_csv(staging / "checklists.csv", index=False)
-        (staging / PAGE).write_text(text, encoding="utf-8")
-        text = json.dumps({**manifest, "outputs": output_hashes(staging)}, indent=2)
-        (staging / MANIFEST).write_text(text + "\n", encoding="utf-8")
+            # What is copied below gets a hash anew, which must not be that of a file that somebody edited.
+            unchanged_bytes(target / name, manifest)
+        analysis = load_result(target, evidence=evidence)
+        scrutiny = scrutinise(analysis, progress=progress)
+        tell("Writing the report", 0, 0)
+        origin = origin_of(specs_of(analysis), analysis.evidence)
+        pictures = {name: svg(figure, name, origin) for name, figure in _figures(analysis, scrutiny).items()}
+        with replacing(target, overwrite=True) as staging:
+            for name in kept:
+                (staging / name).write_bytes(unchanged_bytes(target / name, manifest))
+            for name, table in scrutiny.tables.items():
+                table.to_csv(staging / f"{name}.csv", index=False)
+            text, worked_out = page(
+                analysis, scrutiny, pictures, folder=staging, manifest=manifest, model=_model(analysis)
+            )
+            worked_out.to_csv(staging / "checklists.csv", index=False)
+            (staging / PAGE).write_text(text, encoding="utf-8")
+            text = json.dumps({**manifest, "outputs": output_hashes(staging)}, indent=2)
+            (staging / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return target / PAGE
 
 

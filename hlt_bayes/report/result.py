@@ -59,13 +59,9 @@ def write_result(
     target = Path(folder)
     with replacing(target, overwrite=overwrite) as staging:
         _write_draws(analysis.draws, staging / "posterior.nc")
-        for name in ("impacts", "estimands", "comparison", *(["returns"] if analysis.economic_spec else [])):
-            getattr(analysis, name).to_csv(staging / f"{name}.csv", index=False)
         if analysis.moderation is not None:
             _write_draws(analysis.moderation.draws, staging / "moderators.nc")
-            analysis.moderation.slopes.to_csv(staging / "moderators.csv", index=False)
-            analysis.moderation.counterfactuals.to_csv(staging / "counterfactuals.csv", index=False)
-        for name, table in _appraisal_tables(analysis).items():
+        for name, table in tables_of(analysis).items():
             table.to_csv(staging / f"{name}.csv", index=False)
         figures = {"impacts": plot_impacts(analysis.comparison)}
         if analysis.economic_spec is not None:
@@ -88,12 +84,19 @@ def write_result(
     return target
 
 
-def _appraisal_tables(analysis: Analysis) -> dict[str, pd.DataFrame]:
-    """Tables of the appraisal by component prices, by the name of their file."""
-    if analysis.appraisal is None:
-        return {}
-    tables = {"appraisal": analysis.appraisal.returns, "benefits": analysis.appraisal.benefits}
-    return {**tables, "walk": analysis.appraisal.walk} if len(analysis.appraisal.walk) else tables
+def tables_of(analysis: Analysis) -> dict[str, pd.DataFrame]:
+    """Tables of a result, by the name of their file."""
+    tables = {"impacts": analysis.impacts, "estimands": analysis.estimands, "comparison": analysis.comparison}
+    if analysis.economic_spec is not None:
+        tables["returns"] = analysis.returns
+    if analysis.moderation is not None:
+        tables["moderators"] = analysis.moderation.slopes
+        tables["counterfactuals"] = analysis.moderation.counterfactuals
+    if analysis.appraisal is not None:
+        tables["appraisal"], tables["benefits"] = analysis.appraisal.returns, analysis.appraisal.benefits
+        if len(analysis.appraisal.walk):
+            tables["walk"] = analysis.appraisal.walk
+    return tables
 
 
 def write_trials(trials: PooledTrials, folder: str | Path, *, spec_file: Path, overwrite: bool = False) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ import xarray as xr
 from hlt_bayes.errors import ResultFolderError
 from hlt_bayes.records.schema import COLUMNS
 from hlt_bayes.records.twin import Twin
-from hlt_bayes.report.folder import file_sha256, refuse_unwritable
+from hlt_bayes.report.claim import OLD, refuse_unwritable, sole_writer, working_folder
+from hlt_bayes.report.folder import file_sha256
 from hlt_bayes.report.table import Table
 from hlt_bayes.report.tables import number
 from hlt_bayes.vocabulary import OUTCOMES
@@ -73,22 +73,21 @@ def write_twin(twin: Twin, path: Path, *, overwrite: bool = False) -> Path:
     ResultFolderError
         The files may not be written, or could not.
     """
-    check_twin_target(path, overwrite=overwrite)
     truth = truth_path(path)
-    try:
-        path.absolute().parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{path.name}.", dir=path.absolute().parent, ignore_cleanup_errors=True
-        ) as staging:
-            folder = Path(staging)
-            data, beside = folder / path.name, folder / truth.name
-            _WRITERS[path.suffix](twin, data)
-            content = truth_content(twin.truth) | {"file": path.name, "file_sha256": file_sha256(data)}
-            beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            check_twin_target(path, overwrite=overwrite)
-            _put_both(((data, path), (beside, truth)), folder)
-    except OSError as error:
-        raise ResultFolderError(f"{path}: cannot be written ({error}); what was there before is unchanged") from error
+    with sole_writer(path):
+        check_twin_target(path, overwrite=overwrite)
+        try:
+            with working_folder(path) as work:
+                data, beside = work / path.name, work / truth.name
+                _WRITERS[path.suffix](twin, data)
+                content = truth_content(twin.truth) | {"file": path.name, "file_sha256": file_sha256(data)}
+                beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+                check_twin_target(path, overwrite=overwrite)
+                _put_both(((data, path), (beside, truth)), work)
+        except OSError as error:
+            raise ResultFolderError(
+                f"{path}: cannot be written ({error}); what was there before is unchanged"
+            ) from error
     return truth
 
 
@@ -164,7 +163,7 @@ def _is_ours(path: Path) -> bool:
 
 def _put_both(moves: tuple[tuple[Path, Path], ...], folder: Path) -> None:
     """Move files to their places; where one fails, what was there comes back."""
-    kept = [(place, folder / f"{place.name}.old") for _, place in moves]
+    kept = [(place, folder / f"{place.name}{OLD}") for _, place in moves]
     done: list[Path] = []
     try:
         for place, old in kept:

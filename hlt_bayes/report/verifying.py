@@ -1,0 +1,90 @@
+"""Says whether a result folder still is what was written, and whether its tables follow from its draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from hlt_bayes.evidence import Evidence
+from hlt_bayes.report.folder import MANIFEST, file_sha256, output_hashes
+from hlt_bayes.report.reading import load_result, read_manifest
+from hlt_bayes.report.result import tables_of
+from hlt_bayes.report.table import Table
+
+AS_WRITTEN = "as written"
+CHANGED = "changed"
+MISSING = "missing"
+FOREIGN = "not of this result"
+FOLLOWS = "follows from the draws"
+DEPARTS = "does not follow from the draws"
+
+
+def verify_result(
+    folder: str | Path, *, recompute: bool = False, evidence: Evidence | str | Path | None = None
+) -> pd.DataFrame:
+    """Compare every file of a result folder with the hashes in its manifest.
+
+    Who edits a file and its hash in the manifest as well is not found out by hashes; ``recompute`` works the tables
+    out again, so that who edits a table would have to make the draws anew.
+
+    Parameters
+    ----------
+    folder
+        A result of ours, whichever verb wrote it.
+    recompute
+        Read the draws of an analysis, and make its tables again.
+    evidence
+        As in ``hlt_bayes.report.load_result``, for ``recompute``.
+
+    Returns
+    -------
+    DataFrame
+        ``file`` and ``finding``: "as written", "changed", "missing" or "not of this result"; of a table that was made
+        again, besides, "follows from the draws" or "does not follow from the draws". A row a file and finding.
+
+    Raises
+    ------
+    ResultFolderError
+        ``folder`` is no result of ours; or, for ``recompute``, its draws or specs have changed.
+    """
+    path = Path(folder)
+    told = read_manifest(path)["outputs"]
+    found = output_hashes(path)
+    rows = []
+    for name in [*told, *(name for name in found if name not in told)]:
+        if name not in found:
+            rows.append((name, MISSING))
+        elif name not in told:
+            rows.append((name, FOREIGN))
+        else:
+            rows.append((name, AS_WRITTEN if found[name] == told[name] else CHANGED))
+    if recompute:
+        for name, table in tables_of(load_result(path, evidence=evidence)).items():
+            file = f"{name}.csv"
+            if file in found:
+                same = table.to_csv(index=False).encode() == (path / file).read_bytes()
+                rows.append((file, FOLLOWS if same else DEPARTS))
+    return pd.DataFrame(rows, columns=["file", "finding"])
+
+
+def departures(findings: pd.DataFrame) -> pd.DataFrame:
+    """Rows of ``verify_result`` that tell of a result which is not what was written."""
+    return findings[~findings["finding"].isin([AS_WRITTEN, FOLLOWS])]
+
+
+def verification_table(findings: pd.DataFrame, folder: Path) -> Table:
+    """Show ``verify_result``, what departs first."""
+    wrong = departures(findings)
+    shown = pd.concat([wrong, findings.drop(wrong.index)])
+    title = f"{folder}: {len(wrong)} finding(s)" if len(wrong) else f"{folder}: every file is as it was written"
+    return Table(
+        title=title,
+        columns=("File", "Finding"),
+        rows=tuple(shown.itertuples(index=False, name=None)),
+        notes=(
+            f"By the hashes in {MANIFEST}, whose own SHA-256 is {file_sha256(folder / MANIFEST)}: keep that elsewhere, "
+            "and nobody can change both. --recompute makes the tables again from the draws.",
+        ),
+        frame=shown,
+    )
