@@ -1,17 +1,22 @@
 # Every target sets itself up: .venv is made once, and again when the pins or the project's needs change.
 
 OUT ?= results/primary
+JOURNAL ?= .validation
+TESTS := -m "not slow" --numprocesses 2 --dist loadfile
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test lint golden bench pins clean
+.PHONY: run test lint coverage golden bench calibration fuzz faults versions pins clean
 
 run: $(READY)
 	$(BIN)/hlt-bayes run --out "$(OUT)" --overwrite
 	$(BIN)/hlt-bayes report "$(OUT)"
 
 test: $(READY)
-	$(BIN)/pytest -m "not slow" --numprocesses 2 --dist loadfile
+	$(BIN)/pytest $(TESTS)
+
+coverage: $(READY)
+	$(BIN)/pytest $(TESTS) --cov --cov-report=term
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -22,7 +27,19 @@ golden: $(READY)
 	$(BIN)/pytest -m "slow or not slow" --golden
 
 bench: $(READY)
-	$(BIN)/python tests/benchmarks/economics.py
+	$(BIN)/python tests/benchmarks/run_all.py
+
+calibration: $(READY)
+	$(BIN)/python tests/validation/validate.py --journal "$(JOURNAL)"
+
+fuzz: $(READY)
+	$(BIN)/pytest tests/properties --hypothesis-profile=long --numprocesses 2 --dist loadfile
+
+faults: $(READY)
+	$(BIN)/pytest -m slow tests/faults --kills 25 --numprocesses 2 --dist loadfile
+
+versions: $(READY)
+	$(BIN)/python tests/versions.py
 
 pins: $(READY)
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt

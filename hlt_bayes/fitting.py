@@ -269,7 +269,7 @@ def _by_nutpie(model: pm.Model, settings: Sampling | IndividualSampling, seed: i
     def show(chains: list[Any]) -> None:
         report("Sampling", sum(chain.finished_draws for chain in chains), total)
 
-    compiled = nutpie.compile_pymc_model(model, backend="numba")
+    compiled = nutpie.compile_pymc_model(model, backend="numba", freeze_model=True)
     report("Sampling", 0, total)
     # Not blocking: the blocking call answers Ctrl-C with the draws made so far, as if they were all.
     sampler = nutpie.sample(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import io
+import os
 import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import typer
 from typer.core import TyperGroup
@@ -76,8 +81,26 @@ for name, known in VERBS.items():
         app.command(name=name)(known)
 
 
+def _have_a_cache() -> None:
+    """Let PyTensor keep compiled code in a temporary folder where there is no home that it can be kept in."""
+    flags = os.environ.get("PYTENSOR_FLAGS", "")
+    if "compiledir" in flags:
+        return
+    # RuntimeError: there is not even a user who could have one. That a folder says it is writable is not enough.
+    with contextlib.suppress(OSError, RuntimeError):
+        folder = Path.home() / ".pytensor"
+        if folder.is_dir() and os.access(folder, os.W_OK):
+            return
+        with tempfile.TemporaryDirectory(dir=folder.parent):
+            return
+    cache = tempfile.TemporaryDirectory(prefix="hlt-bayes.", ignore_cleanup_errors=True)
+    atexit.register(cache.cleanup)
+    os.environ["PYTENSOR_FLAGS"] = ",".join(filter(None, [flags, f"base_compiledir={cache.name}"]))
+
+
 def main() -> None:
     """Run the command line."""
+    _have_a_cache()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that lacks a character shows a substitute: a finished result must not fail on its display.
         if isinstance(stream, io.TextIOWrapper):

@@ -29,7 +29,7 @@ STEPS = {
     "published": "as published",
     "unfiltered": "without the significance filter",
     "uncertain": "with the impact's standard error",
-    "pooled": "with impacts pooled across groups",
+    "pooled": "with the impacts of this re-analysis",
     "nonresponse": "with those who did not answer the survey",
     "components": "the same outcome at component prices",
     "all benefits": "with all benefits of that spec",

@@ -141,7 +141,9 @@ def unchanged_bytes(file: Path, manifest: Mapping[str, Any]) -> bytes:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise ResultFolderError(f"{file}: missing, or cannot be read ({error.strerror}); run the analysis again") from error
+        raise ResultFolderError(
+            f"{file}: missing, or cannot be read ({error.strerror}); run the analysis again"
+        ) from error
     if hashlib.sha256(content).hexdigest() != manifest["outputs"].get(file.name):
         raise ResultFolderError(f"{file}: not as it was written; run the analysis again")
     return content

@@ -17,6 +17,7 @@ from hlt_bayes.specs import load_economic_spec, shipped_specs
 
 MEAN = np.array([[0.026, -0.006, 0.034], [147, -64, 96], [0.085, 0.085, 0.07], [0.143, 0.123, 0.113]])
 SD = np.array([[0.015, 0.018, 0.012], [246, 188, 158], [0.04, 0.04, 0.041], [0.044, 0.047, 0.047]])
+SIZES = [10**power for power in range(3, 8)]
 PIECE = 1_000_000
 """Draws of impact that are held at a time."""
 
@@ -45,16 +46,26 @@ def measure(draws, specs, evidence):
     return seconds
 
 
-def main(sizes):
+def rows(sizes):
     evidence = load_evidence()
     specs = [load_economic_spec(name) for name in shipped_specs("economic")]
     measure(1000, specs, evidence)
-    print(f"{'draws':>12} {'seconds':>9} {'peak GiB':>9}   {len(specs)} specs, 5 rows, 2 perspectives")
     for draws in sizes:
         seconds = measure(draws, specs, evidence)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(f"{draws:12,} {seconds:9.2f} {peak:9.2f}", flush=True)
+        yield {"draws": draws, "specs": len(specs), "seconds": seconds, "peak_gib": peak}
+
+
+def main(sizes):
+    print(f"{'draws':>12} {'seconds':>9} {'peak GiB':>9}")
+    for row in rows(sizes):
+        print(f"{row['draws']:12,} {row['seconds']:9.2f} {row['peak_gib']:9.2f}", flush=True)
+
+
+def kept():
+    """Measure all sizes, for the kept table; memory is that of the process so far, which wants to be a new one."""
+    return list(rows(SIZES))
 
 
 if __name__ == "__main__":
-    main([int(text) for text in sys.argv[1:]] or [10**power for power in range(3, 8)])
+    main([int(text) for text in sys.argv[1:]] or SIZES)

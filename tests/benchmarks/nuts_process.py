@@ -1,0 +1,75 @@
+"""One fit by our NUTS in this process, each phase apart: python nuts_process.py job.json folder.
+
+Writes result.json and the draws, <seed>.npz, to the folder. Seeds after the first are not timed; the model is compiled
+once more for all of them, and their draws are kept whether or not the gate would let them through.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+BEGAN = time.perf_counter()
+
+import arviz_stats as azs  # noqa: E402 - imports are measured
+import numpy as np  # noqa: E402
+import nutpie  # noqa: E402
+import pymc  # noqa: E402, F401
+
+import hlt_bayes as hb  # noqa: E402
+from hlt_bayes.fitting import exact_arithmetic, fit  # noqa: E402
+
+IMPORTED = time.perf_counter()
+SHOWN = ["mu", "tau", "impact"]
+PHASES = {"Compiling the model": "compile", "Sampling": "sample", "Drawing from the prior": "prior"}
+
+
+def timed_fit(spec, evidence, seed):
+    """The fit, and seconds by phase."""
+    starts = {"import": BEGAN, "build": IMPORTED}
+
+    def note(stage, _done, _total):
+        starts.setdefault(PHASES[stage], time.perf_counter())
+
+    tree = fit(spec, evidence, seed=seed, progress=note)
+    starts["summarise"] = time.perf_counter()
+    azs.summary(tree["posterior"].dataset[SHOWN])
+    ends = [*list(starts.values())[1:], time.perf_counter()]
+    return tree, {name: end - start for (name, start), end in zip(starts.items(), ends, strict=True)}
+
+
+def main(job, folder):
+    evidence, spec = hb.load_evidence(job["evidence"]), hb.load_impact_spec(job["spec"])
+    first, *others = job["seeds"]
+    tree, seconds = timed_fit(spec, evidence, first)
+    save(tree, folder, first)
+    divergences = int(tree["sample_stats"]["diverging"].sum())
+    if others:
+        settings = spec.sampling
+        with exact_arithmetic():
+            compiled = nutpie.compile_pymc_model(hb.build_model(spec, evidence), backend="numba")
+        for seed in others:
+            again = nutpie.sample(
+                compiled,
+                draws=settings.draws,
+                tune=settings.tune,
+                chains=settings.chains,
+                target_accept=settings.target_accept,
+                seed=seed,
+                save_warmup=False,
+                progress_bar=False,
+            )
+            save(again, folder, seed)
+            divergences += int(again["sample_stats"]["diverging"].sum())
+    (folder / "result.json").write_text(json.dumps({**seconds, "divergences": divergences}))
+
+
+def save(tree, folder, seed):
+    """Keep mu and tau {outcome, chain, draw} and impacts {outcome, group, chain, draw}."""
+    posterior = tree["posterior"].dataset
+    arrays = {name: posterior[name].transpose("outcome", ..., "chain", "draw").to_numpy() for name in SHOWN}
+    np.savez(folder / f"{seed}.npz", **arrays)
+
+
+if __name__ == "__main__":
+    main(json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]))
