@@ -23,6 +23,9 @@ UNITS = {
 }
 """Units that an outcome may come in, and what brings each to the outcome's own."""
 
+UNREADABLE = (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, ArithmeticError, MemoryError)
+"""What h5py and its readers raise where the bytes of a file are damaged: whatever those lead them to."""
+
 
 def from_posterior(
     source: Source,
@@ -80,6 +83,8 @@ def from_posterior(
             raise ImpactError(f"units, {name!r}: {unknown_name(units[name], UNITS[name])}")
         factors.append(UNITS[name][units[name]])
     _refuse_other_units(impact, units)
+    if impact.dtype.kind not in "fiuO":
+        raise ImpactError(f"the array holds what is not a number (its type is {impact.dtype}); give it as numbers")
     try:
         impact = impact.astype(float).drop_attrs()
     except (TypeError, ValueError) as error:
@@ -96,10 +101,7 @@ def read_result(path: Path, spec: ImpactSpec) -> xr.DataTree:
     ImpactError
         The file cannot be read, holds no impacts, or its draws were made by another spec.
     """
-    try:
-        tree = xr.load_datatree(path, engine="h5netcdf")
-    except (OSError, ValueError) as error:
-        raise ImpactError(f"{path}: cannot be read as netCDF ({error}); give the posterior.nc of a result") from error
+    tree = _netcdf(path, "give the posterior.nc of a result")
     impact = impact_draws(tree)
     made_by = impact.attrs.get("spec_sha256", "")
     if made_by != spec.fingerprint:
@@ -123,12 +125,23 @@ def _refuse_other_units(impact: xr.DataArray, units: Mapping[str, str]) -> None:
             raise ImpactError(f"units, {name!r}: {units[name]!r} given, but the array says that it is in {says!r}")
 
 
+def _netcdf(path: str | Path, otherwise: str) -> xr.DataTree:
+    """Read a netCDF file, numbers as they stand: no draw is a date, whatever an attribute says."""
+    import h5py
+
+    try:
+        # Where h5netcdf cannot begin, it complains once more, on standard error, when it is forgotten.
+        with h5py.File(path, "r") as file:
+            file.attrs.get("_nc3_strict")
+        return xr.load_datatree(path, engine="h5netcdf", decode_times=False)
+    except UNREADABLE as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ImpactError(f"{path}: cannot be read as netCDF ({why}); {otherwise}") from error
+
+
 def _array(source: Source, variable: str) -> xr.DataArray:
     if isinstance(source, str | Path):
-        try:
-            source = xr.load_datatree(source, engine="h5netcdf")
-        except (OSError, ValueError) as error:
-            raise ImpactError(f"{source}: cannot be read as netCDF ({error}); for a CSV file say columns") from error
+        source = _netcdf(source, "for a CSV file say columns")
     if isinstance(source, xr.DataTree):
         if "posterior" not in source.children and not source.data_vars:
             raise ImpactError(f"the DataTree has no group 'posterior', only {', '.join(source.children) or 'none'}")

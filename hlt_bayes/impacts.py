@@ -17,6 +17,9 @@ from hlt_bayes.errors import ImpactError, unknown_name
 from hlt_bayes.vocabulary import OUTCOMES, POOLED_GROUPS, REPORTED_GROUPS
 
 DIMS = ("chain", "draw", "outcome", "group")
+LARGEST = 1e9
+"""Size of an impact beyond which it is none, in whichever unit, and its square soon no number."""
+
 INTERVALS = {89: (0.055, 0.945), 95: (0.025, 0.975)}
 """Equal-tailed intervals that tables give: per cent, and their two quantiles."""
 
@@ -46,6 +49,9 @@ def impact_draws(source: xr.DataTree | xr.DataArray) -> xr.DataArray:
     for dim in ("outcome", "group"):
         if dim not in impact.coords:
             raise ImpactError(f"impact has no labels along {dim!r}; name them in a coordinate")
+        for name in impact[dim].to_numpy():
+            if not isinstance(name, str):
+                raise ImpactError(f"impact has the label {name!r} along {dim!r}; a label must be text: rename it")
         if not impact.indexes[dim].is_unique:
             raise ImpactError(f"impact has a label twice along {dim!r}: {list(impact[dim].to_numpy())}")
     for name in impact["outcome"].to_numpy():
@@ -53,6 +59,11 @@ def impact_draws(source: xr.DataTree | xr.DataArray) -> xr.DataArray:
             raise ImpactError(f"impact, outcome {unknown_name(name, OUTCOMES)}")
     if impact.dtype.kind != "f" or not np.isfinite(impact.to_numpy()).all():
         raise ImpactError("impact has values that are not finite numbers; remove those draws or find out why they are")
+    if abs(impact).max() > LARGEST:
+        raise ImpactError(
+            f"impact reaches {abs(impact).max():.3g}; at most {LARGEST:.0e} in size is taken for an impact: check units, "
+            "and draws that ran away"
+        )
     _check_units(impact)
     return impact
 
@@ -125,10 +136,17 @@ def summary(draws: xr.DataArray, *, above: float) -> pd.DataFrame:
         The labels as columns, then ``mean``, ``sd``, ``lower_89``, ``upper_89``, ``lower_95``,
         ``upper_95`` (equal-tailed) in the unit of the draws, and ``prob_above``, the share of draws
         above ``above``.
+
+    Raises
+    ------
+    ImpactError
+        There are fewer than two draws.
     """
     labels = [str(dim) for dim in draws.dims if dim not in ("chain", "draw")]
     values = draws.stack(row=labels, sample=("chain", "draw")).transpose("row", "sample")
     array = values.to_numpy()
+    if array.shape[1] < 2:
+        raise ImpactError(f"{array.shape[1]} draw given; a mean with its SD and intervals needs 2 or more: draw more")
     table = values["row"].to_index().to_frame(index=False)
     table["mean"] = array.mean(axis=1)
     table["sd"] = array.std(axis=1, ddof=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import tomllib
 import types
 import typing
@@ -16,6 +17,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from hlt_bayes.errors import HltBayesError, unknown_name
 
 SMALLEST = 1e-9
+DEEPEST = 30
+"""Tables and lists of a file may stand so deep in one another; a spec needs seven."""
+
+WHOLE = 2**63
+"""Whole numbers beyond it are no TOML, though Python reads them."""
+
+FORMULA = re.compile(r"[=@\t\r]|[-+](?!$|\s*[£$€]?\.?\d[\d.,]*\s*(%|ppt|pp|SD|p)?\**$)")
+"""How a text begins that a spreadsheet, opening a table with it, would run; a signed number or a dash is none."""
+
 Positive = Annotated[float, Field(ge=SMALLEST, le=1e9)]
 Finite = Annotated[float, Field(ge=-1e9, le=1e9)]
 Words = Annotated[str, Field(min_length=1)]
@@ -33,24 +43,25 @@ class Frozen(BaseModel):
 
 
 def read_strict[T: Frozen](
-    path: Path, table: type[T], error: type[HltBayesError], *, base: Callable[[str], Path] | None = None
+    path: Path, table: type[T], error: type[HltBayesError], *, base: Callable[[str, Path], Path] | None = None
 ) -> T:
     """Read a TOML file as ``table``; every departure from it is a line of one ``error``, with file and key.
 
     Where ``base`` is given, a file may say ``based_on = "name"``: it then holds only what differs from the file
-    that ``base`` finds by that name, key by key, and ``without = ["key", "table.key"]`` leaves out keys of that file.
+    that ``base`` finds by that name and the file that says it, key by key, and ``without = ["key", "table.key"]``
+    leaves out keys of that file.
     """
-    content = _toml(_bytes(path, error), path, error)
+    content = _toml(read_bytes(path, error), path, error)
     seen = [path]
     while base is not None and "based_on" in content:
         name, without = content.pop("based_on"), content.pop("without", [])
         if not isinstance(name, str):
             raise error(f"{path}: key 'based_on': {name!r} given; it must be the name of a spec, or a path")
-        other = base(name)
+        other = base(name, seen[-1])
         if other.resolve() in [one.resolve() for one in seen]:
             raise error(f"{path}: key 'based_on': {' is based on '.join(map(str, [*seen, other]))}, in a circle")
         seen.append(other)
-        content = _overlaid(_without(_toml(_bytes(other, error), other, error), without, path, error), content)
+        content = _overlaid(_without(_toml(read_bytes(other, error), other, error), without, path, error), content)
     return _validated(content, path, table, error)
 
 
@@ -59,20 +70,60 @@ def parse_strict[T: Frozen](content: bytes, path: Path, table: type[T], error: t
     return _validated(_toml(content, path, error), path, table, error)
 
 
-def _bytes(path: Path, error: type[HltBayesError]) -> bytes:
+def formula_findings(text: str) -> list[str]:
+    """Say of a text that a spreadsheet would run it as a formula, from whichever table it gets into."""
+    if not FORMULA.match(text):
+        return []
+    return [f"{text!r} begins as a formula of a spreadsheet does, and would be run as one; begin it with a letter"]
+
+
+def read_bytes(path: Path, error: type[HltBayesError], *, what: str = "", allowed: str = "") -> bytes:
+    """Read a file; where it cannot be, ``error`` says ``what`` it is, why not, and what is ``allowed`` in its place."""
     try:
         return path.read_bytes()
     except OSError as found:
-        raise error(f"{path}: cannot be read ({found.strerror})") from found
+        raise error(f"{path}: {what}cannot be read ({found.strerror}){allowed}") from found
+    except ValueError as found:
+        # A name with a character that no path can have.
+        raise error(f"{str(path)!r}: {what}cannot be read ({found}){allowed}") from found
 
 
 def _toml(content: bytes, path: Path, error: type[HltBayesError]) -> dict[str, Any]:
     try:
-        return tomllib.loads(content.decode("utf-8"))
+        parsed = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as found:
         raise error(f"{path}: byte {found.start} is not UTF-8; save the file as UTF-8") from found
-    except tomllib.TOMLDecodeError as found:
+    except ValueError as found:
+        # TOMLDecodeError is one; a number of thousands of digits is another.
         raise error(f"{path}: not TOML: {found}") from found
+    except RecursionError as found:
+        raise error(f"{path}: {_TOO_DEEP}") from found
+    _refuse_what_no_key_takes(parsed, path, error)
+    return parsed
+
+
+_TOO_DEEP = f"tables or lists stand more than {DEEPEST} deep in one another; no key takes so many: take them apart"
+
+
+def _refuse_what_no_key_takes(parsed: dict[str, Any], path: Path, error: type[HltBayesError]) -> None:
+    """Refuse what could be neither merged nor shown: nesting and numbers without end, and formulas."""
+    level: list[tuple[str, Any]] = list(parsed.items())
+    for _ in range(DEEPEST):
+        for key, value in level:
+            if isinstance(value, int) and not -WHOLE <= value < WHOLE:
+                raise error(f"{path}: key '{key}': a whole number beyond 64 bits; give one from -2**63 to below 2**63")
+            for text in [value] if isinstance(value, str) else value if isinstance(value, dict) else []:
+                for finding in formula_findings(text):
+                    raise error(f"{path}: key '{key}': {finding}")
+        tables = ((key, value) for key, value in level if isinstance(value, dict))
+        lists = ((key, value) for key, value in level if isinstance(value, list))
+        level = [
+            *((f"{key}.{name}", one) for key, table in tables for name, one in table.items()),
+            *((f"{key}.{place}", one) for key, values in lists for place, one in enumerate(values)),
+        ]
+        if not level:
+            return
+    raise error(f"{path}: {_TOO_DEEP}")
 
 
 def _overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pandas as pd
 from hlt_bayes.errors import EvidenceError, unknown_name
 from hlt_bayes.evidence.printed import Printed, parse_printed
 from hlt_bayes.evidence.schema import CELL, MARKS, QUANTITY
+from hlt_bayes.strict import formula_findings
 from hlt_bayes.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS
 
 COLUMNS = {
@@ -45,7 +46,12 @@ MAX_ROWS = 500
 SHOWN_PROBLEMS = 20
 LARGEST_SD = 5.0
 
-_NUMBER = re.compile(r"[-+]?£?([1-9]\d{0,2}(,\d{3})+|\d+)?(\.\d+)?(?P<unit>ppt|pp|%|sd)?", flags=re.IGNORECASE)
+LARGEST, MOST_DECIMALS = 1e9, 15
+"""No count, sum or interval is beyond it, and no more digits are told apart."""
+
+_NUMBER = re.compile(
+    r"[-+]?£?([1-9]\d{0,2}(,\d{3})+|\d+)?(\.\d+)?(?P<unit>ppt|pp|%|sd)?", flags=re.IGNORECASE | re.ASCII
+)
 _UNIT_OF = {"ppt": "employment", "pp": "employment", "sd": "health wellbeing earnings"}
 _IMPACT_CELLS = {
     "estimate": ("impact", ""),
@@ -154,8 +160,15 @@ def _problems(line: int, row: dict[str, str]) -> Iterator[str]:
                 f"line {line}, column {name!r}: {row[name]!r} is not a number of this column; write it as printed, "
                 "with a point before decimals (0.10)"
             )
+        elif abs(number.value) > LARGEST or number.decimals > MOST_DECIMALS:
+            yield (
+                f"line {line}, column {name!r}: a number of {len(_plain(text))} signs; at most {LARGEST:,.0f}, and "
+                f"{MOST_DECIMALS} decimals, are allowed: check it against the print"
+            )
         else:
             numbers[name] = number
+    for name, text in row.items():
+        yield from (f"line {line}, column {name!r}: {finding}" for finding in formula_findings(text))
     if row["outcome"] not in OUTCOMES:
         yield f"line {line}, column 'outcome': {unknown_name(row['outcome'], OUTCOMES)}"
         return

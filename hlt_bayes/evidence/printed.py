@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_NUMBER = re.compile(r"(?P<sign>-?)\s*£?\s*(?P<number>\d[\d,]*(?:\.(?P<decimals>\d+))?|\.(?P<bare>\d+))")
+_NUMBER = re.compile(r"(?P<sign>-?)\s*£?\s*(?P<number>[0-9][0-9,]*(?:\.(?P<decimals>[0-9]+))?|\.(?P<bare>[0-9]+))")
 _WORDS = (
     *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
     *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),

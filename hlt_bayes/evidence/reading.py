@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -27,7 +29,7 @@ from hlt_bayes.evidence.schema import (
     row_findings,
 )
 from hlt_bayes.evidence.structure import Relations, Sources, Tables
-from hlt_bayes.strict import parse_strict
+from hlt_bayes.strict import formula_findings, parse_strict, read_bytes
 from hlt_bayes.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS, SITES
 
 EMBEDDED = Path(__file__).parent
@@ -60,6 +62,7 @@ def load_evidence(path: str | Path | None = None, *, as_printed: bool = False) -
     relations = parse_strict(
         _content(root, "relations.toml", hashes), root / "relations.toml", Relations, EvidenceError
     )
+    _raise_for([f"{root / 'sources.toml'}: {line}" for line in _wrong_names(sources)])
     cells = _checked(root, [f"tables/{name}" for name in sources.tables], LEDGER, hashes)
     corrections = _checked(root, ["tables/corrections.csv"], CORRECTIONS, hashes)
     ledger = _with_values(cells)
@@ -126,16 +129,22 @@ def _raise_for(problems: list[str]) -> None:
 
 
 def _content(root: Path, name: str, hashes: dict[str, str]) -> bytes:
-    path = root / name
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise EvidenceError(
-            f"{path}: evidence file cannot be read ({error.strerror}); evidence is a CSV file of trials, or a folder "
-            "with sources.toml, tables.toml, relations.toml and the tables it lists under tables/"
-        ) from error
+    allowed = (
+        "; evidence is a CSV file of trials, or a folder with sources.toml, tables.toml, relations.toml and the tables "
+        "it lists under tables/"
+    )
+    content = read_bytes(root / name, EvidenceError, what="evidence file ", allowed=allowed)
     hashes[name] = hashlib.sha256(content).hexdigest()
     return content
+
+
+def _wrong_names(sources: Sources) -> list[str]:
+    """Names of tables that would lead out of the folder ``tables``, or that are no CSV file; a line each."""
+    return [
+        f"key 'tables.{name}': must be the plain name of a .csv file that lies in tables/, without a folder"
+        for name in sources.tables
+        if not name.endswith(".csv") or not name.isprintable() or "/" in name or "\\" in name
+    ]
 
 
 def _read_table(root: Path, name: str, hashes: dict[str, str]) -> pd.DataFrame:
@@ -143,11 +152,25 @@ def _read_table(root: Path, name: str, hashes: dict[str, str]) -> pd.DataFrame:
         text = _content(root, name, hashes).decode("utf-8")
     except UnicodeDecodeError as error:
         raise EvidenceError(f"{root / name}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    rows: dict[int, list[str]] = {}
     try:
-        return pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
-    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        why = " ".join(str(error).split())
-        raise EvidenceError(f"{root / name}: not a table ({why}); the first line must name the columns") from error
+        header = next(reader, [])
+        for fields in reader:
+            if fields and len(fields) != len(header):
+                raise EvidenceError(
+                    f"{root / name}, line {reader.line_num}: {len(fields)} fields, but the first line names "
+                    f"{len(header)} columns; quote a field that holds a comma"
+                )
+            if fields:
+                rows[reader.line_num] = fields
+    except csv.Error as error:
+        raise EvidenceError(f"{root / name}, line {reader.line_num}: not a table ({error})") from error
+    twice = [column for column in dict.fromkeys(header) if header.count(column) > 1]
+    if not header or twice:
+        why = f"column {twice[0]!r} stands twice" if twice else "it is empty"
+        raise EvidenceError(f"{root / name}: not a table ({why}); the first line must name the columns, each once")
+    return pd.DataFrame(list(rows.values()), index=list(rows), columns=header, dtype=str)
 
 
 def _checked(root: Path, names: list[str], columns: Sequence[str], hashes: dict[str, str]) -> pd.DataFrame:
@@ -155,9 +178,9 @@ def _checked(root: Path, names: list[str], columns: Sequence[str], hashes: dict[
     tables = {name: _read_table(root, name, hashes) for name in names}
     problems = [f"{root / name}, {text}" for name, table in tables.items() for text in column_findings(table, columns)]
     _raise_for(problems)
-    where = [f"{root / name}, line {i + 2}" for name, table in tables.items() for i in range(len(table))]
+    where = [f"{root / name}, line {line}" for name, table in tables.items() for line in table.index]
     together = pd.concat(list(tables.values()), ignore_index=True)
-    problems = row_findings(together, where)
+    problems = [*row_findings(together, where), *_wrong_numbers(together, where), *_formulas(together, where)]
     if columns is LEDGER:
         named = together["measure"].isin(list(MEASURES)) & together["outcome"].isin(["", *OUTCOMES])
         problems += cell_findings(together[named], [place for place, known in zip(where, named, strict=True) if known])
@@ -168,8 +191,37 @@ def _checked(root: Path, names: list[str], columns: Sequence[str], hashes: dict[
 def _with_values(ledger: pd.DataFrame) -> pd.DataFrame:
     ledger = _with_lines(ledger.assign(text=ledger["printed"], correction=""))
     for name in ("value", "decimals", "base"):
-        ledger[name] = pd.to_numeric(ledger[name])
+        ledger[name] = [float(text) if text else float("nan") for text in ledger[name]]
     return ledger
+
+
+def _formulas(table: pd.DataFrame, where: Sequence[str]) -> list[str]:
+    """Fields that a spreadsheet would run, a line each."""
+    return [
+        f"{place}, column {name!r}: {finding}"
+        for name in table
+        for place, text in zip(where, table[name], strict=True)
+        for finding in formula_findings(text)
+    ]
+
+
+def _wrong_numbers(table: pd.DataFrame, where: Sequence[str]) -> list[str]:
+    """Numbers of ours beside the printed text that no column holds, a line each."""
+    return [
+        f"{place}, column {name!r}: {text!r} given; {allowed}"
+        for name, (pattern, allowed) in _NUMBERS.items()
+        if name in table
+        for place, text in zip(where, table[name], strict=True)
+        if not re.fullmatch(pattern, text)
+    ]
+
+
+_NUMBERS = {
+    "line": (r"[0-9]{1,9}", "it must be the number of the table's row"),
+    "base": (r"([0-9]{1,9})?", "a base is a whole number above 0, or empty"),
+    "value": (r"(-?[0-9]{1,12}(\.[0-9]{1,15})?)?", "it must be the printed number in plain digits, or empty"),
+    "decimals": (r"([0-9]|1[0-5])?", "it must be how many digits stand behind the point, 0 to 15, or empty"),
+}
 
 
 def _with_lines(cells: pd.DataFrame) -> pd.DataFrame:

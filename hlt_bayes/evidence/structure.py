@@ -29,7 +29,7 @@ class Sources(Frozen):
     """The documents, by the name that the ledger uses, and the ledger's files with what each holds."""
 
     documents: dict[str, Document]
-    tables: dict[str, Words]
+    tables: Annotated[dict[str, Words], Field(min_length=1)]
 
 
 class Percentage(Frozen):

@@ -124,6 +124,8 @@ def _read(path: Path, mapping: RecordsMapping | None) -> Checked:
         content = path.read_bytes()
     except OSError as error:
         raise RecordsError(f"cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise RecordsError(f"no path of a file ({error})") from None
     return _checked(contents_of(content, path.suffix.lower()), mapping, hashlib.sha256(content).hexdigest())
 
 

@@ -29,7 +29,7 @@ class Spec(Frozen):
 def read_spec[T: Spec](name: str | Path, kind: Kind, table: type[T]) -> T:
     """Read a spec of one kind by name or path, and the specs that it is based on."""
     path = spec_path(name, kind)
-    return read_strict(path, table, SpecError, base=lambda other: spec_path(other, kind, beside=path))
+    return read_strict(path, table, SpecError, base=lambda other, beside: spec_path(other, kind, beside=beside))
 
 
 def models_folder() -> Path:
@@ -49,14 +49,31 @@ def shipped_specs(kind: Kind) -> dict[str, Path]:
 def spec_path(name: str | Path, kind: Kind, *, beside: Path | None = None) -> Path:
     """File of a spec: ``name`` itself where it is a path to a TOML file, else that of the shipped spec.
 
-    A relative path is taken from the folder of the file ``beside``, where that is given.
+    Where a file says it, that is ``beside``: a path is then taken from its folder, and must not lead out of it.
     """
+    said = f"{beside}: key 'based_on': " if beside else ""
     if str(name).endswith(".toml"):
-        return beside.parent / name if beside else Path(name)
+        return _below(beside.parent, name, said) if beside else Path(name)
     shipped = shipped_specs(kind)
     if name not in shipped:
-        raise SpecError(f"{kind} spec {unknown_name(name, shipped)} (or the path of a .toml file)")
+        raise SpecError(f"{said}{kind} spec {unknown_name(name, shipped)} (or the path of a .toml file)")
     return shipped[str(name)]
+
+
+def _below(folder: Path, name: str | Path, said: str) -> Path:
+    """Join a path to the folder of the file that names it, which need not be trusted with others."""
+    path = folder / name
+    try:
+        inside = not Path(name).is_absolute() and path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError) as error:
+        # A circle of links, or a character that no path can have.
+        raise SpecError(f"{said}{str(name)!r} is no path of a file ({error})") from error
+    if not inside:
+        raise SpecError(
+            f"{said}{str(name)!r} lies outside the folder of this file; it may name a shipped spec, or a .toml file in "
+            "that folder or below: copy the other file there"
+        )
+    return path
 
 
 def stated_figures(node: object, key: str = "") -> Iterator[tuple[str, Reasoned]]:
