@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import re
 import tomllib
 import types
@@ -43,15 +44,28 @@ class Frozen(BaseModel):
 
 
 def read_strict[T: Frozen](
-    path: Path, table: type[T], error: type[HltBayesError], *, base: Callable[[str, Path], Path] | None = None
+    path: Path,
+    table: type[T],
+    error: type[HltBayesError],
+    *,
+    base: Callable[[str, Path], Path] | None = None,
+    hashes: dict[str, str] | None = None,
 ) -> T:
     """Read a TOML file as ``table``; every departure from it is a line of one ``error``, with file and key.
 
     Where ``base`` is given, a file may say ``based_on = "name"``: it then holds only what differs from the file
     that ``base`` finds by that name and the file that says it, key by key, and ``without = ["key", "table.key"]``
-    leaves out keys of that file.
+    leaves out keys of that file. ``hashes`` is given the SHA-256 of each file as it was read, by its name.
     """
-    content = _toml(read_bytes(path, error), path, error)
+
+    def read(file: Path) -> dict[str, Any]:
+        content = read_bytes(file, error)
+        if hashes is not None:
+            name = file.name if file.name not in hashes else f"{file.parent.name}/{file.name}"
+            hashes[name] = hashlib.sha256(content).hexdigest()
+        return _toml(content, file, error)
+
+    content = read(path)
     seen = [path]
     while base is not None and "based_on" in content:
         name, without = content.pop("based_on"), content.pop("without", [])
@@ -61,7 +75,7 @@ def read_strict[T: Frozen](
         if other.resolve() in [one.resolve() for one in seen]:
             raise error(f"{path}: key 'based_on': {' is based on '.join(map(str, [*seen, other]))}, in a circle")
         seen.append(other)
-        content = _overlaid(_without(_toml(read_bytes(other, error), other, error), without, path, error), content)
+        content = _overlaid(_without(read(other), without, path, error), content)
     return _validated(content, path, table, error)
 
 

@@ -30,7 +30,7 @@ from hlt_bayes.exporting.summary import PROBABILITIES, summarised
 from hlt_bayes.exporting.tables import safe_text, write_csv
 from hlt_bayes.priors import prior
 from hlt_bayes.report import write_result
-from hlt_bayes.specs import load_impact_spec, load_individual_spec, spec_path
+from hlt_bayes.specs import load_impact_spec, load_individual_spec
 from hlt_bayes.vocabulary import GROUPS, OUTCOMES, POOLED_GROUPS
 
 OURS = {name: outcome.unit for name, outcome in OUTCOMES.items()}
@@ -736,8 +736,7 @@ def test_the_verb_lists_formats_and_writes_them(analysis, tmp_path, monkeypatch)
 
 
 def test_a_result_folder_is_exported_as_its_analysis(analysis, tmp_path):
-    files = {"impact": spec_path("primary", "impact"), "economic": spec_path("published", "economic")}
-    write_result(analysis, tmp_path / "result", spec_files=files)
+    write_result(analysis, tmp_path / "result")
     formats = ["csv", "summary", "metafor"]
     export(analysis, to=formats, out=tmp_path / "direct")
     export(tmp_path / "result", to=formats, out=tmp_path / "by folder")

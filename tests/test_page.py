@@ -38,9 +38,7 @@ from hlt_bayes.report.reading import read_manifest
 from hlt_bayes.report.table import Table
 from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
 from hlt_bayes.scrutiny import Scrutiny
-from hlt_bayes.specs import load_impact_spec, load_individual_spec, spec_path
-
-SPEC_FILES = {"impact": spec_path("primary", "impact"), "economic": spec_path("published", "economic")}
+from hlt_bayes.specs import load_impact_spec, load_individual_spec
 
 
 class Tags(html.parser.HTMLParser):
@@ -72,8 +70,7 @@ def little(analysis):
 
 
 def page_of(analysis, folder, **kwargs):
-    files = {kind: SPEC_FILES[kind] for kind in SPEC_FILES if kind == "impact" or analysis.economic_spec is not None}
-    written = write_result(analysis, folder, spec_files=files)
+    written = write_result(analysis, folder)
     defaults = {"folder": written, "manifest": read_manifest(written), "model": "mu ~ Normal"}
     return page(analysis, little(analysis), {"impacts": "<svg/>"}, **defaults | kwargs)
 
@@ -202,7 +199,7 @@ def test_an_item_is_met_by_what_is_there_and_missing_without_it(written, tmp_pat
 
 
 def test_artefacts_are_found_where_they_are(analysis, tmp_path):
-    folder = write_result(analysis, tmp_path / "mine", spec_files=SPEC_FILES)
+    folder = write_result(analysis, tmp_path / "mine")
     context = Context(folder, f'<section id="limits">{"x" * 50}</section><section id="empty"><h2>Head</h2></section>')
     there = (
         File("impacts.csv", ("mean", "sd")),
@@ -227,7 +224,7 @@ def test_artefacts_are_found_where_they_are(analysis, tmp_path):
 
 
 def test_a_prior_without_its_reason_does_not_count_as_stated(analysis, tmp_path):
-    folder = write_result(analysis, tmp_path / "mine", spec_files=SPEC_FILES)
+    folder = write_result(analysis, tmp_path / "mine")
     context = Context(folder, "")
     assert Stated("impact", "priors").is_there(context)
     file = folder / "specs.json"
@@ -268,7 +265,7 @@ def test_own_trials_that_are_valued_are_not_said_to_be_valued_by_nothing(analysi
 
 
 def test_a_table_that_was_edited_is_not_given_a_new_hash(analysis, tmp_path):
-    folder = write_result(analysis, tmp_path / "mine", spec_files=SPEC_FILES)
+    folder = write_result(analysis, tmp_path / "mine")
     edit(folder / "impacts.csv", "employment", "earnings")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(ResultFolderError, match=r"impacts.csv: not as it was written"):
@@ -277,7 +274,7 @@ def test_a_table_that_was_edited_is_not_given_a_new_hash(analysis, tmp_path):
 
 
 def test_priors_are_those_of_the_spec_that_made_the_draws(analysis, tmp_path):
-    folder = write_result(analysis, tmp_path / "mine", spec_files=SPEC_FILES)
+    folder = write_result(analysis, tmp_path / "mine")
     file = folder / "specs.json"
     specs = json.loads(file.read_text(encoding="utf-8"))
     priors = Stated("fitted", "priors")

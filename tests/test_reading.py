@@ -13,13 +13,8 @@ from hlt_bayes.errors import ResultFolderError
 from hlt_bayes.evidence import evidence_of_rows
 from hlt_bayes.report import load_result, write_result
 from hlt_bayes.report.folder import file_sha256
-from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individual_spec, shipped_specs, spec_path
+from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individual_spec, shipped_specs
 
-FILES = {
-    "impact": spec_path("primary", "impact"),
-    "economic": spec_path("published", "economic"),
-    "components": spec_path("green-book", "economic"),
-}
 TABLES = ("impacts", "estimands", "returns", "prices", "comparison", "diagnostics")
 
 
@@ -30,7 +25,7 @@ def whole(drawn, evidence, primary, published, components):
 
 @pytest.fixture(scope="module")
 def written(whole, tmp_path_factory):
-    return write_result(whole, tmp_path_factory.mktemp("read") / "mine", spec_files=FILES)
+    return write_result(whole, tmp_path_factory.mktemp("read") / "mine")
 
 
 @pytest.fixture
@@ -100,7 +95,7 @@ def test_the_evidence_must_be_that_which_it_was_made_from(drawn, primary, writte
     impact = drawn["posterior"]["impact"].isel(group=[0]).sel(outcome=["health"]).assign_coords(group=["Leeds"])
     tree = xr.DataTree.from_dict({"posterior": impact.to_dataset(name="impact")})
     analysis = analyse(tree, mine, primary, None, seed=1)
-    own = write_result(analysis, tmp_path / "own", spec_files={"impact": FILES["impact"]})
+    own = write_result(analysis, tmp_path / "own")
     with pytest.raises(
         ResultFolderError, match=r"was not made from the evidence of this package as it is now, but from other"
     ):

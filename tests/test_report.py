@@ -35,11 +35,10 @@ FILES = {
     "specs.json",
     "manifest.json",
 }
-SPEC_FILES = {"impact": spec_path("primary", "impact"), "economic": spec_path("published", "economic")}
 
 
 def write(analysis, folder, **kwargs):
-    return write_result(analysis, folder, spec_files=SPEC_FILES, **kwargs)
+    return write_result(analysis, folder, **kwargs)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,7 @@ def test_the_manifest_hashes_inputs_and_outputs(written):
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert set(manifest["outputs"]) == FILES - {"manifest.json"}
     assert all(file_sha256(folder / name) == digest for name, digest in manifest["outputs"].items())
-    assert manifest["inputs"]["impact spec"]["files"]["primary.toml"] == file_sha256(SPEC_FILES["impact"])
+    assert manifest["inputs"]["impact spec"]["files"]["primary.toml"] == file_sha256(spec_path("primary", "impact"))
     assert "tables/synthesis_table_2_1.csv" in manifest["inputs"]["evidence"]["files"]
     assert (manifest["seed"], manifest["seconds"]) == (1, {"Sampling": 1.23})
     assert {"python", "pymc", "nutpie", "hlt-bayes"} <= set(manifest["versions"])
@@ -173,8 +172,7 @@ def with_components(drawn, evidence, primary, published):
 
 
 def test_an_appraisal_by_components_stands_beside(with_components, analysis, tmp_path):
-    files = {**SPEC_FILES, "components": spec_path("green-book", "economic")}
-    folder = write_result(with_components, tmp_path / "mine", spec_files=files)
+    folder = write_result(with_components, tmp_path / "mine")
     names = {path.name for path in folder.iterdir()}
     assert names == FILES | {"appraisal.csv", "benefits.csv", "walk.csv", "walk.png", "walk.svg"}
     pd.testing.assert_frame_equal(with_components.returns, analysis.returns)
@@ -269,14 +267,14 @@ def pooled_trials_made_elsewhere():
 def test_the_other_trials_become_a_folder_too(tmp_path, folder):
     trials = pooled_trials_made_elsewhere()
     spec_file = spec_path("ips", "meta")
-    target = write_trials(trials, tmp_path / "ips", spec_file=spec_file)
+    target = write_trials(trials, tmp_path / "ips")
     assert {path.name for path in target.iterdir()} == TRIAL_FILES
     manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["inputs"]["meta spec"]["files"] == {"ips.toml": file_sha256(spec_file)}
     assert all(file_sha256(target / name) == digest for name, digest in manifest["outputs"].items())
     with pytest.raises(ResultFolderError, match="--overwrite"):
-        write_trials(trials, target, spec_file=spec_file)
-    write_trials(trials, folder, spec_file=spec_file, overwrite=True)
+        write_trials(trials, target)
+    write_trials(trials, folder, overwrite=True)
     assert {path.name for path in folder.iterdir()} == TRIAL_FILES
 
 
@@ -301,7 +299,7 @@ def test_own_trials_are_reported_without_returns_and_without_words_of_ours(of_ow
     assert set(zip(differences["outcome"], differences["estimand"], strict=True)) == {("health", "Leeds - York")}
     assert ("employment", "York") not in set(zip(shown["outcome"], shown["estimand"], strict=True))
     assert "economics" not in of_own_trials.draws.children
-    folder = write_result(of_own_trials, tmp_path / "mine", spec_files={"impact": SPEC_FILES["impact"]})
+    folder = write_result(of_own_trials, tmp_path / "mine")
     assert {path.name for path in folder.iterdir()} == {name for name in FILES if not name.startswith("returns")}
     assert [tuple(row) for row in of_own_trials.comparison[["outcome", "group"]].to_numpy()] == [
         ("employment", "Leeds"),

@@ -12,7 +12,7 @@ from hlt_bayes.errors import EvidenceError, SpecError
 from hlt_bayes.evidence import load_evidence
 from hlt_bayes.exporting import export
 from hlt_bayes.report import write_report, write_result
-from hlt_bayes.specs import load_economic_spec, spec_path
+from hlt_bayes.specs import load_economic_spec
 from hlt_bayes.strict import FORMULA, formula_findings
 
 FORMULAS = ['=HYPERLINK("http://x")', "@SUM(A1)", "+1+cmd|' /C calc'!A0", "-2+3+cmd|' /C calc'!A0", "\t=1", "\r=1"]
@@ -80,7 +80,7 @@ def hostile(tmp_path, primary):
     impact = xr.DataArray(values, dims=("chain", "draw", "outcome", "group"), coords=coords)
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"impact": impact})})
     analysis = analyse(tree, evidence, primary, None, seed=1)
-    folder = write_result(analysis, tmp_path / "mine", spec_files={"impact": spec_path("primary", "impact")})
+    folder = write_result(analysis, tmp_path / "mine")
     write_report(folder, evidence=evidence)
     return folder, evidence
 

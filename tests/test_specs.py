@@ -1,5 +1,6 @@
 """Specs are read strictly, and a wrong one is refused with file, key, value and what is allowed."""
 
+import hashlib
 import math
 import shutil
 import typing
@@ -418,3 +419,19 @@ def test_the_reasons_of_the_family_state_true_numbers():
     assert {name: prior.sd for name, prior in sites.priors.site.items()} == {
         name: prior.sd for name, prior in sites.priors.tau.items()
     }
+
+
+def test_a_spec_knows_the_files_that_it_was_read_from_as_they_were(tmp_path):
+    own, below = tmp_path / "mine.toml", tmp_path / "below.toml"
+    below.write_text('based_on = "primary"\nname = "below"\ntitle = "Below"\n', encoding="utf-8")
+    own.write_text('based_on = "below.toml"\nname = "mine"\ntitle = "Mine"\n', encoding="utf-8")
+    files = [own, below, spec_path("primary", "impact")]
+    expected = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    spec = load_impact_spec(own)
+    own.write_text("changed since", encoding="utf-8")
+    assert spec.files == expected
+    made = type(spec).model_validate(spec.model_dump())
+    assert made.files == {}
+    assert made == spec
+    assert hash(made) == hash(spec)
+    assert made != spec.model_copy(update={"title": "Other"})

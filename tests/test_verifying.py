@@ -14,19 +14,12 @@ from hlt_bayes.errors import ResultFolderError
 from hlt_bayes.report import load_result, verify_result, write_report, write_result
 from hlt_bayes.report.folder import file_sha256
 from hlt_bayes.report.verifying import AS_WRITTEN, DEPARTS, FOLLOWS, departures
-from hlt_bayes.specs import spec_path
-
-FILES = {
-    "impact": spec_path("primary", "impact"),
-    "economic": spec_path("published", "economic"),
-    "components": spec_path("green-book", "economic"),
-}
 
 
 @pytest.fixture(scope="module")
 def written(drawn, evidence, primary, published, components, tmp_path_factory):
     analysis = analyse(drawn, evidence, primary, published, seed=3, components=components)
-    return write_result(analysis, tmp_path_factory.mktemp("verify") / "mine", spec_files=FILES)
+    return write_result(analysis, tmp_path_factory.mktemp("verify") / "mine")
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Run the fast tests with the lowest declared versions and with the newest there are: versions.py [PYTEST ARGUMENTS].
 
-The lowest of what ``pyproject.toml`` declares go with the lowest Python, the newest (no pins) with the newest. Each gets
-an environment of its own in a temporary folder. Ends with 1 if any fails.
+The lowest of what ``pyproject.toml`` declares go with the lowest Python, the newest (no pins) with the newest. Each
+gets an environment of its own in a temporary folder. Ends with 1 if any fails.
 """
 
 import subprocess

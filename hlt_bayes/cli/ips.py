@@ -30,7 +30,6 @@ def ips(
     from hlt_bayes.report import check_target, write_trials
     from hlt_bayes.report.claim import sole_writer
     from hlt_bayes.report.ips import methods_table, priors_table
-    from hlt_bayes.specs import spec_path
 
     with sole_writer(out), output.stages() as stages:
         if out is not None:
@@ -38,7 +37,7 @@ def ips(
         trials = pooled_trials(load_meta_spec(spec), seed=seed, progress=stages.enter)
         if out is not None:
             stages.enter("Writing the result")
-            write_trials(trials, out, spec_file=spec_path(spec, "meta"), overwrite=overwrite)
+            write_trials(trials, out, overwrite=overwrite)
     output.table(methods_table(trials.methods), grouped=False)
     output.table(priors_table(trials.priors))
     if out is not None:

@@ -84,7 +84,7 @@ def run(
     from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table
     from hlt_bayes.report.findings import message
     from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
-    from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individual_spec, spec_path
+    from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individual_spec
 
     effects = smallest_effects(smallest)
     individual_engine = refuse_what_does_not_go_together(evidence, records, mapping, engine)
@@ -129,16 +129,7 @@ def run(
             individual_spec=individual_spec,
         )
         stages.enter("Writing the result")
-        files = {"impact": spec_path(of_print, "impact")}
-        if individual_spec is not None:
-            files["individual"] = spec_path(spec or "records", "individual")
-        if moderated is not None:
-            files["moderators"] = spec_path(moderators, "impact")
-        if economic_spec is not None:
-            files["economic"] = spec_path(economics or "published", "economic")
-        if component_spec is not None:
-            files["components"] = spec_path(components, "economic")
-        write_result(analysis, out, spec_files=files, overwrite=overwrite, seconds=stages.seconds)
+        write_result(analysis, out, overwrite=overwrite, seconds=stages.seconds)
     tables = [
         impacts_table(analysis.impacts, whose=analysis.whose),
         estimands_table(analysis.estimands),

@@ -17,7 +17,7 @@ from hlt_bayes.analysis import Analysis
 from hlt_bayes.meta import PooledTrials
 from hlt_bayes.plots import plot_funnel, plot_impacts, plot_returns, plot_trials, plot_walk
 from hlt_bayes.report.draws import netcdf_bytes
-from hlt_bayes.report.folder import FORMAT, MANIFEST, SPECS, file_sha256, output_hashes, replacing
+from hlt_bayes.report.folder import FORMAT, MANIFEST, SPECS, output_hashes, replacing
 from hlt_bayes.report.pictures import origin_of, save
 from hlt_bayes.specs import EconomicSpec, ImpactSpec, IndividualSpec, Spec
 
@@ -32,7 +32,6 @@ def write_result(
     analysis: Analysis,
     folder: str | Path,
     *,
-    spec_files: Mapping[str, Path],
     overwrite: bool = False,
     seconds: Callable[[], Mapping[str, float]] = dict,
 ) -> Path:
@@ -46,8 +45,6 @@ def write_result(
         What to write.
     folder
         Where; a result of ours there is replaced where ``overwrite`` is True, anything else never.
-    spec_files
-        The files that the specs were read from, by kind, for their hashes.
     seconds
         Gives the duration of each stage so far, for the manifest.
 
@@ -77,7 +74,7 @@ def write_result(
         _write_manifest(
             staging,
             seed=analysis.seed,
-            inputs=_inputs(analysis, spec_files),
+            inputs=_inputs(analysis),
             seconds=seconds(),
             settings={"smallest": dict(analysis.smallest)},
         )
@@ -99,7 +96,7 @@ def tables_of(analysis: Analysis) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def write_trials(trials: PooledTrials, folder: str | Path, *, spec_file: Path, overwrite: bool = False) -> Path:
+def write_trials(trials: PooledTrials, folder: str | Path, *, overwrite: bool = False) -> Path:
     """Write tables, forest and funnel of the other trials, and a manifest; the folder appears whole or not at all.
 
     Raises
@@ -117,7 +114,7 @@ def write_trials(trials: PooledTrials, folder: str | Path, *, spec_file: Path, o
         shown = trials.pooled.loc[[name for name in trials.pooled.index if name != "DL-HK"]]
         save(plot_trials(trials.effects, shown), staging / "forest", origin)
         save(plot_funnel(trials.effects, float(trials.pooled["mean"]["DL"])), staging / "funnel", origin)
-        _write_manifest(staging, seed=trials.seed, inputs={"meta spec": _spec_used(trials.spec, spec_file)})
+        _write_manifest(staging, seed=trials.seed, inputs={"meta spec": _spec_used(trials.spec)})
     return target
 
 
@@ -178,18 +175,18 @@ def _write_draws(draws: xr.DataTree, file: Path) -> None:
     file.write_bytes(netcdf_bytes(draws))
 
 
-def _inputs(analysis: Analysis, spec_files: Mapping[str, Path]) -> dict[str, object]:
+def _inputs(analysis: Analysis) -> dict[str, object]:
     attrs = analysis.draws["posterior"]["impact"].attrs
     records = {"records": {"sha256": attrs["records_sha256"]}} if "records_sha256" in attrs else {}
     return {
         "evidence": {"sha256": analysis.evidence.sha256, "files": analysis.evidence.files},
         **records,
-        **{f"{kind} spec": _spec_used(spec, spec_files[kind]) for kind, spec in specs_of(analysis).items()},
+        **{f"{kind} spec": _spec_used(spec) for kind, spec in specs_of(analysis).items()},
     }
 
 
-def _spec_used(spec: Spec, file: Path) -> dict[str, object]:
-    return {"name": spec.name, "sha256": spec.fingerprint, "files": {file.name: file_sha256(file)}}
+def _spec_used(spec: Spec) -> dict[str, object]:
+    return {"name": spec.name, "sha256": spec.fingerprint, "files": spec.files}
 
 
 def _write_manifest(

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from pydantic import PrivateAttr
+
 from hlt_bayes.errors import SpecError, unknown_name
 from hlt_bayes.priors import Reasoned
 from hlt_bayes.strict import Frozen, Words, read_strict
@@ -15,10 +17,27 @@ Kind = Literal["impact", "individual", "economic", "meta", "twin"]
 
 
 class Spec(Frozen):
-    """A named spec; ``fingerprint`` is a hash of its content, whatever the layout of its file."""
+    """A named spec; ``fingerprint`` is a hash of its content, whatever the layout of its file.
+
+    Two are equal where their content is, whichever ``files`` they were read from.
+    """
 
     name: Words
     title: Words
+    _files: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """SHA-256 of each file that it was read from, those it is based on included, by name; none if it was made."""
+        return dict(self._files)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what is stated."""
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        """Hash what is stated."""
+        return hash(self.fingerprint)
 
     @property
     def fingerprint(self) -> str:
@@ -29,7 +48,12 @@ class Spec(Frozen):
 def read_spec[T: Spec](name: str | Path, kind: Kind, table: type[T]) -> T:
     """Read a spec of one kind by name or path, and the specs that it is based on."""
     path = spec_path(name, kind)
-    return read_strict(path, table, SpecError, base=lambda other, beside: spec_path(other, kind, beside=beside))
+    hashes: dict[str, str] = {}
+    spec = read_strict(
+        path, table, SpecError, base=lambda other, beside: spec_path(other, kind, beside=beside), hashes=hashes
+    )
+    spec._files.update(hashes)
+    return spec
 
 
 def models_folder() -> Path:

@@ -33,7 +33,7 @@ from hlt_bayes.report.folder import FILES, file_sha256
 from hlt_bayes.report.page import _holds, page
 from hlt_bayes.report.reading import read_manifest
 from hlt_bayes.scrutiny import Scrutiny
-from hlt_bayes.specs import load_economic_spec, load_impact_spec, spec_path
+from hlt_bayes.specs import load_economic_spec, load_impact_spec
 from hlt_bayes.vocabulary import GROUPS
 
 pytestmark = pytest.mark.slow
@@ -59,13 +59,7 @@ def reported(evidence, primary, published, components, tmp_path_factory):
     moderation = moderation_summary(fit(spec, evidence, engine="exact"), spec)
     tree = fit(primary, evidence, engine="exact")
     analysis = analyse(tree, evidence, primary, published, seed=1, components=components, moderation=moderation)
-    files = {
-        "impact": spec_path("primary", "impact"),
-        "moderators": spec_path("moderators", "impact"),
-        "economic": spec_path("published", "economic"),
-        "components": spec_path("green-book", "economic"),
-    }
-    folder = write_result(analysis, tmp_path_factory.mktemp("reported") / "a result ü", spec_files=files)
+    folder = write_result(analysis, tmp_path_factory.mktemp("reported") / "a result ü")
     write_report(folder)
     return folder
 
@@ -235,11 +229,7 @@ def test_every_shipped_spec_of_components_starts_as_its_own_table(browser, drawn
         "assumptions": assumptions(analysis.appraisal.economics, *made_of),
     }
     labels = {key: quantity_label(key, components) for key in tables["tornado"]["quantity"].unique()}
-    files = {"impact": "primary", "economic": "published", "components": name}
-    kinds = {kind: "impact" if kind == "impact" else "economic" for kind in files}
-    folder = write_result(
-        analysis, tmp_path / name, spec_files={kind: spec_path(files[kind], kinds[kind]) for kind in files}
-    )
+    folder = write_result(analysis, tmp_path / name)
     scrutiny = Scrutiny(tables=tables, why_not={}, labels=labels)
     text, _ = page(analysis, scrutiny, {}, folder=folder, manifest=read_manifest(folder), model="")
     (folder / "report.html").write_text(text, encoding="utf-8")

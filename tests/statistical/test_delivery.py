@@ -11,13 +11,7 @@ from hlt_bayes.report import write_result
 from hlt_bayes.report.appendix import figures_table
 from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table, what_delivery_explains
 from hlt_bayes.report.tables import number
-from hlt_bayes.specs import load_impact_spec, spec_path
-
-SPEC_FILES = {
-    "impact": spec_path("primary", "impact"),
-    "economic": spec_path("published", "economic"),
-    "moderators": spec_path("moderators", "impact"),
-}
+from hlt_bayes.specs import load_impact_spec
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +65,7 @@ def test_estimands_show_the_smallest_effect_only_where_one_is_asked_for(both, an
 
 
 def test_a_result_with_moderators_holds_both_fits(both, tmp_path):
-    folder = write_result(both, tmp_path / "out", spec_files=SPEC_FILES)
+    folder = write_result(both, tmp_path / "out")
     names = {path.name for path in folder.iterdir()}
     assert {"moderators.csv", "counterfactuals.csv", "moderators.nc", "estimands.csv"} <= names
     with xr.open_datatree(folder / "moderators.nc", engine="h5netcdf") as tree:
@@ -81,7 +75,7 @@ def test_a_result_with_moderators_holds_both_fits(both, tmp_path):
     stated = figures_table(both).rows
     assert any(row[0] == "moderators: moderators.caseload.values.SCR" for row in stated)
     assert sum("priors.mu.employment" in row[0] for row in stated) == 1
-    again = write_result(both, tmp_path / "out", spec_files=SPEC_FILES, overwrite=True)
+    again = write_result(both, tmp_path / "out", overwrite=True)
     assert again == folder
 
 

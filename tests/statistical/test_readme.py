@@ -16,7 +16,6 @@ from hlt_bayes.report import write_result
 from hlt_bayes.report.findings import LIMITS, significance_filter
 from hlt_bayes.report.folder import FILES
 from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
-from hlt_bayes.specs import spec_path
 from hlt_bayes.vocabulary import GROUPS, OUTCOMES
 
 FIGURE = REFERENCE / "returns.png"
@@ -44,8 +43,7 @@ def readme(request, reanalysis, tmp_path_factory):
             text = pattern(name).sub(lambda match, new=block: f"{match[1]}{new}\n{match[3]}", text)
         README.write_text(text, encoding="utf-8")
         folder = tmp_path_factory.mktemp("figure") / "result"
-        files = {"impact": spec_path("primary", "impact"), "economic": spec_path("published", "economic")}
-        shutil.copy(write_result(reanalysis, folder, spec_files=files) / "returns.png", FIGURE)
+        shutil.copy(write_result(reanalysis, folder) / "returns.png", FIGURE)
     return README.read_text(encoding="utf-8")
 
 
