@@ -60,8 +60,10 @@ def read_strict[T: Frozen](
         other = base(name, seen[-1])
         if other.resolve() in [one.resolve() for one in seen]:
             raise error(f"{path}: key 'based_on': {' is based on '.join(map(str, [*seen, other]))}, in a circle")
+        named = f"; key 'based_on' of {seen[-1]} names it: correct that, or put the file there"
         seen.append(other)
-        content = _overlaid(_without(_toml(read_bytes(other, error), other, error), without, path, error), content)
+        below = _toml(read_bytes(other, error, allowed=named), other, error)
+        content = _overlaid(_without(below, without, path, error), content)
     return _validated(content, path, table, error)
 
 

@@ -15,6 +15,7 @@ from hlt_bayes import strict
 from hlt_bayes.economics.appraisal import appraise
 from hlt_bayes.errors import SpecError
 from hlt_bayes.exact import exact_posterior, is_exact
+from hlt_bayes.exact.prints import _mass_of_strips, bounds_of
 from hlt_bayes.reported import reported_results
 from hlt_bayes.specs import shipped_specs, spec_path
 from hlt_bayes.strict import tomllib
@@ -24,6 +25,7 @@ LOADERS = {"impact": hb.load_impact_spec, "economic": hb.load_economic_spec, "in
 SHIPPED = {kind: [tomllib.loads(path.read_text("utf-8")) for path in shipped_specs(kind).values()] for kind in LOADERS}
 ENTIRE = [one for one in SHIPPED["impact"] if "based_on" not in one]
 EVIDENCE = hb.load_evidence()
+LEAST_MASS = 1e-250
 
 
 def specs(kind):
@@ -64,6 +66,9 @@ def build(spec):
     refuse_nan(cells, missing=("z_upper", "se_upper"))
     refuse_what_does_not_suit(spec, EVIDENCE, cells)
     rates = response_rates(EVIDENCE, spec, cells)
+    if _mass_of_strips(bounds_of(cells)).sum(axis=0).min() < LEAST_MASS:
+        # The spec's SDs or rates contradict the print by dozens of its own SDs: the exact engine has nothing to draw.
+        return
     if is_exact(spec):
         posterior, statistics = exact_posterior(cells, spec, chains=2, draws=20, seed=1, rates=rates, least_effective=1)
         refuse_nan(posterior)
@@ -202,3 +207,9 @@ def test_code_in_a_spec_is_text(tmp_path):
     path.write_text(toml({"based_on": "primary", "name": code, "title": f"{{{code}}}"}), encoding="utf-8")
     assert hb.load_impact_spec(path).name == code
     assert not mark.exists()
+
+
+def test_a_missing_file_is_named_with_the_file_that_names_it(tmp_path):
+    (tmp_path / "mine.toml").write_text('based_on = "other.toml"\n', encoding="utf-8")
+    with pytest.raises(SpecError, match=r"other\.toml: cannot be read .*; key 'based_on' of .*mine\.toml names it"):
+        hb.load_impact_spec(tmp_path / "mine.toml")
