@@ -61,8 +61,8 @@ def impact_draws(source: xr.DataTree | xr.DataArray) -> xr.DataArray:
         raise ImpactError("impact has values that are not finite numbers; remove those draws or find out why they are")
     if abs(impact).max() > LARGEST:
         raise ImpactError(
-            f"impact reaches {abs(impact).max():.3g}; at most {LARGEST:.0e} in size is taken for an impact: check units, "
-            "and draws that ran away"
+            f"impact reaches {abs(impact).max():.3g}; at most {LARGEST:.0e} in size is taken for an impact: check "
+            "units, and draws that ran away"
         )
     _check_units(impact)
     return impact

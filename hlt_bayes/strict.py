@@ -58,8 +58,8 @@ def read_strict[T: Frozen](
     leaves out keys of that file. ``hashes`` is given the SHA-256 of each file as it was read, by its name.
     """
 
-    def read(file: Path) -> dict[str, Any]:
-        content = read_bytes(file, error)
+    def read(file: Path, allowed: str = "") -> dict[str, Any]:
+        content = read_bytes(file, error, allowed=allowed)
         if hashes is not None:
             name = file.name if file.name not in hashes else f"{file.parent.name}/{file.name}"
             hashes[name] = hashlib.sha256(content).hexdigest()
@@ -74,8 +74,9 @@ def read_strict[T: Frozen](
         other = base(name, seen[-1])
         if other.resolve() in [one.resolve() for one in seen]:
             raise error(f"{path}: key 'based_on': {' is based on '.join(map(str, [*seen, other]))}, in a circle")
+        named = f"; key 'based_on' of {seen[-1]} names it: correct that, or put the file there"
         seen.append(other)
-        content = _overlaid(_without(read(other), without, path, error), content)
+        content = _overlaid(_without(read(other, named), without, path, error), content)
     return _validated(content, path, table, error)
 
 

@@ -20,6 +20,7 @@ from hlt_bayes.reported import (
     reported_results,
     se_at,
 )
+from hlt_bayes.reported.bounds import _z
 from hlt_bayes.reported.likelihood import TAIL_SDS
 from hlt_bayes.specs import load_impact_spec
 
@@ -175,3 +176,27 @@ def test_the_misprint_as_printed_asks_for_an_se_that_cannot_be(primary):
     recovered = recovered_se(cells, [0.5]).sel(cell="wellbeing, WMCA", probability=0.5, quantity="se")
     assert recovered["quantile"].item() > 8 * cells["design_se"].sel(cell="wellbeing, WMCA").item()
     assert np.isfinite(recovered["mean"].item())
+
+
+def test_a_spec_that_contradicts_the_print_is_refused_with_its_key(evidence, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        """based_on = "primary"
+name = "mine"
+title = "Mine"
+
+[standard_error.design.earnings.sd."SCR IW"]
+value = 1e-6
+unit = "GBP in the 12 months"
+why = "a slip"
+source = "assumption"
+""",
+        encoding="utf-8",
+    )
+    with pytest.raises(SpecError, match=r"key 'standard_error': of .*, earnings of SCR IW it makes an SE near .* check the SDs"):
+        reported_results(evidence, load_impact_spec(path))
+
+
+def test_small_p_values_bound_an_se_to_every_digit():
+    for p in (0.05, 1e-6, 1e-20, 1e-200):
+        assert _z(p) == pytest.approx(norm.isf(p / 2), rel=1e-9)

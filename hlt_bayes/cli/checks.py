@@ -177,10 +177,11 @@ def check_specs(
     with sole_writer(out), output.stages() as stages:
         if out is not None:
             check_target(out, overwrite=overwrite)
+        effects = smallest_effects(smallest)
         chosen, loaded = read_all(spec, evidence, stages)
         trees = compare_specs(chosen, loaded, seed=seed, progress=stages.enter)
         own = chosen[0].sampling.seed if seed is None else seed
-        frames = {"specs": impacts_by_spec(trees, loaded, smallest=smallest_effects(smallest))}
+        frames = {"specs": impacts_by_spec(trees, loaded, smallest=effects)}
         tables = [specs_table(frames["specs"])]
         if not loaded.costs.empty:
             frames["returns"] = returns_by_spec(trees, load_economic_spec("published"), loaded, seed=own)

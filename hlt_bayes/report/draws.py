@@ -6,6 +6,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from hlt_bayes.elsewhere import UNREADABLE
 from hlt_bayes.errors import ImpactError, ResultFolderError
 from hlt_bayes.impacts import impact_draws
 from hlt_bayes.report.claim import put, refuse_unwritable, sole_writer, working_folder
@@ -72,5 +73,5 @@ def _is_ours(path: Path) -> bool:
     try:
         with xr.open_datatree(path, engine="h5netcdf") as tree:
             return "spec_sha256" in impact_draws(tree).attrs
-    except (OSError, ValueError, ImpactError):
+    except (*UNREADABLE, ImpactError):
         return False

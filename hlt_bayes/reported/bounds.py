@@ -74,7 +74,7 @@ def printed_bounds(row: pd.Series, where: str) -> Bounds:
 
 def _z(p: float) -> float:
     """Size of |estimate| / SE at a two-sided p of a normal."""
-    return np.inf if p <= 0 else NormalDist().inv_cdf(1 - min(p, 1.0) / 2)
+    return np.inf if p <= 0 else -NormalDist().inv_cdf(min(p, 1.0) / 2)
 
 
 def _printed_se(row: pd.Series) -> tuple[float, float]:

@@ -29,6 +29,9 @@ ADJUSTMENT_SES = 2.0
 FAR_SDS = 5.0
 """SDs of the prior of log SE beyond which somebody's own print is taken for a slip of units."""
 
+IMPOSSIBLE_SDS = 30.0
+"""SDs beyond which no number is left of the probability of what is printed."""
+
 
 def reported_results(evidence: Evidence, spec: ImpactSpec) -> xr.Dataset:
     """Collect what the likelihood needs of each printed impact of the trial groups.
@@ -100,6 +103,12 @@ def _cell(row: pd.Series, spec: ImpactSpec, sizes: Mapping[str, pd.DataFrame], e
     mean, sd = _log_se_prior(row, spec, bounds, design, design_log_sd, where)
     if evidence.of_own_trials:
         _refuse_slips(row, bounds, design, (mean, sd), where)
+    elif not np.isnan(design) and _sds_beyond(bounds, (mean, sd)) > IMPOSSIBLE_SDS:
+        least, most = np.exp(bounds.log_se())
+        raise SpecError(
+            f"spec {spec.name!r}, key 'standard_error': of {where} it makes an SE near {np.exp(mean):.3g}, but what is "
+            f"printed leaves {least:.3g} to {most:.3g} ({row['unit']}); check the SDs and rates that it assumes"
+        )
     return {
         "estimate": row["estimate"],
         "half_unit": row["half_unit"],
@@ -129,12 +138,18 @@ def _log_se_prior(
     )
 
 
+def _sds_beyond(bounds: Bounds, prior: tuple[float, float]) -> float:
+    """SDs of its prior by which the log of an SE lies outside what is printed; below 0 where it lies inside."""
+    least, most = bounds.log_se()
+    mean, sd = prior
+    return max(least - mean, mean - most) / sd
+
+
 def _refuse_slips(row: pd.Series, bounds: Bounds, design: float, prior: tuple[float, float], where: str) -> None:
     """Find SEs far from those of the numbers of people, and estimates far from their own events or percentages."""
     least, most = bounds.log_se()
-    mean, sd = prior
-    far = max(least - mean, mean - most) / sd
-    if not np.isnan(design) and far > FAR_SDS:
+    mean, _ = prior
+    if not np.isnan(design) and _sds_beyond(bounds, prior) > FAR_SDS:
         raise EvidenceError(
             f"{where}: what is printed leaves a standard error of {np.exp(least):.3g} to {np.exp(most):.3g}, the "
             f"number of people one near {design:.3g} ({row['unit']}); check units, stars, p and the number of people "

@@ -12,7 +12,7 @@ from hlt_bayes.errors import HltBayesError
 
 EXAMPLES = {
     "own trials": (60, 2500),
-    "ledger": (25, 700),
+    "ledger": (20, 700),
     "impact spec": (50, 2000),
     "economic spec": (40, 1500),
     "individual spec": (25, 1000),
@@ -23,7 +23,7 @@ EXAMPLES = {
     "records": (20, 700),
     "records in Parquet": (10, 300),
     "mapping": (20, 700),
-    "arguments": (40, 600),
+    "arguments": (25, 600),
     "printed result": (40, 1500),
 }
 """Examples of each property under the profiles ``ci`` and ``long``."""

@@ -202,3 +202,9 @@ def test_code_in_a_spec_is_text(tmp_path):
     path.write_text(toml({"based_on": "primary", "name": code, "title": f"{{{code}}}"}), encoding="utf-8")
     assert hb.load_impact_spec(path).name == code
     assert not mark.exists()
+
+
+def test_a_missing_file_is_named_with_the_file_that_names_it(tmp_path):
+    (tmp_path / "mine.toml").write_text('based_on = "other.toml"\n', encoding="utf-8")
+    with pytest.raises(SpecError, match=r"other\.toml: cannot be read .*; key 'based_on' of .*mine\.toml names it"):
+        hb.load_impact_spec(tmp_path / "mine.toml")
