@@ -193,7 +193,9 @@ source = "assumption"
 """,
         encoding="utf-8",
     )
-    with pytest.raises(SpecError, match=r"key 'standard_error': of .*, earnings of SCR IW it makes an SE near .* check the SDs"):
+    with pytest.raises(
+        SpecError, match=r"key 'standard_error': of .*, earnings of SCR IW it makes an SE near .* check the SDs"
+    ):
         reported_results(evidence, load_impact_spec(path))
 
 
