@@ -515,8 +515,8 @@ def test_without_people_no_sample_size_is_made_up():
 
 
 OWN = """outcome,group,site,estimate,unit,stars,n_treatment,n_control,events_treatment,events_control,se
-employment,-A,,,ppt,,162,164,72,62,
-health,-A,,0.10,SD,,,,,,0.06
+employment,*A,,,ppt,,162,164,72,62,
+health,*A,,0.10,SD,,,,,,0.06
 health,"B #1, old",,0.21,SD,*,640,541,,,
 """
 
@@ -544,7 +544,7 @@ def test_own_trials_are_exported_with_what_they_have(own, tmp_path):
     paths = export(own, to="all", out=tmp_path / "out", note=notes.append)
     assert notes == []
     table = read(tmp_path / "out", "metafor.csv")
-    assert list(table["study"]) == ["'-A", "'-A", "B #1, old"]
+    assert list(table["study"]) == ["*A", "*A", "B #1, old"]
     assert table["yi"].tolist() == pytest.approx([72 / 162 - 62 / 164, 0.10, 0.21])
     assert table.loc[1, "sei"] == pytest.approx(0.06, abs=0.005)
     assert np.isnan(table.loc[1, "ni"])
@@ -556,9 +556,9 @@ def test_own_trials_are_exported_with_what_they_have(own, tmp_path):
     assert counted["effective_sample_size"]["sd_between_people"] == pytest.approx(np.sqrt(rate * (1 - rate)))
     unknown = json.loads((tmp_path / "out/mixture-employment-b-1-old.json").read_text(encoding="utf-8"))
     assert unknown["hlt_bayes"]["effective_sample_size"]["elir"] is None
-    # A label with a comma, a comment sign and a minus comes back, and what nobody measured is said.
+    # A label with a comma, a comment sign and a star comes back, and what nobody measured is said.
     draws = read(tmp_path / "out", "draws.csv")
-    assert {"impact[health,B #1, old]", "impact[health,-A]"} <= set(draws)
+    assert {"impact[health,B #1, old]", "impact[health,*A]"} <= set(draws)
     assert json.loads(metadata(own)["predicted_not_measured"]) == ["employment, B #1, old"]
     assert "returns" not in metadata(own, with_returns=True)
     assert metadata(own)["of_whom"] == "as printed, trial by trial"

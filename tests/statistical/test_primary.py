@@ -26,7 +26,9 @@ def departures(tree, outcome, expected):
         found[name, "sd"] = abs(values["value"].std(ddof=1).item() - sd) / error["sd"]
         if positive:
             above = (values > 0).astype(float)
-            error = azs.mcse(above, method="mean")["value"].item()
+            # Of the expected share: where few draws lie below 0, their own says how few there happen to be.
+            share = np.clip(positive[0], 1 / values["value"].size, 1 - 1 / values["value"].size)
+            error = np.sqrt(share * (1 - share) / azs.ess(above, method="mean")["value"].item())
             found[name, "P(>0)"] = abs(above["value"].mean().item() - positive[0]) / error
     return found
 
