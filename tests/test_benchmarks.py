@@ -22,7 +22,10 @@ DATA = ["primary", "eight schools", "BCG"]
 
 
 def kept(name):
-    return pd.read_csv(REFERENCE / f"bench_{name}.csv")
+    path = REFERENCE / f"bench_{name}.csv"
+    if not path.exists():
+        pytest.skip(f"no {path.name} yet: make bench writes it")
+    return pd.read_csv(path)
 
 
 def test_the_machine_is_described_without_its_name():

@@ -667,3 +667,11 @@ def test_the_command_writes_and_prints_the_truth(tmp_path):
 
 def test_the_command_refuses_too_few():
     assert CliRunner().invoke(app, ["twin", "--n", "50"]).exit_code == 2
+
+
+def test_sizes_add_up_however_the_numbers_lie_in_memory():
+    recruits = np.array([[1260, 1259], [1799, 1792], [1837, 1838]], dtype=float)
+    for order in ("C", "F"):
+        sizes = arm_sizes(np.asarray(recruits, order=order), 500)
+        assert sizes.sum() == 500
+        np.testing.assert_array_equal(sizes, arm_sizes(recruits, 500))

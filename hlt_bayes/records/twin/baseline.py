@@ -97,7 +97,8 @@ def arm_sizes(recruits: Floats, n: int) -> Integers:
     exact = n * recruits / recruits.sum()
     sizes = np.floor(exact + 1e-9).astype(int)
     first = np.argsort(-(exact - sizes).ravel(), kind="stable")[: n - sizes.sum()]
-    sizes.ravel()[first] += 1
+    # Not ravel(): of an array that lies the other way round in memory that is a copy.
+    sizes.flat[first] += 1
     return sizes
 
 
