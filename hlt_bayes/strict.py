@@ -19,7 +19,7 @@ from hlt_bayes.errors import HltBayesError, unknown_name
 
 SMALLEST = 1e-9
 DEEPEST = 30
-"""Tables and lists of a file may stand so deep in one another; a spec needs seven."""
+"""Tables and lists of a file may stand so deep in one another; no spec comes near."""
 
 WHOLE = 2**63
 """Whole numbers beyond it are no TOML, though Python reads them."""

@@ -203,7 +203,7 @@ def reference(family, *, batches=40, size=5000, seed=20230420):
     found = {}
     effective = np.inf
     for place, block in enumerate(family.blocks()):
-        runs = [_batch(family, block, size, rng) for rng in np.random.default_rng([seed, place]).spawn(batches)]
+        runs = [weighed_batch(family, block, size, rng) for rng in np.random.default_rng([seed, place]).spawn(batches)]
         labels = runs[0][0]
         log_weight = np.array([run[1] for run in runs])
         weight = np.exp(log_weight - log_weight.max())
@@ -226,7 +226,7 @@ def reference(family, *, batches=40, size=5000, seed=20230420):
     return Reference(*columns, effective=float(effective))
 
 
-def _batch(family, block, count, rng):
+def weighed_batch(family, block, count, rng):
     """Labels, log weights {draw}, and means and variances {draw, quantity} given each draw."""
     numbers = iter(range(10_000))
 

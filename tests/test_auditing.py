@@ -29,7 +29,8 @@ from hlt_bayes.auditing.sums import (
     totals_along_rows_and_columns,
     totals_of_percentages,
 )
-from hlt_bayes.report.audit import findings_csv, of_used_cells
+from hlt_bayes.report.audit import of_used_cells
+from hlt_bayes.report.table import frame_csv
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +259,7 @@ def test_the_checks_find_what_the_reports_hold(audited, name):
 
 
 def test_the_audit_reads_as_its_golden_text(audited, golden):
-    golden("audit.csv", findings_csv(audited))
+    golden("audit.csv", frame_csv(audited))
 
 
 def test_findings_name_their_cells_and_what_is_done(audited):

@@ -75,15 +75,13 @@ def appraise(
     """
     from hlt_bayes.analysis import component_appraisal
     from hlt_bayes.economics import acceptability, acceptability_of_price, quantity_label, tornado, volume_curve
-    from hlt_bayes.report import check_target, write_check
+    from hlt_bayes.report import write_check
     from hlt_bayes.report.appraisal import appraisal_tables, component_findings, tornado_table, volume_table
-    from hlt_bayes.report.claim import sole_writer
+    from hlt_bayes.report.folder import claimed
     from hlt_bayes.scrutiny import QALY_VALUES, THRESHOLDS, qaly_benefit
     from hlt_bayes.specs import load_economic_spec
 
-    with sole_writer(out), output.stages() as stages:
-        if out is not None:
-            check_target(out, overwrite=overwrite)
+    with claimed(out, overwrite=overwrite), output.stages() as stages:
         asked = _question(spec, economics, evidence, posterior, engine, seed, stages, group=group, volume=volume)
         stages.enter("Valuing")
         published = None if asked.evidence.returns.empty else load_economic_spec("published")
@@ -166,13 +164,11 @@ def voi(
     from hlt_bayes.economics.information import parts_to_learn
     from hlt_bayes.impacts import impact_draws
     from hlt_bayes.plots import plot_new_trial
-    from hlt_bayes.report import check_target, write_check
-    from hlt_bayes.report.claim import sole_writer
+    from hlt_bayes.report import write_check
+    from hlt_bayes.report.folder import claimed
     from hlt_bayes.report.information import evppi_table, new_trial_table, unprinted_table
 
-    with sole_writer(out), output.stages() as stages:
-        if out is not None:
-            check_target(out, overwrite=overwrite)
+    with claimed(out, overwrite=overwrite), output.stages() as stages:
         asked = _question(
             spec,
             economics,

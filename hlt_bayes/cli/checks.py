@@ -119,9 +119,9 @@ def check_grid(
     from hlt_bayes.checks import prior_grid, range_over_grid
     from hlt_bayes.errors import SpecError
     from hlt_bayes.plots import plot_prior_grid
-    from hlt_bayes.report import check_target, write_check
+    from hlt_bayes.report import write_check
     from hlt_bayes.report.checks import grid_table
-    from hlt_bayes.report.claim import sole_writer
+    from hlt_bayes.report.folder import claimed
     from hlt_bayes.specs import load_economic_spec
 
     try:
@@ -130,9 +130,7 @@ def check_grid(
         raise SpecError(f"--factors {factors!r}: write numbers above 0, such as 0.5,1,2") from error
     if 1.0 not in scales or min(scales) <= 0:
         raise SpecError(f"--factors {factors!r}: numbers above 0 are allowed, and 1, the spec as stated, must be one")
-    with sole_writer(out), output.stages() as stages:
-        if out is not None:
-            check_target(out, overwrite=overwrite)
+    with claimed(out, overwrite=overwrite), output.stages() as stages:
         chosen, loaded = read_one(spec, None, stages)
         grid = prior_grid(
             chosen,
@@ -169,14 +167,12 @@ def check_specs(
     """Fit several specs, and set impacts and returns side by side."""
     from hlt_bayes.checks import compare_specs, impacts_by_spec, returns_by_spec
     from hlt_bayes.plots import plot_specs
-    from hlt_bayes.report import check_target, write_check
+    from hlt_bayes.report import write_check
     from hlt_bayes.report.checks import returns_by_spec_table, specs_table
-    from hlt_bayes.report.claim import sole_writer
+    from hlt_bayes.report.folder import claimed
     from hlt_bayes.specs import load_economic_spec
 
-    with sole_writer(out), output.stages() as stages:
-        if out is not None:
-            check_target(out, overwrite=overwrite)
+    with claimed(out, overwrite=overwrite), output.stages() as stages:
         effects = smallest_effects(smallest)
         chosen, loaded = read_all(spec, evidence, stages)
         trees = compare_specs(chosen, loaded, seed=seed, progress=stages.enter)

@@ -27,13 +27,11 @@ def ips(
     That is, for the employment impact of each trial group.
     """
     from hlt_bayes.meta import load_meta_spec, pooled_trials
-    from hlt_bayes.report import check_target, write_trials
-    from hlt_bayes.report.claim import sole_writer
+    from hlt_bayes.report import write_trials
+    from hlt_bayes.report.folder import claimed
     from hlt_bayes.report.ips import methods_table, priors_table
 
-    with sole_writer(out), output.stages() as stages:
-        if out is not None:
-            check_target(out, overwrite=overwrite)
+    with claimed(out, overwrite=overwrite), output.stages() as stages:
         trials = pooled_trials(load_meta_spec(spec), seed=seed, progress=stages.enter)
         if out is not None:
             stages.enter("Writing the result")

@@ -25,11 +25,11 @@ def records_columns(
 ) -> None:
     """List the columns that records may have."""
     from hlt_bayes.records import schema_table
-    from hlt_bayes.report.audit import findings_csv
     from hlt_bayes.report.records import columns_table
+    from hlt_bayes.report.table import frame_csv
 
     if as_csv:
-        output.text(findings_csv(schema_table()))
+        output.text(frame_csv(schema_table()))
     else:
         output.table(columns_table(schema_table()), wrapped=("Label", "Allowed", "Source"), grouped=False)
 
@@ -47,8 +47,8 @@ def records_check(
     Exit code 2 if anything is; where nothing is, they are described.
     """
     from hlt_bayes.records import RecordFindings, describe_records, load_records
-    from hlt_bayes.report.audit import findings_csv
     from hlt_bayes.report.records import description_table, record_findings_table
+    from hlt_bayes.report.table import frame_csv
 
     try:
         records = load_records(file, mapping=mapping)
@@ -61,7 +61,7 @@ def records_check(
             output.table(description_table(describe_records(records)))
         return
     if as_csv:
-        output.text(findings_csv(findings))
+        output.text(frame_csv(findings))
     else:
         output.table(record_findings_table(findings), wrapped=("Problem",), grouped=False)
     raise typer.Exit(RecordFindings.exit_code)
@@ -77,11 +77,11 @@ def records_describe(
 ) -> None:
     """Describe records by trial group and arm, without counts of few."""
     from hlt_bayes.records import describe_records, load_records
-    from hlt_bayes.report.audit import findings_csv
     from hlt_bayes.report.records import description_table
+    from hlt_bayes.report.table import frame_csv
 
     description = describe_records(load_records(file, mapping=mapping))
     if as_csv:
-        output.text(findings_csv(description))
+        output.text(frame_csv(description))
     else:
         output.table(description_table(description))

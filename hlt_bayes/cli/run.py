@@ -78,18 +78,17 @@ def run(
     from hlt_bayes.individual import fit_records
     from hlt_bayes.moderation import moderation_summary
     from hlt_bayes.records import load_records
-    from hlt_bayes.report import check_target, write_result
+    from hlt_bayes.report import write_result
     from hlt_bayes.report.appraisal import appraisal_tables
-    from hlt_bayes.report.claim import sole_writer
     from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table
     from hlt_bayes.report.findings import message
+    from hlt_bayes.report.folder import claimed
     from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
     from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individual_spec
 
     effects = smallest_effects(smallest)
     individual_engine = refuse_what_does_not_go_together(evidence, records, mapping, engine)
-    with sole_writer(out), output.stages() as stages:
-        check_target(out, overwrite=overwrite)
+    with claimed(out, overwrite=overwrite), output.stages() as stages:
         stages.enter("Reading evidence and specs")
         of_print = "primary" if records is not None else spec or "primary"
         impact_spec, loaded = load_impact_spec(of_print), load_evidence(evidence)

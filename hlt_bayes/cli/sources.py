@@ -82,11 +82,12 @@ def audit(
     """
     from hlt_bayes.auditing import audit as find
     from hlt_bayes.evidence import load_evidence
-    from hlt_bayes.report.audit import audit_table, findings_csv, of_severity, of_used_cells
+    from hlt_bayes.report.audit import audit_table, of_severity, of_used_cells
+    from hlt_bayes.report.table import frame_csv
 
     findings = of_severity(find(load_evidence(evidence)), severity)
     findings = of_used_cells(findings) if used else findings
     if as_csv:
-        output.text(findings_csv(findings))
+        output.text(frame_csv(findings))
     else:
         output.table(audit_table(findings), wrapped=("Finding",))

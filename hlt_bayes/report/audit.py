@@ -44,8 +44,3 @@ def audit_table(findings: pd.DataFrame) -> Table:
         ),
         frame=findings,
     )
-
-
-def findings_csv(findings: pd.DataFrame) -> str:
-    """Write the findings with all their columns."""
-    return findings.to_csv(index=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 import tempfile
@@ -71,6 +72,22 @@ def working_folder(place: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def written_whole(place: Path) -> Iterator[Path]:
+    """Give a ``working_folder``; an error of the file system says that ``place`` is as it was.
+
+    Raises
+    ------
+    ResultFolderError
+        Something could not be written.
+    """
+    try:
+        with working_folder(place) as work:
+            yield work
+    except OSError as error:
+        raise ResultFolderError(f"{place}: cannot be written ({error}); what was there before is unchanged") from error
+
+
 def put(new: Path, place: Path) -> None:
     """Give what was written in a ``working_folder`` its place; where that fails, what stood there comes back."""
     old = new.with_name(f"{place.name}{OLD}")
@@ -105,12 +122,9 @@ def _hidden(place: Path) -> str:
 def _clear(place: Path) -> None:
     """Remove working folders of runs that were killed, and give back what they had put aside but not yet replaced."""
     parent = place.absolute().parent
-    for left in sorted(parent.glob(f"{_hidden(place).translate(_LITERAL)}-*")):
+    for left in sorted(parent.glob(f"{glob.escape(_hidden(place))}-*")):
         for old in left.glob(f"*{OLD}"):
             home = parent / old.name.removesuffix(OLD)
             if not os.path.lexists(home):
                 old.rename(home)
         shutil.rmtree(left, ignore_errors=True)
-
-
-_LITERAL = str.maketrans({sign: f"[{sign}]" for sign in "*?["})

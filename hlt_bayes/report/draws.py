@@ -9,7 +9,7 @@ import xarray as xr
 from hlt_bayes.elsewhere import UNREADABLE
 from hlt_bayes.errors import ImpactError, ResultFolderError
 from hlt_bayes.impacts import impact_draws
-from hlt_bayes.report.claim import put, refuse_unwritable, sole_writer, working_folder
+from hlt_bayes.report.claim import put, refuse_unwritable, sole_writer, written_whole
 
 ENDING = ".nc"
 
@@ -48,16 +48,11 @@ def write_draws_file(draws: xr.DataTree, path: Path, *, overwrite: bool = False)
     with sole_writer(path):
         check_draws_target(path, overwrite=overwrite)
         content = netcdf_bytes(draws)
-        try:
-            with working_folder(path) as work:
-                draft = work / path.name
-                draft.write_bytes(content)
-                check_draws_target(path, overwrite=overwrite)
-                put(draft, path)
-        except OSError as error:
-            raise ResultFolderError(
-                f"{path}: cannot be written ({error}); what was there before is unchanged"
-            ) from error
+        with written_whole(path) as work:
+            draft = work / path.name
+            draft.write_bytes(content)
+            check_draws_target(path, overwrite=overwrite)
+            put(draft, path)
     return path
 
 

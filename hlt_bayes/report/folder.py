@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hlt_bayes.errors import ResultFolderError
-from hlt_bayes.report.claim import put, refuse_unwritable, sole_writer, working_folder
+from hlt_bayes.report.claim import put, refuse_unwritable, sole_writer, written_whole
 
 MANIFEST = "manifest.json"
 SPECS = "specs.json"
@@ -134,21 +134,23 @@ def foreign_content(folder: Path) -> str:
 
 
 @contextlib.contextmanager
+def claimed(target: Path | None, *, overwrite: bool) -> Iterator[None]:
+    """Be the ``sole_writer`` of a result folder that passes ``check_target``; without a folder do nothing."""
+    with sole_writer(target):
+        if target is not None:
+            check_target(target, overwrite=overwrite)
+        yield
+
+
+@contextlib.contextmanager
 def replacing(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """Give a new folder to fill; it becomes ``target`` by rename when all went well, else it vanishes."""
-    with sole_writer(target):
+    with claimed(target, overwrite=overwrite), written_whole(target) as work:
+        staging = work / target.name
+        staging.mkdir()
+        yield staging
         check_target(target, overwrite=overwrite)
-        try:
-            with working_folder(target) as work:
-                staging = work / target.name
-                staging.mkdir()
-                yield staging
-                check_target(target, overwrite=overwrite)
-                put(staging, target)
-        except OSError as error:
-            raise ResultFolderError(
-                f"{target}: cannot be written ({error}); what was there before is unchanged"
-            ) from error
+        put(staging, target)
 
 
 def file_sha256(path: Path) -> str:

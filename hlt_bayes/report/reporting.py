@@ -22,8 +22,7 @@ from hlt_bayes.plots import (
     plot_tornado,
     plot_walk,
 )
-from hlt_bayes.report.claim import sole_writer
-from hlt_bayes.report.folder import MANIFEST, PAGE, check_target, output_hashes, replacing
+from hlt_bayes.report.folder import MANIFEST, PAGE, claimed, output_hashes, replacing
 from hlt_bayes.report.page import page
 from hlt_bayes.report.pictures import origin_of, svg
 from hlt_bayes.report.reading import load_result, read_manifest, unchanged_bytes
@@ -60,8 +59,7 @@ def write_report(
     target = Path(folder)
     tell = progress or silent
     tell("Reading the result", 0, 0)
-    with sole_writer(target):
-        check_target(target, overwrite=True)
+    with claimed(target, overwrite=True):
         manifest = read_manifest(target)
         kept = [name for name in manifest["outputs"] if name != PAGE]
         for name in kept:

@@ -19,3 +19,8 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
     frame: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False, repr=False)
+
+
+def frame_csv(frame: pd.DataFrame) -> str:
+    """Write a frame with all its columns."""
+    return frame.to_csv(index=False)

@@ -14,7 +14,7 @@ import xarray as xr
 from hlt_bayes.errors import ResultFolderError
 from hlt_bayes.records.schema import COLUMNS
 from hlt_bayes.records.twin import Twin
-from hlt_bayes.report.claim import OLD, refuse_unwritable, sole_writer, working_folder
+from hlt_bayes.report.claim import OLD, refuse_unwritable, sole_writer, written_whole
 from hlt_bayes.report.folder import file_sha256
 from hlt_bayes.report.table import Table
 from hlt_bayes.report.tables import number
@@ -76,18 +76,13 @@ def write_twin(twin: Twin, path: Path, *, overwrite: bool = False) -> Path:
     truth = truth_path(path)
     with sole_writer(path):
         check_twin_target(path, overwrite=overwrite)
-        try:
-            with working_folder(path) as work:
-                data, beside = work / path.name, work / truth.name
-                _WRITERS[path.suffix](twin, data)
-                content = truth_content(twin.truth) | {"file": path.name, "file_sha256": file_sha256(data)}
-                beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-                check_twin_target(path, overwrite=overwrite)
-                _put_both(((data, path), (beside, truth)), work)
-        except OSError as error:
-            raise ResultFolderError(
-                f"{path}: cannot be written ({error}); what was there before is unchanged"
-            ) from error
+        with written_whole(path) as work:
+            data, beside = work / path.name, work / truth.name
+            _WRITERS[path.suffix](twin, data)
+            content = truth_content(twin.truth) | {"file": path.name, "file_sha256": file_sha256(data)}
+            beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            check_twin_target(path, overwrite=overwrite)
+            _put_both(((data, path), (beside, truth)), work)
     return truth
 
 

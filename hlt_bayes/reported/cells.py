@@ -30,7 +30,7 @@ FAR_SDS = 5.0
 """SDs of the prior of log SE beyond which somebody's own print is taken for a slip of units."""
 
 IMPOSSIBLE_SDS = 30.0
-"""SDs beyond which no number is left of the probability of what is printed."""
+"""SDs beyond which what is printed is as good as impossible; a little further its probability is no number."""
 
 
 def reported_results(evidence: Evidence, spec: ImpactSpec) -> xr.Dataset:

@@ -13,11 +13,10 @@ BEGAN = time.perf_counter()
 
 import arviz_stats as azs  # noqa: E402 - imports are measured
 import numpy as np  # noqa: E402
-import nutpie  # noqa: E402
 import pymc  # noqa: E402, F401
 
 import hlt_bayes as hb  # noqa: E402
-from hlt_bayes.fitting import exact_arithmetic, fit  # noqa: E402
+from hlt_bayes.fitting import compile_nuts, draw_nuts, exact_arithmetic, fit, silent  # noqa: E402
 
 IMPORTED = time.perf_counter()
 SHOWN = ["mu", "tau", "impact"]
@@ -45,20 +44,10 @@ def main(job, folder):
     save(tree, folder, first)
     divergences = int(tree["sample_stats"]["diverging"].sum())
     if others:
-        settings = spec.sampling
         with exact_arithmetic():
-            compiled = nutpie.compile_pymc_model(hb.build_model(spec, evidence), backend="numba")
+            compiled = compile_nuts(hb.build_model(spec, evidence))
         for seed in others:
-            again = nutpie.sample(
-                compiled,
-                draws=settings.draws,
-                tune=settings.tune,
-                chains=settings.chains,
-                target_accept=settings.target_accept,
-                seed=seed,
-                save_warmup=False,
-                progress_bar=False,
-            )
+            again = draw_nuts(compiled, spec.sampling, seed=seed, report=silent)
             save(again, folder, seed)
             divergences += int(again["sample_stats"]["diverging"].sum())
     (folder / "result.json").write_text(json.dumps({**seconds, "divergences": divergences}))

@@ -5,7 +5,7 @@ probabilities. Also the same for draws that are weighed.
 """
 
 import numpy as np
-from importance import _batch
+from importance import weighed_batch
 from scipy.stats import norm
 
 
@@ -15,7 +15,7 @@ def tail_probabilities(family, points, *, batches, size, seed):
     for place, block in enumerate(family.blocks()):
         totals, sums, offset, labels = [], [], None, []
         for rng in np.random.default_rng([seed, place]).spawn(batches):
-            labels, log_weight, mean, variance = _batch(family, block, size, rng)
+            labels, log_weight, mean, variance = weighed_batch(family, block, size, rng)
             offset = log_weight.max() if offset is None else offset
             weight = np.exp(log_weight - offset)
             at = np.stack([points[label] for label in labels])

@@ -64,7 +64,7 @@ def parts_of(evidence, settings, *, workers=None, journal=None, progress=None, f
 def main(arguments=None):
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--short", action="store_true", help="a few of everything, in about a minute")
+    parser.add_argument("--short", action="store_true", help="a few of everything")
     parser.add_argument("--journal", type=Path, help="folder that keeps what is finished")
     parser.add_argument("--workers", type=int, help="processes; by default one a core")
     parser.add_argument(
