@@ -15,7 +15,7 @@ from hlt_bayes.analysis import analyse
 from hlt_bayes.auditing import audit
 from hlt_bayes.errors import ResultFolderError
 from hlt_bayes.evidence import evidence_of_rows
-from hlt_bayes.report import write_report, write_result
+from hlt_bayes.report import load_result, write_report, write_result
 from hlt_bayes.report.checklists import (
     ABSENT,
     ITEMS,
@@ -33,8 +33,9 @@ from hlt_bayes.report.checklists import (
 )
 from hlt_bayes.report.findings import answer, limits, message
 from hlt_bayes.report.html import great_table, table_html
-from hlt_bayes.report.page import _commands, page
+from hlt_bayes.report.page import _commands, _holds, page
 from hlt_bayes.report.reading import read_manifest
+from hlt_bayes.report.reporting import read_checklists
 from hlt_bayes.report.table import Table
 from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
 from hlt_bayes.scrutiny import Scrutiny
@@ -262,6 +263,22 @@ def test_own_trials_that_are_valued_are_not_said_to_be_valued_by_nothing(analysi
     own = replace(analysis, evidence=evidence_of_rows([row], name="my_trials.csv"))
     assert not any("nothing is valued" in limit for limit in limits(own))
     assert any("nothing is valued" in limit for limit in limits(replace(own, economic_spec=None)))
+
+
+def test_a_report_looks_for_what_its_manifest_records(analysis, tmp_path):
+    groups, row = ["Leeds", "York"], {"outcome": "health", "estimate": "0.10", "unit": "SD", "se": "0.05"}
+    evidence = evidence_of_rows([row | {"group": group} for group in groups], name="my_trials.csv")
+    impact = analysis.draws["posterior"]["impact"].sel(outcome=["health"]).isel(group=[0, 1])
+    impact = impact.assign_coords(group=groups)
+    tree = xr.DataTree.from_dict({"posterior": impact.to_dataset(name="impact")})
+    folder = write_result(analyse(tree, evidence, analysis.impact_spec, None, seed=1), tmp_path / "mine")
+    write_report(folder, evidence=evidence)
+    kept = read_checklists(folder)
+    recorded = kept[kept["status"] != NOT_APPLICABLE]["where"].str.contains("manifest.json", regex=False)
+    assert recorded.sum() >= 3
+    assert (kept.loc[recorded[recorded].index, "status"] == MET).all()
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert kept.equals(checklists(Context(folder, text), _holds(load_result(folder, evidence=evidence))))
 
 
 def test_a_table_that_was_edited_is_not_given_a_new_hash(analysis, tmp_path):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -75,14 +76,20 @@ def write_report(
                 (staging / name).write_bytes(unchanged_bytes(target / name, manifest))
             for name, table in scrutiny.tables.items():
                 table.to_csv(staging / f"{name}.csv", index=False)
+            # The checklists look into the folder for all that they ask for, the manifest among it.
+            _write_manifest(staging, manifest)
             text, worked_out = page(
                 analysis, scrutiny, pictures, folder=staging, manifest=manifest, model=_model(analysis)
             )
             worked_out.to_csv(staging / "checklists.csv", index=False)
             (staging / PAGE).write_text(text, encoding="utf-8")
-            text = json.dumps({**manifest, "outputs": output_hashes(staging)}, indent=2)
-            (staging / MANIFEST).write_text(text + "\n", encoding="utf-8")
+            _write_manifest(staging, manifest)
     return target / PAGE
+
+
+def _write_manifest(staging: Path, manifest: Mapping[str, Any]) -> None:
+    text = json.dumps({**manifest, "outputs": output_hashes(staging)}, indent=2)
+    (staging / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def read_checklists(folder: Path) -> pd.DataFrame:
