@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import xarray as xr
-from helpers import REFERENCE
+from helpers import REFERENCE, fill_block
 
 from hlt_bayes.analysis import analyse
 from hlt_bayes.evidence import load_evidence, load_ips_counts
@@ -34,6 +34,12 @@ def golden(request):
         assert path.read_text(encoding="utf-8") == text
 
     return check
+
+
+@pytest.fixture
+def filled(request):
+    """Hold a block of the README to a text, or write it there under --golden."""
+    return lambda name, text: fill_block(name, text, write=request.config.getoption("--golden"))
 
 
 @pytest.fixture(scope="session")

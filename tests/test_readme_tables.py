@@ -2,18 +2,12 @@
 
 import json
 
-import pytest
-from helpers import README, ROOT, fill_block
+from helpers import README, ROOT
 
 from hlt_bayes.exporting import FORMATS as FORMATS_NOW
 
 # Other tests take formats out for a while, which changes their order.
 FORMATS = dict(FORMATS_NOW)
-
-
-@pytest.fixture
-def filled(request):
-    return lambda name, text: fill_block(name, text, write=request.config.getoption("--golden"))
 
 
 def test_every_format_of_export_is_listed(filled):

@@ -115,6 +115,12 @@ def test_files_links_and_unwritable_places_are_refused(tmp_path, monkeypatch):
         check_target(tmp_path / "new", overwrite=True)
 
 
+def test_a_folder_that_vanishes_while_it_is_looked_at_is_said(folder, monkeypatch):
+    monkeypatch.setattr(Path, "is_dir", lambda _: True)
+    with pytest.raises(ResultFolderError, match=r"gone: cannot be read \(.*No such file"):
+        check_target(folder / "gone", overwrite=True)
+
+
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, OSError])
 def test_nothing_half_written_is_left_behind(folder, tmp_path, interruption):
     before = {path.name: file_sha256(path) for path in folder.iterdir()}

@@ -7,6 +7,7 @@ import pytest
 from helpers import edit
 from typer.testing import CliRunner
 
+import hlt_bayes.report.folder as folder_module
 import hlt_bayes.report.reading as reading_module
 from hlt_bayes.analysis import analyse
 from hlt_bayes.cli.app import app
@@ -69,7 +70,24 @@ def test_every_single_changed_file_is_found(folder):
 def test_files_that_are_missing_or_foreign_are_found(folder):
     (folder / "impacts.csv").unlink()
     (folder / "thesis.txt").write_text("mine", encoding="utf-8")
-    assert found(folder) == {"impacts.csv": "missing", "thesis.txt": "not of this result"}
+    (folder / "figures").mkdir()
+    (folder / "returns.csv").unlink()
+    (folder / "returns.csv").mkdir()
+    assert found(folder) == {
+        "impacts.csv": "missing",
+        "returns.csv": "changed",
+        "figures": "not of this result",
+        "thesis.txt": "not of this result",
+    }
+
+
+def test_what_cannot_be_read_is_said(folder, monkeypatch):
+    def refuses(*_, **__):
+        raise PermissionError(13, "Permission denied", "impacts.csv")
+
+    monkeypatch.setattr(folder_module, "file_sha256", refuses)
+    with pytest.raises(ResultFolderError, match=r"mine: cannot be read \(.*Permission denied.*impacts\.csv"):
+        verify_result(folder)
 
 
 def test_a_table_edited_together_with_its_hash_is_found_by_making_it_again(folder):

@@ -98,12 +98,13 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     ------
     ResultFolderError
         ``target`` is something else than a result of ours, holds more than a result of ours, is one but
-        ``overwrite`` is False, or lies where nothing can be written.
+        ``overwrite`` is False, cannot be read, or lies where nothing can be written.
     """
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise ResultFolderError(f"{target}: not a folder; give --out a folder that is ours, empty or not there yet")
-    if target.is_dir() and any(target.iterdir()):
-        foreign = foreign_content(target)
+    names = _names(target) if target.is_dir() else []
+    if names:
+        foreign = foreign_content(target, names)
         if foreign:
             raise ResultFolderError(
                 f"{target}: holds what is not ours ({foreign}), so it is left alone; give --out another folder"
@@ -115,22 +116,26 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     refuse_unwritable(target)
 
 
-def foreign_content(folder: Path) -> str:
-    """Name something in ``folder`` that no result of ours holds; empty where all of it is ours."""
+def foreign_content(folder: Path, names: list[str]) -> str:
+    """Name something in ``folder``, which holds ``names``, that no result of ours holds; empty where all is ours."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
             return MANIFEST
     except (OSError, ValueError, TypeError, KeyError):
         return f"no {MANIFEST} of ours"
-    return next(
-        (
-            path.name
-            for path in sorted(folder.iterdir())
-            if path.name not in FILES | TRIAL_FILES | CHECK_FILES | APPRAISAL_FILES or path.is_dir()
-        ),
-        "",
-    )
+    ours = FILES | TRIAL_FILES | CHECK_FILES | APPRAISAL_FILES
+    return next((name for name in names if name not in ours or (folder / name).is_dir()), "")
+
+
+def _names(folder: Path) -> list[str]:
+    """Names of all that is in a folder, which another program may remove at any moment."""
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise ResultFolderError(
+            f"{folder}: cannot be read ({error}); see that it is there, and give it again"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -160,5 +165,9 @@ def file_sha256(path: Path) -> str:
 
 
 def output_hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a result folder but its manifest, by name."""
-    return {path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+    """SHA-256 of every file of a result folder but its manifest, by name; empty of what is no file."""
+    hashes = {}
+    for name in _names(folder):
+        if name != MANIFEST:
+            hashes[name] = file_sha256(folder / name) if (folder / name).is_file() else ""
+    return hashes

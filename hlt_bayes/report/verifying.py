@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pandas as pd
 
+from hlt_bayes.errors import ResultFolderError
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.report.folder import MANIFEST, file_sha256, output_hashes
 from hlt_bayes.report.reading import load_result, read_manifest
@@ -46,11 +48,14 @@ def verify_result(
     Raises
     ------
     ResultFolderError
-        ``folder`` is no result of ours; or, for ``recompute``, its draws or specs have changed.
+        ``folder`` is no result of ours, or cannot be read; or, for ``recompute``, its draws or specs have changed.
     """
     path = Path(folder)
     told = read_manifest(path)["outputs"]
-    found = output_hashes(path)
+    try:
+        found = output_hashes(path)
+    except OSError as error:
+        raise ResultFolderError(f"{path}: cannot be read ({error}); give a folder that can be") from error
     rows = []
     for name in [*told, *(name for name in found if name not in told)]:
         if name not in found:
@@ -63,8 +68,8 @@ def verify_result(
         for name, table in tables_of(load_result(path, evidence=evidence)).items():
             file = f"{name}.csv"
             if file in found:
-                same = table.to_csv(index=False).encode() == (path / file).read_bytes()
-                rows.append((file, FOLLOWS if same else DEPARTS))
+                again = hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
+                rows.append((file, FOLLOWS if again == found[file] else DEPARTS))
     return pd.DataFrame(rows, columns=["file", "finding"])
 
 

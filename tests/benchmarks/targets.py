@@ -43,7 +43,7 @@ TARGETS = [
     ),
     *(
         Target(
-            f"{data}, {engine}: greatest |z| of mean and SD of mu and tau, ten seeds pooled",
+            f"{data}, {engine}: greatest z, of either sign, of mean and SD of mu and tau, ten seeds pooled",
             "peers_accuracy",
             {"data": data, "engine": engine},
             "z",
@@ -99,7 +99,7 @@ TARGETS = [
         )
     ),
     Target(
-        "information: greatest |z| of ours at 4,000 draws against nested Monte Carlo",
+        "information: greatest z, of either sign, of ours at 4,000 draws against nested Monte Carlo",
         "information",
         {"method": "hlt-bayes", "size": "4,000"},
         "z",

@@ -23,8 +23,9 @@ SETTINGS = {
     "full": {
         "recovery": {"sets": 5},
         "engines": {"seeds": {"nuts": 4, "exact": 2}},
-        "twins": {"laplace": 200, "nuts": 10},
-        "calibration": {},
+        "twins": {"laplace": 100, "nuts": 6},
+        # Half of what ``hlt-bayes calibrate`` does, whose results models/calibration.csv keeps.
+        "calibration": {"replicates": {"exact": 1000, "nuts": 100}},
     },
     "short": {
         "recovery": {"sets": 1, "situations": ("wide impacts",)},
