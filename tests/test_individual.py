@@ -7,6 +7,7 @@ from helpers import ROOT, edited_spec
 from scipy import integrate, optimize, stats
 from scipy.special import expit
 
+import hlt_bayes.individual.lines as lines_module
 from hlt_bayes.errors import RecordsError, SpecError
 from hlt_bayes.evidence import evidence_of_rows
 from hlt_bayes.exact import exact_posterior_of_rows
@@ -22,7 +23,9 @@ from hlt_bayes.individual.regressions import NUMPY, bounded_gain, normal_log_lik
 from hlt_bayes.individual.subgroups import levels_of, people_at_levels
 from hlt_bayes.individual.terms import GammaRegression, LogisticRegression, NormalRegression, mode_and_precision
 from hlt_bayes.records import Records
-from hlt_bayes.specs import load_individual_spec, shipped_specs
+from hlt_bayes.records.twin import make_twin
+from hlt_bayes.specs import load_individual_spec, load_twin_spec, shipped_specs
+from hlt_bayes.specs.twin import Number
 
 SPEC = load_individual_spec("records")
 OUTCOMES = ("employment", "earnings", "health", "wellbeing")
@@ -501,24 +504,46 @@ def test_blocks_of_rows_and_draws_add_up(twin, outcome, monkeypatch):
         np.testing.assert_allclose(first, second, rtol=1e-10)
 
 
-@pytest.mark.parametrize("outcome", ["employment", "earnings"])
-def test_one_step_of_newton_is_enough_for_the_pymc_model(twin, outcome):
-    """Over draws of the approximation: what a step leaves, in posterior SDs; without a step it would show."""
-    one = problem(twin.records, outcome)
-    impact = impact_and_slope(one)
-    near = normal_near_mode([mode_and_precision(term) for term in terms_of(one)], effect_positions(one), impact)
-    draws = np.random.default_rng(1).standard_normal((2000, len(near.centre)))
-    at = near.middle + draws @ np.linalg.cholesky(near.covariance).T
-    parameters, sd = at.copy(), np.sqrt(np.diag(near.covariance)[near.effects])
-    parameters[:, near.effects] = near.centre[near.effects] + (at - near.middle) @ near.turned[near.effects].T
-    left = []
-    for _ in range(NEWTON_STEPS + 1):
-        found, slope = impact(near.split(parameters))
-        left.append(np.abs(at[:, near.effects] - found) / sd)
-        parameters[:, near.effects] += (at[:, near.effects] - found) / slope
-    assert left[0].max() > 0.01
-    assert left[-1].max() < 1e-3
-    assert np.median(left[-1]) < 1e-6
+def near_mode(one):
+    return normal_near_mode(
+        [mode_and_precision(term) for term in terms_of(one)], effect_positions(one), impact_and_slope(one)
+    )
+
+
+@pytest.mark.parametrize(("steps", "settled"), [(NEWTON_STEPS, True), (1, False)])
+def test_far_from_the_mode_the_likelihood_is_that_of_the_impacts_asked_for(monkeypatch, steps, settled):
+    """Few of WMCA work; on the way to many more of them, and an impact above that, the likelihood only falls.
+
+    Effects that one step of any length leaves made it rise again, and chains that began there stayed there.
+    """
+    import pymc as pm
+
+    monkeypatch.setattr(lines_module, "NEWTON_STEPS", steps)
+    fallen = Number(value=-0.09, unit="proportion", why="Few are left.", source="assumption")
+    twin = load_twin_spec("no-gradient").model_copy(update={"impacts": {"employment": {"WMCA": fallen}}})
+    records = make_twin(twin, seed=1).records
+    one = problem(records, "employment")
+    near, impact = near_mode(one), impact_and_slope(one)
+    (term,) = terms_of(one)
+    model = individual_model(SPEC, records, "employment")
+    names = ["intercept", "coefficient", "impact"]
+    function = pm.pytensorf.compile([model[name] for name in names], model["likelihood"], mode="FAST_COMPILE")
+    found, expected, effects = [], [], near.centre[-3:]
+    for share in np.linspace(0.0, 1.0, 6):
+        at = near.middle.copy()
+        at[2] += 1.3 * share
+        at[-1] += 0.6 * share
+        found.append(float(function(at[:3], at[3:-3], at[-3:][None])))
+
+        def away(effects, at=at):
+            return (impact([np.concatenate([at[:-3], effects])[None]])[0] - at[-3:])[0]
+
+        effects, _, ended, _ = optimize.fsolve(away, effects, full_output=True)
+        assert ended == 1
+        expected.append(float(term.regression.log_likelihood(np.concatenate([at[:-3], effects])[None])[0]))
+    assert (np.diff(expected) < 0).all()
+    # What is left is a hundredth of what the likelihood has fallen.
+    assert (np.abs(np.subtract(found, expected)).max() < 0.01 * (expected[0] - expected[-1])) == settled
 
 
 def test_the_mathematics_state_the_constants_of_the_code():
@@ -620,6 +645,6 @@ def test_likelihood_on_a_scale_that_ends_is_that_of_the_rows(twin):
     at_a_bound = (values >= high) | (values <= low)
     assert at_a_bound.mean() > 0.15
     by_row = np.where(at_a_bound, beyond, exactly).sum()
-    # The model's effect is that after one step of Newton.
+    # The model's effect is that after some steps of Newton.
     np.testing.assert_allclose(found, by_row, rtol=1e-6)
     assert abs(found / exactly.sum() - 1) > 1e-3

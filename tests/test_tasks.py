@@ -19,7 +19,7 @@ import pytest
 from hlt_bayes.errors import TaskError
 from hlt_bayes.tasks import run_tasks
 from hlt_bayes.tasks import running as module
-from hlt_bayes.tasks.journal import HEAD, HEADER, Journal
+from hlt_bayes.tasks.journal import HEAD, HEADER, Journal, digest
 from hlt_bayes.tasks.running import ONE_THREAD
 
 VARIABLES = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -279,6 +279,14 @@ def test_a_journal_tells_functions_apart(tmp_path):
     assert run_tasks(abs, [-1.5], workers=1, journal=journal) == [1.5]
     assert run_tasks(round, [-1.5], workers=1, journal=journal) == [-2]
     assert run_tasks(abs, [-1.5], workers=1, journal=journal) == [1.5]
+
+
+def test_equal_tasks_are_the_same_whether_or_not_their_parts_are_one_object():
+    part = "".join(["mu", " of health"])
+    equal = "".join(["mu", " of health"])
+    assert part is not equal
+    assert digest((part, part)) == digest((part, equal))
+    assert digest((part, part)) != digest((part, part.upper()))
 
 
 def test_a_task_with_a_set_is_known_again_in_another_process(tmp_path):

@@ -93,5 +93,8 @@ class _Hashed(pickle.Pickler):
 def digest(value: object) -> bytes:
     """SHA-256 of the pickled value, the same in every process: members of sets stand in order."""
     pickled = io.BytesIO()
-    _Hashed(pickled, protocol=5).dump(value)
+    pickler = _Hashed(pickled, protocol=5)
+    # No memo: equal values are alike whether or not their equal parts are one object.
+    pickler.fast = True
+    pickler.dump(value)
     return hashlib.sha256(pickled.getvalue()).digest()
