@@ -68,7 +68,10 @@ LEAST_EFFECTIVE = 150
 """Effective draws that a replicate needs at least."""
 
 MOST_DRAWS = 2_000_000
-"""Draws at which a replicate is given up."""
+"""Draws at which a replicate is given up, as the engine refuses it to whoever asks."""
+
+MOST_REFUSED = 0.01
+"""Share of replicates that may be given up: what is left out moves no share of ranks by more, less than its error."""
 
 THIN = 10
 """Draws of NUTS for one that is ranked."""
@@ -109,7 +112,13 @@ def calibration_tasks(
 def ranks_of_block(task: Task) -> dict[str, Array]:
     """Rank {replicate, ...} of each truth of a block among draws of its posterior, by quantity.
 
-    The truths are a slice of those of all replicates, so that it does not matter how they are cut.
+    The truths are a slice of those of all replicates, so that it does not matter how they are cut. A replicate that the
+    exact engine refuses is left out.
+
+    Raises
+    ------
+    ConvergenceError
+        All of them are refused.
     """
     spec, evidence = task.spec, task.evidence
     cells = reported_results(evidence, spec)
@@ -122,18 +131,25 @@ def ranks_of_block(task: Task) -> dict[str, Array]:
             compiled = nutpie.compile_pymc_model(model, backend="numba", freeze_model=False)
     rates = response_rates(evidence, spec, cells)
     ranks: dict[str, list[Array]] = {}
+    refused: ConvergenceError | None = None
     for replicate in range(task.first, task.first + task.size):
         data = {name: values[replicate] for name, values in printed.items()}
         seed = stream_seed(task.seed, f"replicate {replicate}")
         if task.engine == "exact":
             seen = cells.assign({name: ("cell", values) for name, values in data.items()})
-            posterior = _exactly(seen, spec, seed=seed, rates=rates)
+            try:
+                posterior = _exactly(seen, spec, seed=seed, rates=rates)
+            except ConvergenceError as error:
+                refused = error
+                continue
         else:
             posterior = _by_nuts(compiled, data, spec, seed=seed)
         for name, true in truth.items():
             if name in posterior:
                 rank = (posterior[name].transpose("draw", ...).to_numpy() < true[replicate]).sum(axis=0)
                 ranks.setdefault(name, []).append(rank)
+    if refused is not None and not ranks:
+        raise refused
     return {name: np.stack(each) for name, each in ranks.items()}
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from hlt_bayes.calibration.ranks import (
     LEVEL,
+    MOST_REFUSED,
     CalibratedEngine,
     calibration_summary,
     calibration_tasks,
@@ -16,6 +17,7 @@ from hlt_bayes.calibration.ranks import (
     model_sha256,
     ranks_of_block,
 )
+from hlt_bayes.errors import ConvergenceError
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.exact import is_exact
 from hlt_bayes.fitting import Progress
@@ -77,13 +79,25 @@ def calibrate(
     Returns
     -------
     DataFrame
-        Of ``calibration_summary``.
+        Of ``calibration_summary``, whose ``replicates`` are those that the engine did not refuse.
+
+    Raises
+    ------
+    ConvergenceError
+        It refused more than ``MOST_REFUSED``.
     """
-    tasks = calibration_tasks(spec, evidence, engine=engine, replicates=replicates or REPLICATES[engine], seed=seed)
+    number = replicates or REPLICATES[engine]
+    tasks = calibration_tasks(spec, evidence, engine=engine, replicates=number, seed=seed)
     stage = f"Calibrating {spec.name} ({engine})"
     ranks = run_tasks(
         ranks_of_block, tasks, workers=workers, scheduler=scheduler, journal=journal, progress=progress, stage=stage
     )
+    refused = number - sum(len(next(iter(block.values()))) for block in ranks)
+    if refused > MOST_REFUSED * number:
+        raise ConvergenceError(
+            f"spec {spec.name!r}, engine {engine!r}: {refused} of {number} replicates were refused, more than "
+            f"{MOST_REFUSED:.0%}, so that ranks of the rest tell little of all; calibrate its other engine"
+        )
     return calibration_summary(ranks)
 
 

@@ -19,6 +19,7 @@ from hlt_bayes.calibration import (
     simulated_results,
     stale,
 )
+from hlt_bayes.errors import ConvergenceError
 from hlt_bayes.fitting import draw_prior
 from hlt_bayes.reported import reported_results
 from hlt_bayes.specs import load_impact_spec, shipped_specs
@@ -102,6 +103,29 @@ def test_it_does_not_matter_how_replicates_are_cut(complete, evidence, calibrate
     monkeypatch.setitem(module.BLOCK, "exact", 80)
     again = calibrate(complete, evidence, engine="exact", replicates=FEW, workers=1)
     pd.testing.assert_frame_equal(calibrated, again)
+
+
+@pytest.mark.parametrize(("refused", "left"), [(1, FEW - 1), (3, 0), (FEW, 0)])
+def test_a_replicate_that_is_refused_is_left_out_and_counted_and_many_are_an_error(
+    complete, evidence, monkeypatch, refused, left
+):
+    exactly, tried = module._exactly, []
+
+    def refusing(cells, spec, **settings):
+        tried.append(cells)
+        if len(tried) <= refused:
+            raise ConvergenceError("worth too few")
+        return exactly(cells, spec, **settings)
+
+    monkeypatch.setattr(module, "_exactly", refusing)
+    if left:
+        found = calibrate(complete, evidence, engine="exact", replicates=FEW, workers=1)
+        assert (found["replicates"] == left).all()
+        assert is_calibrated(found)
+    else:
+        message = "worth too few" if refused == FEW else f"{refused} of {FEW} replicates were refused, more than 1%"
+        with pytest.raises(ConvergenceError, match=message):
+            calibrate(complete, evidence, engine="exact", replicates=FEW, workers=1)
 
 
 def test_the_test_of_uniformity_fails_as_often_as_it_says():

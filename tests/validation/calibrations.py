@@ -33,7 +33,7 @@ def part(evidence, *, seed, specs=None, replicates=None, workers=None, journal=N
     begin = time.perf_counter()
     wanted = specs or {name: engines_of(load_impact_spec(name)) for name in shipped_specs("impact")}
     number = REPLICATES | (replicates or {})
-    rows = []
+    rows, refused = [], 0
     for name, engines in wanted.items():
         for engine in engines:
             summary = calibrate(
@@ -47,8 +47,10 @@ def part(evidence, *, seed, specs=None, replicates=None, workers=None, journal=N
                 progress=progress,
             )
             rows += rank_rows(f"{name}, {engine}", summary)
+            refused += number[engine] - int(summary["replicates"].max())
     engines = {engine for each in wanted.values() for engine in each}
     how_many = ", ".join(f"{number[engine]:,} replicates by {engine}" for engine in sorted(engines))
+    how_many += f" of each ({refused} refused)"
     return Part(NAME, SIMULATED, how_many, seed, time.perf_counter() - begin, judged(rows))
 
 
