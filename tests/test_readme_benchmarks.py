@@ -111,3 +111,12 @@ def test_the_readme_shows_the_value_of_information_beside_nested_simulation(fill
     ]
     heads = ("What", "Method", "Draws, or outer x inner", "Seconds", "£ per head (Monte Carlo SE of one run)")
     filled("bench-information", of_table(heads, rows))
+
+
+def test_the_readme_says_what_the_validation_found(filled):
+    validation = pd.read_csv(REFERENCE / "validation.csv")
+    rows = []
+    for part, tests in validation.groupby("part", sort=False):
+        found = f"{tests['p'].min():.2g}", f"{tests['threshold'].iloc[0]:.2g}"
+        rows.append((part, f"{tests['rows'].sum():,}", *found, "passed" if tests["passed"].all() else "FAILED"))
+    filled("validation", of_table(("Part", "Tests", "Least p", "Fails at or below", "Verdict"), rows))
