@@ -3,8 +3,8 @@
 ``engines``: one hierarchical logistic regression, three groups, six columns of covariates, on the synthetic twin of
 9,785, by brms (R with the packages brms, posterior and jsonlite must be there), by our NUTS and by our Laplace engine,
 one after the other in one run; NUTS twice, with an empty and a filled cache of compiled code. ``rows``: the Laplace
-engine and NUTS, its cache filled by a fit to 10,000, on twins of 10,000 to 1,000,000 people, each in a process of its own, whose peak
-memory is that of everything it holds. Both write what they print to tests/reference/.
+engine and NUTS, its cache filled by a fit to 10,000, on twins of 10,000 to 1,000,000 people, each in a process of its
+own, whose peak memory is that of everything it holds. Both write what they print to tests/reference/.
 """
 
 import json

@@ -16,9 +16,9 @@ RECORDS_SPEC = "records"
 PACKAGES = ("hlt-bayes", "pymc", "pytensor", "nutpie", "numba", "numpy", "scipy", "arviz")
 RULE = (
     f"The rule, the same for all parts: a part fails if any of its rows has p at or below {LEVEL:.0%} over the number "
-    "of its rows, so that one whose models are right fails with probability 1% at most. Nothing was run again with another "
-    "seed after a look at its result; what failed was mended and run again with the same seeds. Each table has, of every thing and test, the row of the least p; of how many, its last column "
-    "says."
+    "of its rows, so that one whose models are right fails with probability 1% at most. Nothing was run again with "
+    "another seed after a look at its result; what failed was mended and run again with the same seeds. Each table "
+    "has, of every thing and test, the row of the least p; of how many, its last column says."
 )
 HEADS = ("Found", "Expected", "SE", "z", "p", "Threshold")
 SHOWN = ("found", "expected", "se", "z", "p", "threshold")
