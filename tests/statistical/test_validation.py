@@ -124,7 +124,7 @@ def test_what_is_weighed_has_the_moments_of_what_it_is_weighed_to():
     assert error == pytest.approx(rng.normal(size=x.size).std() / np.sqrt(x.size), rel=0.02)
 
 
-def test_the_weights_of_pooled_rows_are_the_probability_that_the_model_gives(evidence):
+def test_the_weights_of_pooled_rows_are_the_probability_that_the_model_gives(evidence, monkeypatch):
     spec = load_impact_spec("pooled-rows")
     cells = reported_results(evidence, spec)
     rng = np.random.default_rng(7)
@@ -138,6 +138,16 @@ def test_the_weights_of_pooled_rows_are_the_probability_that_the_model_gives(evi
     by_row = np.average(np.stack(each), axis=0, weights=comparing.NODE_WEIGHTS)
     found = comparing.log_probability_of_pooled_rows(estimate, se, evidence, spec)
     np.testing.assert_allclose(found, np.log(by_row).sum(axis=-1), rtol=1e-6)
+    few, weights_of_few = np.polynomial.hermite_e.hermegauss(24)
+    for nodes, weights, enough in (
+        (comparing.NODES[::2], comparing.NODE_WEIGHTS[::2], True),
+        (few, weights_of_few, False),
+    ):
+        monkeypatch.setattr(comparing, "NODES", nodes)
+        monkeypatch.setattr(comparing, "NODE_WEIGHTS", weights / weights.sum())
+        again = comparing.log_probability_of_pooled_rows(estimate, se, evidence, spec)
+        # A hundredth of a weight: of thousands of draws the Monte Carlo error of a mean is larger.
+        assert (abs(again - found).max() < 0.01) == enough
 
 
 def problems(text, kept, hashes, *, settings="full"):
