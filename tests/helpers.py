@@ -19,9 +19,14 @@ def words(text):
 
 def markdown(table):
     """Write a table of ours as a table of the README."""
-    lines = [f"**{table.title}**", "", f"| {' | '.join(table.columns)} |", f"|{' --- |' * len(table.columns)}"]
-    lines += [f"| {' | '.join(row)} |" for row in table.rows]
+    lines = [f"**{table.title}**", "", *markdown_lines(table.columns, table.rows)]
     return "\n".join([*lines, "", *(f"{note}\n" for note in table.notes)])
+
+
+def markdown_lines(heads, rows):
+    """Lines of a table in Markdown."""
+    cells = [[str(cell).replace("|", "\\|") for cell in row] for row in (heads, ["---"] * len(heads), *rows)]
+    return [f"| {' | '.join(row)} |" for row in cells]
 
 
 def fill_block(name, text, *, write):

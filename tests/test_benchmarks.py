@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from benchmarks.known_se import Meta, integrate
 from benchmarks.targets import TARGETS, verdicts
-from benchmarks.timing import environment_with_cache, run_fresh
+from benchmarks.timing import environment_with_cache, kept, run_fresh
 from helpers import REFERENCE
 from scipy.stats import halfcauchy, halfnorm, norm
 
@@ -19,10 +19,6 @@ DIGITS = 2e-4
 
 ENGINES = [("nuts", "empty"), ("nuts", "filled"), ("brms", "none kept")]
 DATA = ["primary", "eight schools", "BCG"]
-
-
-def kept(name):
-    return pd.read_csv(REFERENCE / f"bench_{name}.csv")
 
 
 def test_the_machine_is_described_without_its_name():

@@ -510,6 +510,25 @@ def near_mode(one):
     )
 
 
+@pytest.mark.parametrize("outcome", ["employment", "earnings"])
+def test_among_draws_of_a_posterior_one_step_of_newton_is_enough(twin, outcome):
+    """Over draws of the approximation: what a step leaves, in posterior SDs; without a step it would show."""
+    one = problem(twin.records, outcome)
+    near, impact = near_mode(one), impact_and_slope(one)
+    draws = np.random.default_rng(1).standard_normal((2000, len(near.centre)))
+    at = near.middle + draws @ np.linalg.cholesky(near.covariance).T
+    parameters, sd = at.copy(), np.sqrt(np.diag(near.covariance)[near.effects])
+    parameters[:, near.effects] = near.centre[near.effects] + (at - near.middle) @ near.turned[near.effects].T
+    left = []
+    for _ in range(2):
+        found, slope = impact(near.split(parameters))
+        left.append(np.abs(at[:, near.effects] - found) / sd)
+        parameters[:, near.effects] += (at[:, near.effects] - found) / slope
+    assert left[0].max() > 0.01
+    assert left[-1].max() < 1e-3
+    assert np.median(left[-1]) < 1e-6
+
+
 @pytest.mark.parametrize(("steps", "settled"), [(NEWTON_STEPS, True), (1, False)])
 def test_far_from_the_mode_the_likelihood_is_that_of_the_impacts_asked_for(monkeypatch, steps, settled):
     """Few of WMCA work; on the way to many more of them, and an impact above that, the likelihood only falls.

@@ -1,18 +1,15 @@
 """What the README says of speed and of the validation: written by --golden from the kept tables, and held to them."""
 
 import pandas as pd
-from helpers import REFERENCE
+from benchmarks.timing import kept
+from helpers import REFERENCE, markdown_lines
+from validation.rows import LEVEL
 
 PHASES = ("import", "build", "compile", "sample", "prior", "summarise")
 
 
-def kept(name):
-    return pd.read_csv(REFERENCE / f"bench_{name}.csv")
-
-
 def of_table(heads, rows):
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join([*(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines), ""])
+    return "\n".join([*markdown_lines(heads, rows), ""])
 
 
 def seconds(value):
@@ -88,8 +85,9 @@ def test_the_readme_shows_the_main_job(filled):
         (f"`{row.command}`", row.cache, seconds(row.best), peak)
         for row, peak in zip(table.itertuples(), peaks, strict=True)
     ]
-    stages = kept("main_job_stages").pivot(index="stage", columns="cache", values="seconds")
-    of_stages = [(stage, seconds(row["empty"]), seconds(row["filled"])) for stage, row in stages.iterrows()]
+    stages = kept("main_job_stages")
+    by_cache = stages.pivot(index="stage", columns="cache", values="seconds").loc[stages["stage"].unique()]
+    of_stages = [(stage, seconds(row["empty"]), seconds(row["filled"])) for stage, row in by_cache.iterrows()]
     filled(
         "bench-main-job",
         of_table(("Command", "Cache of compiled code", "Seconds", "Peak GiB"), rows)
@@ -119,4 +117,6 @@ def test_the_readme_says_what_the_validation_found(filled):
     for part, tests in validation.groupby("part", sort=False):
         found = f"{tests['p'].min():.2g}", f"{tests['threshold'].iloc[0]:.2g}"
         rows.append((part, f"{tests['rows'].sum():,}", *found, "passed" if tests["passed"].all() else "FAILED"))
+    # In words, "once in a hundred times".
+    assert LEVEL == 0.01
     filled("validation", of_table(("Part", "Tests", "Least p", "Fails at or below", "Verdict"), rows))

@@ -92,13 +92,14 @@ def calibrate(
     ranks = run_tasks(
         ranks_of_block, tasks, workers=workers, scheduler=scheduler, journal=journal, progress=progress, stage=stage
     )
-    refused = number - sum(len(next(iter(block.values()))) for block in ranks)
+    summary = calibration_summary(ranks)
+    refused = number - int(summary["replicates"].max())
     if refused > MOST_REFUSED * number:
         raise ConvergenceError(
             f"spec {spec.name!r}, engine {engine!r}: {refused} of {number} replicates were refused, more than "
             f"{MOST_REFUSED:.0%}, so that ranks of the rest tell little of all; calibrate its other engine"
         )
-    return calibration_summary(ranks)
+    return summary
 
 
 def calibration_record(

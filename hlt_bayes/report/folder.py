@@ -102,7 +102,13 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     """
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise ResultFolderError(f"{target}: not a folder; give --out a folder that is ours, empty or not there yet")
-    names = _names(target) if target.is_dir() else []
+    try:
+        names = sorted(path.name for path in target.iterdir()) if target.is_dir() else []
+    except OSError as error:
+        # Another program may remove it at any moment.
+        raise ResultFolderError(
+            f"{target}: cannot be read ({error}); see that it is there, and give it again"
+        ) from error
     if names:
         foreign = foreign_content(target, names)
         if foreign:
@@ -126,16 +132,6 @@ def foreign_content(folder: Path, names: list[str]) -> str:
         return f"no {MANIFEST} of ours"
     ours = FILES | TRIAL_FILES | CHECK_FILES | APPRAISAL_FILES
     return next((name for name in names if name not in ours or (folder / name).is_dir()), "")
-
-
-def _names(folder: Path) -> list[str]:
-    """Names of all that is in a folder, which another program may remove at any moment."""
-    try:
-        return sorted(path.name for path in folder.iterdir())
-    except OSError as error:
-        raise ResultFolderError(
-            f"{folder}: cannot be read ({error}); see that it is there, and give it again"
-        ) from error
 
 
 @contextlib.contextmanager
@@ -166,8 +162,8 @@ def file_sha256(path: Path) -> str:
 
 def output_hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of every file of a result folder but its manifest, by name; empty of what is no file."""
-    hashes = {}
-    for name in _names(folder):
-        if name != MANIFEST:
-            hashes[name] = file_sha256(folder / name) if (folder / name).is_file() else ""
-    return hashes
+    return {
+        path.name: file_sha256(path) if path.is_file() else ""
+        for path in sorted(folder.iterdir())
+        if path.name != MANIFEST
+    }

@@ -8,7 +8,6 @@ own, whose peak memory is that of everything it holds. Both write what they prin
 """
 
 import json
-import multiprocessing
 import resource
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from pathlib import Path
 import arviz_stats as azs
 import numpy as np
 import pandas as pd
-from timing import brms_is_there, say
+from timing import afresh, brms_is_there, say
 
 from hlt_bayes.fitting import sample_model
 from hlt_bayes.individual.fitting import laplace_draws
@@ -69,10 +68,8 @@ def by_brms(records, folder):
     return json.loads((folder / "brms.json").read_text())
 
 
-def by_nuts(_cache):
-    """Fit the twin in a process that has compiled nothing yet."""
-    spec = continuous_spec()
-    model = individual_model(spec, twin_records(), "employment")
+def by_nuts(model, spec):
+    """Draws, and the seconds of compiling and of drawing."""
     begin = time.perf_counter()
     stages = {}
 
@@ -80,9 +77,15 @@ def by_nuts(_cache):
         stages.setdefault(stage, time.perf_counter())
 
     sampled = sample_model(model, spec.sampling, seed=1, progress=note)
+    return sampled, stages["Sampling"] - begin, time.perf_counter() - stages["Sampling"]
+
+
+def row_of_nuts():
+    spec = continuous_spec()
+    sampled, compiling, drawing = by_nuts(individual_model(spec, twin_records(), "employment"), spec)
     return {
-        "prepare": stages["Sampling"] - begin,
-        "draw": time.perf_counter() - stages["Sampling"],
+        "prepare": compiling,
+        "draw": drawing,
         "effective_draws": worst_ess(sampled["posterior"].dataset),
         "divergences": int(sampled["sample_stats"]["diverging"].sum()),
     }
@@ -90,12 +93,6 @@ def by_nuts(_cache):
 
 def twin_records():
     return make_twin(n=9785, seed=1).records
-
-
-def afresh(function, task):
-    """Call a function in a process of its own, which finds the cache of compiled code as the one before left it."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, (task,))
 
 
 def engines():
@@ -107,7 +104,7 @@ def engines():
     ess = min(worst_ess(found.posterior), float(found.statistics["effective_draws"]))
     of_laplace = {"prepare": 0.0, "draw": seconds, "effective_draws": ess, "divergences": 0}
     rows.append({"engine": "laplace", "cache": "unused", **of_laplace})
-    rows += [{"engine": "nuts", "cache": cache, **afresh(by_nuts, cache)} for cache in ("empty", "filled")]
+    rows += [{"engine": "nuts", "cache": cache, **afresh(row_of_nuts)} for cache in ("empty", "filled")]
     with tempfile.TemporaryDirectory() as folder:
         brms = by_brms(records, Path(folder))
     rows.append(
@@ -129,9 +126,8 @@ def engines():
     return table.round(3)
 
 
-def measure(task):
+def measure(kind, outcome, engine, n, path):
     """Time and memory of one fit, in a process of its own."""
-    kind, outcome, engine, n, path = task
     records = pd.read_pickle(path)  # noqa: S301 - made by this script
     spec = continuous_spec() if (kind, outcome) == ("continuous", "employment") else load_individual_spec("records")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -143,14 +139,10 @@ def measure(task):
         ess = min(ess, worst_ess(posterior))
         compiling = 0.0
     else:
-        stages = {}
-
-        def note(stage, _done, _total):
-            stages.setdefault(stage, time.perf_counter())
-
-        sampled = sample_model(individual_model(spec, records, outcome), spec.sampling, seed=1, progress=note)
+        sampled, _, drawing = by_nuts(individual_model(spec, records, outcome), spec)
         seconds, ess = time.perf_counter() - begin, worst_ess(sampled["posterior"].dataset)
-        compiling = stages["Sampling"] - begin
+        # Building the model counts as compiling it.
+        compiling = seconds - drawing
     return {
         "covariates": kind,
         "outcome": outcome,
@@ -164,9 +156,8 @@ def measure(task):
     }
 
 
-def keep_twin(task):
+def keep_twin(n, path):
     """Make a twin in a process of its own: a process is charged with what its parent held when it began."""
-    n, path = task
     pd.to_pickle(make_twin(n=n, seed=1).records, path)
 
 
@@ -184,15 +175,15 @@ def rows():
     found = []
     with tempfile.TemporaryDirectory() as folder:
         paths = {n: Path(folder) / f"{n}.pkl" for n in ROWS}
-        for one in paths.items():
-            afresh(keep_twin, one)
+        for n, path in paths.items():
+            afresh(keep_twin, n, path)
         for kind in KINDS:
             if "nuts" in kind:
                 # Not kept: it fills the cache of compiled code, so that it does not matter who comes first.
-                afresh(measure, (*kind, ROWS[0], paths[ROWS[0]]))
+                afresh(measure, *kind, ROWS[0], paths[ROWS[0]])
         for n, path in paths.items():
             for kind in KINDS:
-                found.append(afresh(measure, (*kind, n, path)))
+                found.append(afresh(measure, *kind, n, path))
                 print(found[-1], file=sys.stderr, flush=True)
     return pd.DataFrame(found).round(3)
 

@@ -5,7 +5,6 @@ peers, economics, individual_engines, individual_rows; all of them if none is na
 met or missed. Other work on the machine makes all times wrong.
 """
 
-import multiprocessing
 import sys
 import tempfile
 import time
@@ -19,7 +18,7 @@ import main_job
 import pandas as pd
 import peers
 from targets import TARGETS, verdicts
-from timing import REFERENCE, environment_with_cache, keep, run_fresh, say
+from timing import REFERENCE, afresh, environment_with_cache, keep, run_fresh, say
 
 
 def of_individual(asked):
@@ -31,8 +30,7 @@ def of_individual(asked):
 
 def of_economics():
     # Peak memory is that of a process so far.
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        keep(pd.DataFrame(pool.apply(economics.kept)), "economics")
+    keep(pd.DataFrame(afresh(economics.kept)), "economics")
 
 
 PARTS = {

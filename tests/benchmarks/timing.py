@@ -1,5 +1,6 @@
 """How long commands in fresh processes take, and how much memory: what every part of the benchmarks shares."""
 
+import multiprocessing
 import os
 import resource
 import statistics
@@ -8,6 +9,8 @@ import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
+
+import pandas as pd
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 EVERY = 0.05
@@ -117,6 +120,17 @@ def keep(table, name):
     path = REFERENCE / f"bench_{name}.csv"
     table.to_csv(path, index=False, float_format="%.5g", lineterminator="\n")
     say(f"{path.name}\n{table.to_string(index=False)}")
+
+
+def kept(name):
+    """Read what ``keep`` wrote."""
+    return pd.read_csv(REFERENCE / f"bench_{name}.csv")
+
+
+def afresh(function, *arguments):
+    """Call a function in a process of its own, which finds the cache of compiled code as the one before left it."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
 
 
 def say(text):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 import pandas as pd
+from helpers import markdown_lines
 
 from hlt_bayes.calibration import model_sha256
 from hlt_bayes.meta import load_meta_spec
@@ -47,7 +48,9 @@ def page(parts, kept, *, hashes, kept_table, settings, seconds, resumed):
         "",
         f"{'All parts passed.' if passed else 'NOT ALL PARTS PASSED.'} {kept_table}",
         "",
-        *_table(["Part", "Simulated or compared", "How many", "Rows", "Verdict"], [_summary(part) for part in parts]),
+        *markdown_lines(
+            ["Part", "Simulated or compared", "How many", "Rows", "Verdict"], [_summary(part) for part in parts]
+        ),
         "",
         RULE,
     ]
@@ -59,7 +62,7 @@ def page(parts, kept, *, hashes, kept_table, settings, seconds, resumed):
         "",
         "## Models",
         "",
-        *_table(["Model", "Hash"], [(name, f"`{value[:16]}`") for name, value in hashes.items()]),
+        *markdown_lines(["Model", "Hash"], [(name, f"`{value[:16]}`") for name, value in hashes.items()]),
         "",
         f"Individual models that are not here: {', '.join(others)}; see tests/statistical/test_individual_fits.py.",
         "",
@@ -76,23 +79,18 @@ def _summary(part):
 
 def table_of(rows):
     """Write the kept rows of a part as a table, a line each."""
-    return _table(["What", "Test", "Worst row", *HEADS, "", "Of"], _cells(rows))
+    return markdown_lines(["What", "Test", "Worst row", *HEADS, "", "Of"], _cells(rows))
 
 
 def model_line(name, value):
     """Write the hash of a model as a line of its table."""
-    return _table([name, f"`{value[:16]}`"], [])[0]
+    return markdown_lines([name, f"`{value[:16]}`"], [])[0]
 
 
 def _cells(rows):
     for _, one in rows.iterrows():
         numbers = [f"{one[name]:.4g}" if name in ("found", "expected") else f"{one[name]:.2g}" for name in SHOWN]
         yield one["what"], one["test"], one["quantity"], *numbers, "passed" if one["passed"] else "FAILED", one["rows"]
-
-
-def _table(heads, rows):
-    cells = [[str(cell).replace("|", "\\|") for cell in row] for row in (heads, ["---"] * len(heads), *rows)]
-    return [f"| {' | '.join(row)} |" for row in cells]
 
 
 def _run(parts, *, settings, seconds, resumed):
