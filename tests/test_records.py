@@ -1,6 +1,7 @@
 """Records: what is read, what is found wrong, and that nothing a record holds is ever said."""
 
 import logging
+import re
 import traceback
 import warnings
 
@@ -471,7 +472,7 @@ def test_a_mapping_from_a_column_that_is_not_there_is_a_finding(tmp_path):
     assert problem.endswith("did you mean 'age'?")
 
 
-SECRETS = ("SECRET-4711", "Dr Undisclosed", "987654.321", "SECRET-SITE", "31/12/1999")
+SECRETS = ("SECRET-QXZ", "Dr Undisclosed", "987654.321", "SECRET-SITE", "31/12/1999")
 
 
 def secretive(folder, suffix=".csv"):
@@ -524,7 +525,9 @@ def everything_said(error):
 
 
 def secrets_in(text):
-    return [secret for secret in (*SECRETS, "SECRET", "Undisclosed", "987654", "4711") if secret in text]
+    """Secrets, and what is left of them when they are cut, anywhere but in addresses: those have digits by chance."""
+    text = re.sub(r"\b0x[0-9a-f]+", "", text)
+    return [secret for secret in (*SECRETS, "SECRET", "QXZ", "Undisclosed", "987654") if secret in text]
 
 
 @pytest.fixture(scope="module")

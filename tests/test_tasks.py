@@ -242,7 +242,7 @@ def test_an_interrupted_or_killed_run_leaves_no_process_and_a_journal(tmp_path, 
             os.killpg(running.pid, number)
         else:
             running.kill()
-        _, errors = running.communicate(timeout=10)
+        _, errors = running.communicate(timeout=60)
         assert running.returncode == -number
         assert group_is_gone(running.pid)
     assert errors.endswith("KeyboardInterrupt\n") == (number == signal.SIGINT)
@@ -253,7 +253,7 @@ def test_an_interrupted_or_killed_run_leaves_no_process_and_a_journal(tmp_path, 
 
 def test_a_script_without_a_guard_ends_and_is_told_so(tmp_path):
     with script(tmp_path, guard="if True") as running:
-        _, errors = running.communicate(timeout=30)
+        _, errors = running.communicate(timeout=120)
     assert running.returncode == 1
     assert 'call run_tasks under `if __name__ == "__main__":`' in errors.splitlines()[-1]
 

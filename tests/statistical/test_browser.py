@@ -94,8 +94,25 @@ class Opened:
         cells = self.page.locator("#explorer tbody tr").all()
         return [[cell.inner_text() for cell in row.locator("th, td").all()] for row in cells]
 
+    def settle(self, before):
+        """Wait until the explorer shows other rows than before, and then has stood still for half a second."""
+        self.page.wait_for_function(
+            """before => {
+                const shown = document.querySelector("#explorer tbody").innerText;
+                const now = shown + document.querySelector("#explorer-chart svg").outerHTML;
+                if (now !== window.lastSeen) { window.lastSeen = now; window.stillSince = performance.now(); }
+                return shown !== before && performance.now() - window.stillSince > 500;
+            }""",
+            arg=before,
+            polling=100,
+        )
+
+    def text(self):
+        return self.page.evaluate("document.querySelector('#explorer tbody').innerText")
+
     def move(self, **values):
         """Set controls by the beginning of their label."""
+        before = self.text()
         for label, value in values.items():
             self.page.evaluate(
                 """([label, value]) => {
@@ -107,7 +124,7 @@ class Opened:
                 }""",
                 [label.replace("_", " "), value],
             )
-        self.page.wait_for_timeout(1500)
+        self.settle(before)
 
 
 @pytest.fixture
@@ -329,7 +346,7 @@ def money(text):
 
 @needs_chromium
 def test_sliders_are_moved_by_the_keyboard(opened):
-    before = opened.rows()
+    before, text = opened.rows(), opened.text()
     opened.page.locator("#explorer h2").click()
     reached = []
     for _ in range(20):
@@ -340,7 +357,7 @@ def test_sliders_are_moved_by_the_keyboard(opened):
     else:
         pytest.fail(f"no slider among {reached}")
     opened.page.keyboard.press("ArrowRight")
-    opened.page.wait_for_timeout(1500)
+    opened.settle(text)
     assert opened.rows() != before
 
 

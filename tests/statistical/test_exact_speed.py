@@ -29,9 +29,9 @@ print(seconds, grown / kept, statistics["effective_draws"].min().item())
 """
 
 
-def best(function):
+def best(function, tries=TRIES):
     times = []
-    for _ in range(TRIES):
+    for _ in range(tries):
         began = time.perf_counter()
         function()
         times.append(time.perf_counter() - began)
@@ -50,7 +50,12 @@ def test_four_thousand_draws_of_four_outcomes_take_less_than_half_a_second(evide
 def test_four_thousand_joint_draws_with_known_ses_take_less_than_five_milliseconds():
     mu, tau = prior({"family": "normal", "mean": 0.0, "sd": 0.15}), prior({"family": "half-normal", "sd": 0.08})
     estimate, se = {"A": 0.10, "B": 0.10, "C": 0.05}, {"A": 0.058, "B": 0.052, "C": 0.053}
-    assert best(lambda: exact_draws_of_rows(estimate, se, mu=mu, tau=tau, draws=4000, seed=1)) < 0.005
+
+    # Tries for half a second: a few could all fall into one moment in which the machine does something else.
+    def draw():
+        exact_draws_of_rows(estimate, se, mu=mu, tau=tau, draws=4000, seed=1)
+
+    assert best(draw, tries=100) < 0.005
 
 
 @pytest.mark.timed

@@ -25,7 +25,8 @@ def marks():
     """Text and bytes that stand in the records and may stand nowhere else."""
     numbers = [form(value) for value in (EARNINGS, INDEX) for form in (repr, "{:.2f}".format, "{:,.2f}".format)]
     text = [PERSON, SPECIALIST, *numbers[:3], numbers[3]]
-    binary = [struct.pack(f"{order}{kind}", value) for value in (EARNINGS, INDEX) for order in "<>" for kind in "df"]
+    # Of double precision: four bytes are met by chance among millions, about once in a hundred folders.
+    binary = [struct.pack(f"{order}d", value) for value in (EARNINGS, INDEX) for order in "<>"]
     return [one.encode() for one in text] + binary
 
 
@@ -99,6 +100,7 @@ def test_nothing_of_a_record_comes_out(result):
         assert not {"person", "specialist", "cell", "profile"} & set(group.dataset.dims)
         for array in group.dataset.variables.values():
             assert found_in(array.to_numpy().tobytes()) == []
+            assert array.dtype != np.float32
         # A file with such a value in it would be found out.
     assert found_in(xr.DataArray([1.0, EARNINGS]).to_numpy().tobytes())
 
