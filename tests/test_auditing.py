@@ -4,7 +4,7 @@ import re
 
 import pytest
 from helpers import fill_block
-from made_up import cell, publication, structure, with_structure
+from made_up import RELATIONS, cell, publication, structure, with_structure
 
 from hlt_bayes.auditing import CHECKS, audit
 from hlt_bayes.auditing.agreement import bases_as_claimed, claims_of_running_text, one_quantity_one_value
@@ -119,6 +119,18 @@ PLANTED = {
         {("Section 1", 4, ""): "2", ("Section 1", 3, ""): "5"},
         {},
         "2 is not above 3",
+    ),
+    "divisor of nothing": (
+        claims_of_running_text,
+        {("Section 1", 5, ""): "0"},
+        {"relations": [RELATIONS[0].model_copy(update={"kind": "ratio"})]},
+        r"12 months are 9 and 3: 9 / 0 divides by what may be zero",
+    ),
+    "ratio in words": (
+        claims_of_running_text,
+        {("Section 1", 3, ""): "4"},
+        {"relations": [RELATIONS[0].model_copy(update={"kind": "ratio"})]},
+        r"9 / 3 is 3, printed 4",
     ),
     "base": (bases_as_claimed, {}, {"tables": with_structure("Table 1", base_people=160)}, "the table's total is 150"),
     "base of a response rate": (response_rates, {("Section 1", 1, ""): {"base": None}}, {}, "60% is 600 of 1,000"),

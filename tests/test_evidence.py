@@ -10,6 +10,7 @@ from helpers import REFERENCE, edit
 from hlt_bayes.errors import EvidenceError
 from hlt_bayes.evidence import load_evidence
 from hlt_bayes.evidence.printed import Printed, parse_printed
+from hlt_bayes.evidence.structure import Relation
 from hlt_bayes.vocabulary import GROUPS, OUTCOMES, POOLED_GROUPS
 
 
@@ -270,6 +271,32 @@ def test_a_wrong_list_of_sources_is_named(evidence_folder, old, new, message):
     edit(evidence_folder / "sources.toml", old, new)
     with pytest.raises(EvidenceError, match=message):
         load_evidence(evidence_folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('kind = "sum"', 'kind = "share"', "key 'relation.3': a table given; 'share' takes 2 terms, not 4"),
+        ('kind = "sum"', 'kind = "difference_of_shares"', "'difference_of_shares' takes 4 terms, not 2"),
+        ('kind = "sum"', 'kind = "greater"', "'greater' has no 'result'"),
+        ('kind = "greater"', 'kind = "ratio"', "'ratio' needs a 'result'"),
+    ],
+)
+def test_a_relation_that_is_no_arithmetic_is_named(evidence_folder, old, new, message):
+    path = evidence_folder / "relations.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(EvidenceError, match=re.escape(message)) as caught:
+        load_evidence(evidence_folder)
+    assert "relations.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(("kind", "terms"), [("sum", 0), ("ratio_of_sum", 1), ("greater", 3), ("ratio", 1)])
+def test_a_relation_takes_as_many_terms_as_its_arithmetic(kind, terms):
+    cell = {"document": "report", "place": "Section 1", "line": 1, "column": ""}
+    result = None if kind == "greater" else cell
+    with pytest.raises(ValueError, match="terms"):
+        Relation(what="w", kind=kind, result=result, terms=[cell] * terms)
+    assert len(Relation(what="w", kind=kind, result=result, terms=[cell] * 2).terms) == 2
 
 
 def test_an_empty_file_a_binary_file_and_a_missing_cell_are_named(evidence_folder):

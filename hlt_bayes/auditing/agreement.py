@@ -121,6 +121,10 @@ def claims_of_running_text(book: Book) -> Iterator[Finding]:
                     f"{relation.what}: {first.printed} is not above {second.printed}{unless}",
                 )
             continue
+        if any(cell.allows(0.0) for cell in _divisors(relation, terms)):
+            said = f"{relation.what}: {_formula(relation, terms)} divides by what may be zero"
+            yield Finding("claim of the text", severity, cells, said + unless)
+            continue
         low, high = _bounds(relation, terms)
         if not result.allows(low, high):
             exact = high - low < _EDGE
@@ -133,6 +137,13 @@ def claims_of_running_text(book: Book) -> Iterator[Finding]:
                 f"{relation.what}: {_formula(relation, terms)} is {value}, printed {result.printed}"
                 + (": cut, not rounded" if cut else unless),
             )
+
+
+def _divisors(relation: Relation, terms: Sequence[Cell]) -> Sequence[Cell]:
+    """Terms that the arithmetic divides by."""
+    if relation.kind in ("sum", "difference"):
+        return ()
+    return terms[1::2] if relation.kind == "difference_of_shares" else terms[-1:]
 
 
 def _bounds(relation: Relation, terms: Sequence[Cell]) -> tuple[float, float]:
@@ -172,6 +183,8 @@ def _formula(relation: Relation, terms: Sequence[Cell]) -> str:
         return " + ".join(texts)
     if relation.kind == "difference":
         return " - ".join(texts)
+    if relation.kind == "ratio":
+        return " / ".join(texts)
     if relation.kind == "ratio_of_sum":
         return f"({' + '.join(texts[:-1])}) / {texts[-1]}"
     if relation.kind == "difference_of_shares":

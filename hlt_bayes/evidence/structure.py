@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hlt_bayes.strict import Frozen, Words
 
@@ -134,6 +134,17 @@ class Relation(Frozen):
     result: CellName | None = None
     terms: Annotated[list[CellName], Field(min_length=1)]
     otherwise: Text = ""
+
+    @model_validator(mode="after")
+    def _is_arithmetic(self) -> Self:
+        needed = {"sum": 1, "difference_of_shares": 4}.get(self.kind, 2)
+        more = self.kind in ("sum", "ratio_of_sum")
+        if len(self.terms) < needed or (len(self.terms) > needed and not more):
+            allowed = f"{needed} or more" if more else needed
+            raise ValueError(f"{self.kind!r} takes {allowed} terms, not {len(self.terms)}")
+        if (self.result is None) != (self.kind == "greater"):
+            raise ValueError(f"{self.kind!r} {'needs a' if self.result is None else 'has no'} 'result'")
+        return self
 
 
 class Tables(Frozen):
