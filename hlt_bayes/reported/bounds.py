@@ -15,6 +15,10 @@ ASYMMETRY = 0.25
 """SEs by which an estimate may lie off the middle of its interval, rounding apart, and the interval be taken
 as normal."""
 
+TOUCHING = 1e-9
+"""Share of its upper end that an interval is wide at least: one bound, found in two ways, differs from itself by less.
+"""
+
 
 @dataclass(frozen=True)
 class Bounds:
@@ -63,13 +67,18 @@ def printed_bounds(row: pd.Series, where: str) -> Bounds:
         lower, upper = (max(lower, least), upper) if lower > 0 else (lower, min(upper, -least))
     if np.isfinite(z_upper) and np.isfinite(se_upper):
         lower, upper = max(lower, -z_upper * se_upper), min(upper, z_upper * se_upper)
-    if z_lower >= z_upper or se_lower >= se_upper or lower > upper:
+    if lower > upper or _touch(z_lower, z_upper) or _touch(se_lower, se_upper):
         raise EvidenceError(
             f"{where}: what is printed cannot all be true: estimate {row['text']!r}, |estimate| / SE between "
             f"{z_lower:.3g} and {z_upper:.3g}, SE between {se_lower:.3g} and {se_upper:.3g}; check stars, p, SE, "
             "interval and their units, or leave out what is wrong"
         )
     return Bounds(lower, upper, z_lower, z_upper, se_lower, se_upper)
+
+
+def _touch(lower: float, upper: float) -> bool:
+    """Say whether an interval is empty, or of no width but that of rounding errors."""
+    return lower >= upper * (1 - TOUCHING)
 
 
 def _z(p: float) -> float:
