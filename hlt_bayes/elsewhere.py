@@ -66,6 +66,11 @@ def from_posterior(
     ImpactError
         A variable, dim, column, outcome or group that is not there; a unit that is none of its outcome's; draws that
         are not finite, or chains of unequal length.
+
+    Notes
+    -----
+    A damaged netCDF file may send the HDF5 library itself into a loop that nothing interrupts. The files of a result
+    folder are held to their hashes before one is opened; of a file from elsewhere, compare its hash by hand.
     """
     if columns is not None:
         impact = _of_columns(_table(source), columns)
