@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from itertools import permutations
 from typing import Literal
 
@@ -11,8 +11,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from hlt_bayes.comparison import compare
-from hlt_bayes.convergence import check_convergence
 from hlt_bayes.economics import (
     PRICE_COLUMNS,
     RETURN_COLUMNS,
@@ -25,11 +23,13 @@ from hlt_bayes.economics import (
     walk,
     years_presupposed,
 )
-from hlt_bayes.estimands import estimand_draws, estimand_summary
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.impacts import impact_draws, impact_summary, with_pooled_groups
-from hlt_bayes.moderation import Moderation
-from hlt_bayes.reported import reported_results
+from hlt_bayes.impacts.comparison import compare
+from hlt_bayes.impacts.draws import CheckedDraws, Source, admit, impact_summary, with_pooled_groups
+from hlt_bayes.impacts.estimands import estimand_draws, summary_of_estimands
+from hlt_bayes.impacts.moderation import Moderation
+from hlt_bayes.inference.diagnostics import check_convergence
+from hlt_bayes.likelihood import reported_results
 from hlt_bayes.specs import EconomicSpec, ImpactSpec, IndividualSpec
 
 Whose = Literal["respondents", "like them", "assumed"]
@@ -58,7 +58,8 @@ class Appraisal:
 class Analysis:
     """A record of one analysis: the draws, what they were made from, and the tables.
 
-    Without an economic spec nothing is valued: ``returns`` and ``prices`` have no rows, ``draws`` no ``economics``.
+    ``admitted`` are the impact draws of ``draws`` as they were let in, for all that is asked of them later. Without an
+    economic spec nothing is valued: ``returns`` and ``prices`` have no rows, ``draws`` no ``economics``.
     ``appraisal`` is that by component prices, beside it, where one was asked for. ``impacts`` holds what was measured;
     ``draws`` predicts the impact of each group on each outcome of the file. Where the draws are of individual records
     ``individual_spec`` is what they were made by, and ``impact_spec`` only says how printed SEs are recovered.
@@ -80,6 +81,12 @@ class Analysis:
     moderation: Moderation | None
     individual_spec: IndividualSpec | None = None
     smallest: Mapping[str, float] = field(default_factory=dict)
+    admitted: CheckedDraws = field(init=False, repr=False)
+    let_in: InitVar[CheckedDraws | None] = None
+
+    def __post_init__(self, let_in: CheckedDraws | None) -> None:
+        """Keep the draws that ``analyse`` let in, or check those of a copy with other ``draws``."""
+        object.__setattr__(self, "admitted", let_in or admit(self.draws))
 
     @property
     def whose(self) -> Whose:
@@ -112,7 +119,7 @@ def analyse(
     seed
         Of everything drawn here.
     smallest
-        The smallest effect of interest by outcome, as in ``hlt_bayes.estimands.estimand_summary``.
+        The smallest effect of interest by outcome, as in ``hlt_bayes.estimand_summary``.
     moderation
         What a fit with moderators says, to stand beside it.
     components
@@ -123,29 +130,30 @@ def analyse(
     Returns
     -------
     Analysis
-        ``draws`` is ``tree`` with the group ``economics`` of ``hlt_bayes.economics.appraise``, if valued.
+        ``draws`` is ``tree`` with the group ``economics`` of ``hlt_bayes.appraise``, if valued.
 
     Raises
     ------
     ImpactError
-        The draws are not what ``hlt_bayes.impacts.impact_draws`` describes.
+        The draws are not what ``hlt_bayes.impact_draws`` describes.
     ConvergenceError
         Impacts of pooled rows or returns fail the gate.
     """
-    impact = with_pooled_groups(impact_draws(tree), evidence.treated)
-    asked = estimand_draws(tree, evidence.treated)
+    admitted = admit(tree)
+    impact = with_pooled_groups(admitted.impact, evidence.treated)
+    asked = estimand_draws(admitted, evidence.treated)
     # Differences between groups that a model holds equal are 0 in every draw: nothing there can converge.
     varying = (asked["kind"] != "difference") | (asked != 0).any(("chain", "draw", "outcome"))
     reported = {"impact": asked.isel(estimand=np.flatnonzero(varying)).drop_vars("kind")}
     draws, appraisal = tree.copy(), None
     returns, prices = pd.DataFrame(columns=list(RETURN_COLUMNS)), pd.DataFrame(columns=list(PRICE_COLUMNS))
     if economic_spec is not None:
-        economics = appraise(tree, economic_spec, evidence, seed=seed)
+        economics = appraise(admitted, economic_spec, evidence, seed=seed)
         reported["benefit_cost_ratio"] = economics["benefit_cost_ratio"]
         draws["economics"] = xr.DataTree(economics)
         returns, prices = return_summary(economics), price_table(economic_spec, evidence)
     if components is not None:
-        appraisal = component_appraisal(tree, evidence, impact_spec, components, published=economic_spec, seed=seed)
+        appraisal = component_appraisal(admitted, evidence, impact_spec, components, published=economic_spec, seed=seed)
         reported["ratio by components"] = appraisal.economics["benefit_cost_ratio"]
         draws["appraisal"] = xr.DataTree(appraisal.economics)
     diagnostics = pd.concat([check_convergence(array.to_dataset(name=name)) for name, array in reported.items()])
@@ -156,20 +164,21 @@ def analyse(
         economic_spec=economic_spec,
         seed=seed,
         impacts=_measured(impact_summary(impact), evidence),
-        estimands=_measured(estimand_summary(tree, evidence.treated, smallest=smallest), evidence),
+        estimands=_measured(summary_of_estimands(asked, smallest=smallest), evidence),
         returns=returns,
         prices=prices,
         appraisal=appraisal,
-        comparison=compare(tree, evidence, reported_results(evidence, impact_spec)),
+        comparison=compare(admitted, evidence, reported_results(evidence, impact_spec)),
         diagnostics=diagnostics,
         moderation=moderation,
         individual_spec=individual_spec,
         smallest=dict(smallest or {}),
+        let_in=admitted,
     )
 
 
 def component_appraisal(
-    tree: xr.DataTree | xr.DataArray,
+    tree: Source,
     evidence: Evidence,
     impact_spec: ImpactSpec,
     spec: EconomicSpec,
@@ -187,25 +196,26 @@ def component_appraisal(
     published
         A spec whose prices the printed returns imply; without it, or where ``spec`` is one too, nothing is set beside.
     seed, volume
-        As in ``hlt_bayes.economics.appraise``; at another volume than the published one nothing is set beside.
+        As in ``hlt_bayes.appraise``; at another volume than the published one nothing is set beside.
 
     Raises
     ------
     ImpactError, SpecError, EvidenceError
-        As ``hlt_bayes.economics.appraise``.
+        As ``hlt_bayes.appraise``.
     """
-    economics = appraise(tree, spec, evidence, seed=seed, volume=volume)
+    drawn = admit(tree)
+    economics = appraise(drawn, spec, evidence, seed=seed, volume=volume)
     printed = not evidence.returns.empty and volume == "actual"
     beside = published is not None and spec.nonresponse is not None and printed
     return Appraisal(
         spec=spec,
         economics=economics,
         returns=return_summary(economics),
-        benefits=benefit_summary(economics, tree, spec, evidence),
+        benefits=benefit_summary(economics, drawn, spec, evidence),
         prices=price_table(spec, evidence),
-        cost_effectiveness=cost_effectiveness(economics, tree, spec, evidence),
-        walk=walk(tree, evidence, published, spec, impact_spec, seed=seed) if beside and published else pd.DataFrame(),
-        years=years_presupposed(tree, evidence, spec, seed=seed)
+        cost_effectiveness=cost_effectiveness(economics, drawn, spec, evidence),
+        walk=walk(drawn, evidence, published, spec, impact_spec, seed=seed) if beside and published else pd.DataFrame(),
+        years=years_presupposed(drawn, evidence, spec, seed=seed)
         if beside and "health" in spec.counted
         else pd.DataFrame(),
     )

@@ -3,24 +3,64 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from file_access import Watch, edges
 from helpers import REFERENCE, fill_block
 
+import hlt_bayes
 from hlt_bayes.analysis import analyse
+from hlt_bayes.core.vocabulary import GROUPS, OUTCOMES
 from hlt_bayes.evidence import load_evidence, load_ips_counts
-from hlt_bayes.evidence.reading import EMBEDDED
+from hlt_bayes.evidence.load import EMBEDDED
+from hlt_bayes.ipd.synthetic import make_twin
 from hlt_bayes.meta import included, load_meta_spec
-from hlt_bayes.records.twin import make_twin
 from hlt_bayes.specs import load_economic_spec, load_impact_spec
-from hlt_bayes.vocabulary import GROUPS, OUTCOMES
 
 
 def pytest_addoption(parser):
     parser.addoption("--golden", action="store_true", help="write golden texts and the README's tables anew")
     parser.addoption("--kills", type=int, default=4, help="how often each verb is killed in tests/faults")
+
+
+WATCH = Watch(Path(hlt_bayes.__file__).parent, edges())
+WATCH.install()
+
+
+def watched():
+    """Refuse files to the pure rooms while a test or its fixtures run, and say so even where the refusal was caught."""
+    WATCH.refused.clear()
+    WATCH.on = True
+    try:
+        result = yield
+    finally:
+        WATCH.on = False
+    assert not WATCH.refused, f"only the edges of CONTRIBUTING.md may: {WATCH.refused}"
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup():
+    return (yield from watched())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call():
+    return (yield from watched())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown():
+    return (yield from watched())
+
+
+@pytest.fixture
+def file_watch():
+    """Give what watches every test's files, on while the test runs."""
+    return WATCH
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,13 @@ def block_of_readme(name):
     return README.read_text(encoding="utf-8").split(f"<!-- {name} -->\n", 1)[1].split("<!-- end -->", 1)[0]
 
 
+def table_of_contributing(heading):
+    """Rows of the first table below a heading of CONTRIBUTING.md, in plain text."""
+    below = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split(f"## {heading}\n", 1)[1].split("\n## ")[0]
+    lines = re.findall(r"^\| (.*) \|$", below, flags=re.MULTILINE)
+    return [[cell.replace("`", "") for cell in line.split(" | ")] for line in lines[2:]]
+
+
 def edit(path, old, new):
     """Replace ``old``, which must stand there, once in a file."""
     text = path.read_text(encoding="utf-8")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from hlt_bayes.evidence.claims import CellName, Document, Relation, TableStructure
 from hlt_bayes.evidence.ledger import Evidence
-from hlt_bayes.evidence.printed import parse_printed
+from hlt_bayes.evidence.printed_text import parse_printed
 from hlt_bayes.evidence.schema import CELL, QUANTITY
-from hlt_bayes.evidence.structure import CellName, Document, Relation, TableStructure
 
 GROUPS = ("SCR IW", "SCR OOW", "WMCA")
 

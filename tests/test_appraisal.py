@@ -8,6 +8,8 @@ from economics_by_hand import PARTS, TREATED, green_book, pooled
 from helpers import edit, edited_spec
 
 import hlt_bayes.economics.appraisal
+from hlt_bayes.core.errors import EvidenceError, ImpactError, SpecError
+from hlt_bayes.core.vocabulary import OF_ALL_RANDOMISED
 from hlt_bayes.economics import (
     acceptability,
     acceptability_of_price,
@@ -21,10 +23,8 @@ from hlt_bayes.economics import (
     volume_curve,
 )
 from hlt_bayes.economics.parameters import parameters_of
-from hlt_bayes.errors import EvidenceError, ImpactError, SpecError
 from hlt_bayes.evidence import load_evidence
 from hlt_bayes.specs import load_economic_spec, shipped_specs
-from hlt_bayes.vocabulary import OF_ALL_RANDOMISED
 
 GROUPS = ("SCR IW", "SCR OOW", "WMCA")
 

@@ -15,11 +15,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from hlt_bayes.auditing import audit
+from hlt_bayes.audit import audit_evidence
 from hlt_bayes.cli import app
 from hlt_bayes.cli.app import VERBS
-from hlt_bayes.cli.display import Output, records
-from hlt_bayes.errors import ConvergenceError
+from hlt_bayes.cli.output import Output, records
+from hlt_bayes.core.errors import ConvergenceError
 from hlt_bayes.specs import shipped_specs
 
 COMMAND = str(Path(sys.executable).with_name("hlt-bayes"))
@@ -160,7 +160,7 @@ def test_json_has_neither_nan_nor_infinity():
 
 def test_findings_of_an_audit_are_those_of_python():
     found = json.loads(runner.invoke(app, ["audit", "--json"]).stdout)["tables"][0]["records"]
-    assert found == audit().to_dict("records")
+    assert found == audit_evidence().to_dict("records")
 
 
 def test_an_option_before_the_name_of_a_verb_holds_as_well():
@@ -215,7 +215,7 @@ def test_exit_codes(monkeypatch, raised, code):
     def fit(*_, **__):
         raise raised
 
-    monkeypatch.setattr("hlt_bayes.fitting.fit", fit)
+    monkeypatch.setattr("hlt_bayes.inference.fit.fit", fit)
     result = runner.invoke(app, ["fit", "--json"])
     assert (result.exit_code, result.stdout) == (code, "")
     assert result.stderr.startswith("hlt-bayes: ")

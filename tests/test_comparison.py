@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from hlt_bayes.comparison import LIKELIHOOD_WORDS, _what_changed, compare, likelihood_word
-from hlt_bayes.reported import recovered_se, reported_results
-from hlt_bayes.vocabulary import POOLED_GROUPS
+from hlt_bayes.core.vocabulary import POOLED_GROUPS
+from hlt_bayes.impacts.comparison import LIKELIHOOD_WORDS, _what_changed, compare, likelihood_word
+from hlt_bayes.likelihood import recovered_se, reported_results
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import contingency
 
-from hlt_bayes.counts import given, interval_can_be_symmetric, recover_counts, recovery_verdict
-from hlt_bayes.errors import EvidenceError
+from hlt_bayes.core.errors import EvidenceError
+from hlt_bayes.evidence.counts import interval_can_be_symmetric, parse, recover_counts, recovery_verdict
 
 EFFECTS = ("odds_ratio", "risk_ratio", "risk_difference")
 
@@ -130,13 +130,13 @@ def test_the_true_table_is_always_found():
 
 
 def test_a_half_unit_ten_times_too_small_is_found_out(monkeypatch):
-    honest = given.rounded
+    honest = parse.rounded
 
     def sabotaged(name, text):
         lower, upper = honest(name, text)
         return 0.55 * lower + 0.45 * upper, 0.45 * lower + 0.55 * upper
 
-    monkeypatch.setattr(given, "rounded", sabotaged)
+    monkeypatch.setattr(parse, "rounded", sabotaged)
     lost = [
         table not in tables_of(recover_counts(n_treatment=table[1], n_control=table[3], **report))
         for table, report in random_reports(100, seed=2)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hlt_bayes.records import describe_records, records_of_frame, suppressed
-from hlt_bayes.report.records import description_table
+from hlt_bayes.display.records import description_table
+from hlt_bayes.ipd.data import describe_records, records_of_frame, suppressed
 
 
 def left_out(counts):

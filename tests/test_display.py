@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from hlt_bayes.cli.display import show
-from hlt_bayes.report.side_by_side import changed, impacts_side_by_side, returns_side_by_side
-from hlt_bayes.report.table import Table
-from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
+from hlt_bayes.cli.output import show
+from hlt_bayes.display.comparison import changed, comparison_table, impacts_side_by_side, returns_side_by_side
+from hlt_bayes.display.impacts import impacts_table
+from hlt_bayes.display.returns import returns_table
+from hlt_bayes.display.table import Table
 
 
 def lines(table, width, **options):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from helpers import edited_spec
 
-from hlt_bayes.errors import SpecError
-from hlt_bayes.priors import FixedQuantity
-from hlt_bayes.priors.stated import ASSUMPTION
+from hlt_bayes.core.errors import SpecError
 from hlt_bayes.specs import load_economic_spec, shipped_specs, spec_path, stated_figures
+from hlt_bayes.specs.priors import FixedQuantity
+from hlt_bayes.specs.priors.reasoned import ASSUMPTION
 
 ADDITIONAL = "[benefits.wellbeing.additional]"
 FACTOR = 'family = "log-normal"\nmedian = 1.0\nlog_sd = 0.05'

@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 from helpers import edited_spec
 
+from hlt_bayes.core.errors import ImpactError, SpecError
 from hlt_bayes.economics import appraise, cost_per_head, implied_price_bounds, implied_price_interval, return_summary
-from hlt_bayes.errors import ImpactError, SpecError
 from hlt_bayes.specs import load_economic_spec
 
 

@@ -6,9 +6,9 @@ import pytest
 import xarray as xr
 from scipy.stats import norm
 
-from hlt_bayes.errors import ImpactError
-from hlt_bayes.estimands import estimand_draws, estimand_summary
-from hlt_bayes.vocabulary import GROUPS, OUTCOMES
+from hlt_bayes.core.errors import ImpactError
+from hlt_bayes.core.vocabulary import GROUPS, OUTCOMES
+from hlt_bayes.impacts.estimands import estimand_draws, estimand_summary
 
 KINDS = {
     "SCR IW": "group",

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from helpers import REFERENCE, edit
 
-from hlt_bayes.errors import EvidenceError
+from hlt_bayes.core.errors import EvidenceError
+from hlt_bayes.core.vocabulary import GROUPS, OUTCOMES, POOLED_GROUPS
 from hlt_bayes.evidence import load_evidence
-from hlt_bayes.evidence.printed import Printed, parse_printed
-from hlt_bayes.evidence.structure import Relation
-from hlt_bayes.vocabulary import GROUPS, OUTCOMES, POOLED_GROUPS
+from hlt_bayes.evidence.claims import Relation
+from hlt_bayes.evidence.printed_text import Printed, parse_printed
 
 
 @pytest.mark.parametrize(

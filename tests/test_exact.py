@@ -10,14 +10,14 @@ from printed_numbers import PRINTED, SABOTAGE
 from quadrature import posterior as by_quadrature
 from scipy.stats import multivariate_normal, norm
 
-from hlt_bayes.errors import ConvergenceError, EvidenceError, SpecError
-from hlt_bayes.exact import exact_draws_of_rows, exact_posterior, exact_posterior_of_rows
-from hlt_bayes.exact.linear import draw_coefficients, integrate, moments_of
-from hlt_bayes.exact.prints import draw_given_print, learnt_tilt, log_prior_mass
-from hlt_bayes.priors import prior
-from hlt_bayes.reported import print_log_probability, reported_results
+from hlt_bayes.core.errors import ConvergenceError, EvidenceError, SpecError
+from hlt_bayes.inference.exact import exact_draws_of_rows, exact_posterior, exact_posterior_of_rows
+from hlt_bayes.inference.exact.linear import draw_coefficients, integrate, moments_of
+from hlt_bayes.inference.exact.truncated_prior import draw_given_print, learnt_tilt, log_prior_mass
+from hlt_bayes.inference.structures import response_rates
+from hlt_bayes.likelihood import print_log_probability, reported_results
 from hlt_bayes.specs import load_impact_spec
-from hlt_bayes.structures import response_rates
+from hlt_bayes.specs.priors import prior
 
 SCHOOLS = dict(zip("ABCDEFGH", (28.0, 8, -3, 7, -1, 1, 18, 12), strict=True))
 ERRORS = dict(zip("ABCDEFGH", (15.0, 10, 16, 11, 9, 11, 10, 18), strict=True))

@@ -13,25 +13,31 @@ from typer.testing import CliRunner
 
 from hlt_bayes.analysis import analyse
 from hlt_bayes.cli import app
+from hlt_bayes.core.errors import EvidenceError, ImpactError, ResultFolderError, SpecError
+from hlt_bayes.core.vocabulary import GROUPS, OUTCOMES, POOLED_GROUPS
 from hlt_bayes.economics import appraise
-from hlt_bayes.elsewhere import from_posterior
-from hlt_bayes.errors import EvidenceError, ImpactError, ResultFolderError, SpecError
-from hlt_bayes.estimands import estimand_draws
 from hlt_bayes.evidence import load_evidence
-from hlt_bayes.exporting import FORMATS, export
-from hlt_bayes.exporting import draws as draws_module
-from hlt_bayes.exporting.closeness import distance, in_words, joint_closeness, jointly_in_words, normal_closeness
-from hlt_bayes.exporting.content import EVALUATION, SOFTWARE, draws_table, metadata, named_impacts
-from hlt_bayes.exporting.equivalents import of_bayesmeta, of_gmap, of_mu
-from hlt_bayes.exporting.mixture import Mixture, fit_mixture, local_information
-from hlt_bayes.exporting.people import PersonSD, of_new_group, person_sds
-from hlt_bayes.exporting.priors import mixture_json
-from hlt_bayes.exporting.summary import PROBABILITIES, summarised
-from hlt_bayes.exporting.tables import safe_text, write_csv
-from hlt_bayes.priors import prior
-from hlt_bayes.report import write_result
+from hlt_bayes.impacts.estimands import estimand_draws
+from hlt_bayes.impacts.external import from_posterior
+from hlt_bayes.results.export import FORMATS, export
+from hlt_bayes.results.export import draws as draws_module
+from hlt_bayes.results.export.approximation_error import (
+    distance,
+    in_words,
+    joint_closeness,
+    jointly_in_words,
+    normal_closeness,
+)
+from hlt_bayes.results.export.content import EVALUATION, SOFTWARE, draws_table, metadata, named_impacts
+from hlt_bayes.results.export.csv_tables import safe_text, write_csv
+from hlt_bayes.results.export.mixture import Mixture, fit_mixture, local_information
+from hlt_bayes.results.export.person_sd import PersonSD, of_new_group, person_sds
+from hlt_bayes.results.export.prior_translation import of_bayesmeta, of_gmap, of_mu
+from hlt_bayes.results.export.priors import mixture_json
+from hlt_bayes.results.export.summary import PROBABILITIES, summary_content
+from hlt_bayes.results.write import write_result
 from hlt_bayes.specs import load_impact_spec, load_individual_spec
-from hlt_bayes.vocabulary import GROUPS, OUTCOMES, POOLED_GROUPS
+from hlt_bayes.specs.priors import prior
 
 OURS = {name: outcome.unit for name, outcome in OUTCOMES.items()}
 COLUMNS = {f"impact[{outcome},{group}]": (outcome, group) for outcome in OUTCOMES for group in GROUPS}
@@ -267,7 +273,7 @@ def test_words_follow_the_distance(off, word):
 
 
 def test_each_impact_and_all_together_have_their_words(full):
-    content = summarised(full)
+    content = summary_content(full)
     assert content["normal"]["in_words"] == jointly_in_words(content["normal"]["kolmogorov"])
     assert content["normal"]["dimensions"] == 12
     for one in content["impacts"]:
@@ -722,7 +728,7 @@ def test_the_verb_lists_formats_and_writes_them(analysis, tmp_path, monkeypatch)
     for name, one in FORMATS.items():
         assert name in listed.stdout
         assert one.description in listed.stdout
-    monkeypatch.setattr("hlt_bayes.exporting._analysis", lambda *_: analysis)
+    monkeypatch.setattr("hlt_bayes.results.export._analysis", lambda *_: analysis)
     out = tmp_path / "out"
     done = runner.invoke(app, ["export", "a result", "--to", "metafor", "--to", "rbest", "--out", str(out)])
     assert done.exit_code == 0

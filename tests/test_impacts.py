@@ -1,5 +1,6 @@
 """The waist takes one labelled array and refuses any other."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,8 +8,14 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from hlt_bayes.errors import ImpactError
-from hlt_bayes.impacts import impact_draws, impact_summary, pooling_matrix, summary, with_pooled_groups
+from hlt_bayes.analysis import analyse
+from hlt_bayes.checks.run_checks import run_checks
+from hlt_bayes.core.errors import ImpactError
+from hlt_bayes.impacts import draws as draws_module
+from hlt_bayes.impacts.draws import admit, impact_draws, impact_summary, pooling_matrix, summary, with_pooled_groups
+from hlt_bayes.report.explorer import explorer
+from hlt_bayes.results.export import FORMATS
+from hlt_bayes.results.write import write_result
 
 
 def test_a_tree_or_an_array_in_any_order_of_dims_is_taken(drawn):
@@ -86,3 +93,50 @@ def test_the_pooling_matrix_gives_the_pooled_rows(drawn, evidence):
     np.testing.assert_allclose(rows, impact.to_numpy() @ matrix.to_numpy().T)
     alone = pooling_matrix(["A", "WMCA"], evidence.treated)
     np.testing.assert_array_equal(alone, [[0, 1], [1, 0]])
+
+
+def test_draws_are_checked_once_at_the_door(drawn, evidence, primary, published, components, monkeypatch, tmp_path):
+    checked = []
+    check = draws_module._checked
+    monkeypatch.setattr(draws_module, "_checked", lambda source: checked.append(1) or check(source))
+    monkeypatch.setattr("hlt_bayes.checks.run_checks.shipped_specs", lambda _: ["primary", "no-pooling"])
+    analysis = analyse(drawn, evidence, primary, published, seed=1, components=components)
+    assert len(checked) == 1
+    write_result(analysis, tmp_path / "result")
+    explorer(analysis)
+    run_checks(analysis)
+    exporting = [form.files(analysis) for name, form in FORMATS.items() if name in ("csv", "summary")]
+    assert all(exporting)
+    # The draws of the other spec that the checks fit come through the door as well.
+    assert len(checked) == 2
+
+
+def test_a_copy_of_an_analysis_with_other_draws_asks_those(analysis):
+    other = analysis.draws.copy(deep=True)
+    other["posterior"]["impact"] = other["posterior"]["impact"] + 0.01
+    moved = dataclasses.replace(analysis, draws=other)
+    np.testing.assert_allclose(moved.admitted.impact, analysis.admitted.impact + 0.01)
+    other["posterior"]["impact"][0, 0, 0, 0] = np.nan
+    with pytest.raises(ImpactError, match="not finite"):
+        dataclasses.replace(analysis, draws=other)
+
+
+def test_what_was_let_in_passes_and_a_stranger_does_not(drawn):
+    admitted = admit(drawn)
+    assert admit(admitted) is admitted
+    assert impact_draws(admitted) is admitted.impact
+    with pytest.raises(ImpactError, match="dims"):
+        admit(drawn["posterior"]["impact"].isel(draw=0))
+
+
+@pytest.mark.parametrize(
+    ("new", "message"),
+    [
+        (lambda impact: impact.isel(group=0, outcome=0, drop=True), "must have chain, draw and outcome"),
+        (lambda impact: impact.isel(group=0, drop=True).where(impact["draw"].isel(draw=0) > 0), "not finite"),
+    ],
+)
+def test_a_prediction_that_does_not_fit_is_refused_at_the_door(drawn, new, message):
+    impact = drawn["posterior"]["impact"]
+    with pytest.raises(ImpactError, match=message):
+        admit(xr.DataTree.from_dict({"posterior": xr.Dataset({"impact": impact, "impact_new": new(impact)})}))

@@ -7,25 +7,30 @@ from helpers import ROOT, edited_spec
 from scipy import integrate, optimize, stats
 from scipy.special import expit
 
-import hlt_bayes.individual.lines as lines_module
-from hlt_bayes.errors import RecordsError, SpecError
+import hlt_bayes.ipd.models.linear_predictors as lines_module
+from hlt_bayes.core.errors import RecordsError, SpecError
 from hlt_bayes.evidence import evidence_of_rows
-from hlt_bayes.exact import exact_posterior_of_rows
-from hlt_bayes.individual import aggregate
-from hlt_bayes.individual.design import FEWEST, RARE, People, people_of
-from hlt_bayes.individual.fitting import PARETO_K_MAX, fit_records, laplace_draws
-from hlt_bayes.individual.laplace import STRATA, normal_near_mode
-from hlt_bayes.individual.lines import NEWTON_STEPS
-from hlt_bayes.individual.model import individual_model, problem_with_parts
-from hlt_bayes.individual.practice import practices_of
-from hlt_bayes.individual.problem import effect_positions, impact_and_slope, problem_of, terms_of
-from hlt_bayes.individual.regressions import NUMPY, bounded_gain, normal_log_likelihood_of_cells
-from hlt_bayes.individual.subgroups import levels_of, people_at_levels
-from hlt_bayes.individual.terms import GammaRegression, LogisticRegression, NormalRegression, mode_and_precision
-from hlt_bayes.records import Records
-from hlt_bayes.records.twin import make_twin
+from hlt_bayes.inference.exact import exact_posterior_of_rows
+from hlt_bayes.ipd.data import Records
+from hlt_bayes.ipd.models import aggregate
+from hlt_bayes.ipd.models.design_matrix import FEWEST, RARE, People, people_of
+from hlt_bayes.ipd.models.employment_specialists import practices_of
+from hlt_bayes.ipd.models.fitting import PARETO_K_MAX, fit_records, laplace_draws
+from hlt_bayes.ipd.models.laplace import STRATA, normal_near_mode
+from hlt_bayes.ipd.models.linear_predictors import NEWTON_STEPS
+from hlt_bayes.ipd.models.model import individual_model, problem_with_parts
+from hlt_bayes.ipd.models.outcome_model import effect_positions, impact_and_slope, problem_of, terms_of
+from hlt_bayes.ipd.models.regressions import NUMPY, bounded_gain, normal_log_likelihood_of_cells
+from hlt_bayes.ipd.models.regressions_numpy import (
+    GammaRegression,
+    LogisticRegression,
+    NormalRegression,
+    mode_and_precision,
+)
+from hlt_bayes.ipd.models.subgroups import levels_of, people_at_levels
+from hlt_bayes.ipd.synthetic import make_twin
 from hlt_bayes.specs import load_individual_spec, load_twin_spec, shipped_specs
-from hlt_bayes.specs.twin import Number
+from hlt_bayes.specs.synthetic import Number
 
 SPEC = load_individual_spec("records")
 OUTCOMES = ("employment", "earnings", "health", "wellbeing")
@@ -213,7 +218,7 @@ def test_weights_of_the_laplace_engine_pass_their_gate(twin, outcome):
 
 
 def test_weights_that_fail_the_gate_send_an_outcome_to_nuts(twin, monkeypatch):
-    import hlt_bayes.individual.fitting as fitting
+    import hlt_bayes.ipd.models.fitting as fitting
 
     said = []
     monkeypatch.setattr(fitting, "PARETO_K_MAX", -1.0)
@@ -489,7 +494,7 @@ def test_regressions_of_the_problem_are_the_right_ones(twin):
 
 @pytest.mark.parametrize("outcome", ["employment", "earnings"])
 def test_blocks_of_rows_and_draws_add_up(twin, outcome, monkeypatch):
-    import hlt_bayes.individual.terms as terms_module
+    import hlt_bayes.ipd.models.regressions_numpy as terms_module
 
     one = problem(twin.records, outcome)
     at = [term.regression.start + 0.1 * some_parameters(len(term.regression.start)) for term in terms_of(one)]

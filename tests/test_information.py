@@ -5,6 +5,8 @@ import pytest
 import xarray as xr
 from scipy import integrate, stats
 
+from hlt_bayes.core.errors import SpecError
+from hlt_bayes.core.vocabulary import OF_ALL_RANDOMISED
 from hlt_bayes.economics import (
     appraise,
     evpi,
@@ -15,15 +17,13 @@ from hlt_bayes.economics import (
     value_of_unprinted,
     variance_shares,
 )
+from hlt_bayes.economics.conditional_mean import expected_given, share_explained
 from hlt_bayes.economics.drivers import assumptions, known_quantities, quantity_label
-from hlt_bayes.economics.information import error_variances, expected_gain, parts_to_learn, share_settled
 from hlt_bayes.economics.parameters import parameters_of
-from hlt_bayes.economics.regression import expected_given, share_explained
-from hlt_bayes.errors import SpecError
-from hlt_bayes.exact import exact_posterior_of_rows
-from hlt_bayes.priors import prior
-from hlt_bayes.reported import recovered_se, reported_results
-from hlt_bayes.vocabulary import OF_ALL_RANDOMISED
+from hlt_bayes.economics.value_of_information import error_variances, expected_gain, parts_to_learn, share_settled
+from hlt_bayes.inference.exact import exact_posterior_of_rows
+from hlt_bayes.likelihood import recovered_se, reported_results
+from hlt_bayes.specs.priors import prior
 
 DRAWS = 2**17
 """Of quasi-random normals, where an exact answer is to be met to 1 %: so many random ones would miss it by as much."""

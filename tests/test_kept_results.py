@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hlt_bayes.errors import TaskError
-from hlt_bayes.tasks import run_tasks
-from hlt_bayes.tasks.journal import Journal, digest
-from hlt_bayes.tasks.kept import from_bytes, to_bytes
+from hlt_bayes.core.errors import TaskError
+from hlt_bayes.core.parallel import run_tasks
+from hlt_bayes.core.parallel.journal import Journal, digest
+from hlt_bayes.core.parallel.serialise import from_bytes, to_bytes
 
 FRAME = pd.DataFrame({"group": ["WMCA", "SCR IW"], "mean": [0.1, np.nan], "n": [3, 4]}, index=["b", "a"])
 

@@ -8,8 +8,9 @@ from helpers import edit
 from matplotlib.collections import LineCollection
 from scipy.stats import halfnorm, norm
 
-from hlt_bayes.errors import EvidenceError, SpecError
-from hlt_bayes.evidence.trials import load_ips_counts, load_ips_trials
+from hlt_bayes.core.errors import EvidenceError, SpecError
+from hlt_bayes.display.plots import plot_funnel, plot_trials
+from hlt_bayes.evidence.ips_trials import load_ips_counts, load_ips_trials
 from hlt_bayes.meta import (
     compare_methods,
     effect_sizes,
@@ -18,7 +19,6 @@ from hlt_bayes.meta import (
     size_covariate,
     trials_model,
 )
-from hlt_bayes.plots import plot_funnel, plot_trials
 from hlt_bayes.specs import models_folder
 
 

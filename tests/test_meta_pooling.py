@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 from helpers import REFERENCE
 
-from hlt_bayes.errors import EvidenceError, HltBayesError
-from hlt_bayes.evidence.trials import load_ips_counts
+from hlt_bayes.core.errors import EvidenceError, HltBayesError
+from hlt_bayes.evidence.ips_trials import load_ips_counts
 from hlt_bayes.meta import effect_sizes, included, leave_one_out, pet_peese, pooled_by_size, pooled_effects
 from hlt_bayes.meta.effects import ZERO_CORRECTION, library
 

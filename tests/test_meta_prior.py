@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 from scipy.stats import norm
 
-from hlt_bayes.errors import EvidenceError
-from hlt_bayes.evidence.trials import load_ips_trials
+from hlt_bayes.core.errors import EvidenceError
+from hlt_bayes.evidence.ips_trials import load_ips_trials
 from hlt_bayes.meta import briefing_ratio, ips_prior, prior_data_conflict
 
 CONTROL_RATES = {"SCR IW": 0.75, "SCR OOW": 0.27, "WMCA": 0.18}

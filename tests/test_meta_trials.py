@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from helpers import README, edit
 
-from hlt_bayes.errors import EvidenceError
-from hlt_bayes.evidence.reading import EMBEDDED
-from hlt_bayes.evidence.trials import load_ips_counts, load_ips_trials
+from hlt_bayes.core.errors import EvidenceError
+from hlt_bayes.evidence.ips_trials import load_ips_counts, load_ips_trials
+from hlt_bayes.evidence.load import EMBEDDED
 from hlt_bayes.meta import effect_sizes, included, pooled_effects
 
 NOT_AS_PRINTED = {

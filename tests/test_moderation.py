@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from hlt_bayes.errors import ImpactError
-from hlt_bayes.moderation import (
+from hlt_bayes.core.errors import ImpactError
+from hlt_bayes.core.vocabulary import GROUPS, OUTCOMES
+from hlt_bayes.impacts.moderation import (
     contraction,
     counterfactual,
     counterfactuals,
@@ -16,7 +17,6 @@ from hlt_bayes.moderation import (
     with_one_moderator,
 )
 from hlt_bayes.specs import load_impact_spec
-from hlt_bayes.vocabulary import GROUPS, OUTCOMES
 
 NAMES = ("caseload", "short_meetings", "contacts")
 TWO = np.array([[1.0, -1.0, 0.0], [1.0, 1.0, -2.0]])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from hlt_bayes.core.errors import PriceYearError
 from hlt_bayes.economics import Money
-from hlt_bayes.economics.money import sum_of
-from hlt_bayes.errors import PriceYearError
+from hlt_bayes.economics.price_year import sum_of
 
 INDEX = {"2014": 83.0, "2019": 90.3, "2020/21": 95.825}
 

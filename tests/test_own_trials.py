@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from helpers import fill_block
 
-from hlt_bayes.auditing import audit
-from hlt_bayes.errors import EvidenceError, SpecError
+from hlt_bayes.audit import audit_evidence
+from hlt_bayes.core.errors import EvidenceError, SpecError
+from hlt_bayes.display.evidence import trials_csv
 from hlt_bayes.evidence import evidence_of_rows, load_evidence
 from hlt_bayes.evidence.own_trials import COLUMNS, MAX_ROWS
-from hlt_bayes.report.sources import trials_csv
-from hlt_bayes.reported import recovered_se, reported_results
-from hlt_bayes.structures import build_model
+from hlt_bayes.inference.structures import build_model
+from hlt_bayes.likelihood import recovered_se, reported_results
 
 GOOD = {"outcome": "health", "group": "A", "estimate": "0.10", "unit": "SD", "n_treatment": "640", "n_control": "541"}
 
@@ -337,7 +337,7 @@ def test_our_impacts_in_the_format_of_the_file_are_the_same_evidence(tmp_path, e
 
 def test_the_audit_of_own_trials_names_the_line(tmp_path):
     rows = [GOOD | {"estimate": "0.9", "stars": "none"}, GOOD | {"group": "B", "source": "p. 7"}]
-    findings = audit(load_evidence(write(tmp_path, rows)))
+    findings = audit_evidence(load_evidence(write(tmp_path, rows)))
     assert findings["place"].tolist() == ["line 2"]
     assert "no star needs one from" in findings["arithmetic"].item()
 

@@ -12,10 +12,16 @@ import xarray as xr
 from helpers import edit
 
 from hlt_bayes.analysis import analyse
-from hlt_bayes.auditing import audit
-from hlt_bayes.errors import ResultFolderError
+from hlt_bayes.audit import audit_evidence
+from hlt_bayes.checks.run_checks import CheckTables
+from hlt_bayes.core.errors import ResultFolderError
+from hlt_bayes.display.comparison import comparison_table
+from hlt_bayes.display.html import great_table, table_html
+from hlt_bayes.display.impacts import impacts_table
+from hlt_bayes.display.key_messages import answer, limits, message
+from hlt_bayes.display.returns import returns_table
+from hlt_bayes.display.table import Table
 from hlt_bayes.evidence import evidence_of_rows
-from hlt_bayes.report import load_result, write_report, write_result
 from hlt_bayes.report.checklists import (
     ABSENT,
     ITEMS,
@@ -23,22 +29,20 @@ from hlt_bayes.report.checklists import (
     NOT_APPLICABLE,
     REASONS,
     Context,
-    Draws,
+    DrawsGroup,
     File,
     Recorded,
     Section,
     Stated,
     checklists,
+    read_checklists,
     sections,
 )
-from hlt_bayes.report.findings import answer, limits, message
-from hlt_bayes.report.html import great_table, table_html
 from hlt_bayes.report.page import _commands, _holds, page
-from hlt_bayes.report.reading import read_manifest
-from hlt_bayes.report.reporting import read_checklists
-from hlt_bayes.report.table import Table
-from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
-from hlt_bayes.scrutiny import Scrutiny
+from hlt_bayes.report.write import write_report
+from hlt_bayes.results.manifest import read_manifest
+from hlt_bayes.results.read import load_result
+from hlt_bayes.results.write import write_result
 from hlt_bayes.specs import load_impact_spec, load_individual_spec
 
 
@@ -66,8 +70,8 @@ def little(analysis):
     """What is asked of an analysis at no cost."""
     tables = {"diagnostics": analysis.diagnostics.rename_axis("quantity").reset_index()}
     if not analysis.evidence.of_own_trials:
-        tables["audit"] = audit(analysis.evidence)
-    return Scrutiny(tables=tables, why_not={"specs": "not asked for"}, labels={})
+        tables["audit"] = audit_evidence(analysis.evidence)
+    return CheckTables(tables=tables, why_not={"specs": "not asked for"}, labels={})
 
 
 def page_of(analysis, folder, **kwargs):
@@ -205,7 +209,7 @@ def test_artefacts_are_found_where_they_are(analysis, tmp_path):
     there = (
         File("impacts.csv", ("mean", "sd")),
         File("specs.json"),
-        Draws("posterior"),
+        DrawsGroup("posterior"),
         Stated("impact", "priors"),
         Recorded("versions"),
         Section("limits"),
@@ -213,7 +217,7 @@ def test_artefacts_are_found_where_they_are(analysis, tmp_path):
     absent = (
         File("impacts.csv", ("median",)),
         File("power_scaling.csv"),
-        Draws("prior"),
+        DrawsGroup("prior"),
         Stated("impact", "moderators"),
         Stated("components", "discounting"),
         Recorded("colour"),

@@ -6,8 +6,8 @@ from scipy import stats
 
 from hlt_bayes.economics.persistence import decay_given_impact, learn_decay, present_value_years
 from hlt_bayes.economics.published import years_worth
-from hlt_bayes.priors.quantities import BetaQuantity, FixedQuantity
 from hlt_bayes.specs import FollowUp, load_economic_spec
+from hlt_bayes.specs.priors.quantities import BetaQuantity, FixedQuantity
 
 STATED = {"unit": "u", "why": "w", "source": "s"}
 PRIOR = BetaQuantity(family="beta", alpha=2.0, beta=4.0, **STATED)

@@ -7,18 +7,8 @@ import xarray as xr
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from hlt_bayes.economics import (
-    acceptability,
-    appraise,
-    effects_per_head,
-    new_trial,
-    quantity_label,
-    tornado,
-    volume_curve,
-    walk,
-)
-from hlt_bayes.errors import HltBayesError, ImpactError
-from hlt_bayes.plots import (
+from hlt_bayes.core.errors import HltBayesError, ImpactError
+from hlt_bayes.display.plots import (
     plot_acceptability,
     plot_impacts,
     plot_moderators,
@@ -29,6 +19,16 @@ from hlt_bayes.plots import (
     plot_tornado,
     plot_volume,
     plot_walk,
+)
+from hlt_bayes.economics import (
+    acceptability,
+    appraise,
+    effects_per_head,
+    new_trial,
+    quantity_label,
+    tornado,
+    volume_curve,
+    walk,
 )
 
 

@@ -6,8 +6,9 @@ import pytensor
 import pytest
 from scipy import special, stats
 
-from hlt_bayes.errors import SpecError
-from hlt_bayes.priors import NormalPrior, prior, prior_variable
+from hlt_bayes.core.errors import SpecError
+from hlt_bayes.inference.prior_variables import prior_variable
+from hlt_bayes.specs.priors import NormalPrior, prior
 
 TABLES = {
     "normal": {"family": "normal", "mean": 0.01, "sd": 0.03},

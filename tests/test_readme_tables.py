@@ -4,7 +4,7 @@ import json
 
 from helpers import README, ROOT
 
-from hlt_bayes.exporting import FORMATS as FORMATS_NOW
+from hlt_bayes.results.export import FORMATS as FORMATS_NOW
 
 # Other tests take formats out for a while, which changes their order.
 FORMATS = dict(FORMATS_NOW)

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from hlt_bayes.cli import app
-from hlt_bayes.errors import RecordsError
-from hlt_bayes.records import (
+from hlt_bayes.core.errors import RecordsError
+from hlt_bayes.ipd.data import (
     COLUMNS,
     RecordFindings,
     check_records,
@@ -20,9 +20,9 @@ from hlt_bayes.records import (
     records_of_frame,
     schema_table,
 )
-from hlt_bayes.records.findings import SHOWN_LINES, raise_for, together
-from hlt_bayes.records.rules import RULES
-from hlt_bayes.records.schema import CONTACT_BANDS, DTYPES, MONTHS
+from hlt_bayes.ipd.data.findings import SHOWN_LINES, raise_for, together
+from hlt_bayes.ipd.data.rules import RULES
+from hlt_bayes.ipd.data.schema import CONTACT_BANDS, DTYPES, MONTHS
 
 runner = CliRunner(env={"COLUMNS": None})
 
@@ -591,7 +591,7 @@ def test_an_error_that_nobody_thought_of_says_nothing_of_a_record(secret_files, 
     def fail(frame, known):
         raise ValueError(f"{frame.iloc[0].tolist()} {len(known)}")
 
-    monkeypatch.setattr("hlt_bayes.records.reading.rule_findings", fail)
+    monkeypatch.setattr("hlt_bayes.ipd.data.load.rule_findings", fail)
     with pytest.raises(RecordsError, match="ValueError in fail, line") as caught:
         load_records(secret_files["faults"])
     assert secrets_in(everything_said(caught.value)) == []
@@ -600,9 +600,9 @@ def test_an_error_that_nobody_thought_of_says_nothing_of_a_record(secret_files, 
 @pytest.mark.parametrize("where", ["problem", "cause", "context"])
 def test_the_test_of_the_promise_can_fail(secret_files, monkeypatch, where):
     """Sabotage: a finding that quotes its value, an error that is chained to one, an error raised while handling it."""
-    from hlt_bayes.records import reading
+    from hlt_bayes.ipd.data import load
 
-    honest = reading.raise_for
+    honest = load.raise_for
 
     def talkative(findings, *, where_, people):
         if where == "problem":
@@ -615,7 +615,7 @@ def test_the_test_of_the_promise_can_fail(secret_files, monkeypatch, where):
             raise RecordsError("quiet") from None
 
     monkeypatch.setattr(
-        reading, "raise_for", lambda findings, where, people: talkative(findings, where_=where, people=people)
+        load, "raise_for", lambda findings, where, people: talkative(findings, where_=where, people=people)
     )
     with pytest.raises(RecordsError) as caught:
         load_records(secret_files["faults"])

@@ -8,12 +8,13 @@ import pytest
 import xarray as xr
 
 from hlt_bayes.analysis import analyse
-from hlt_bayes.errors import EvidenceError, SpecError
+from hlt_bayes.core.errors import EvidenceError, SpecError
+from hlt_bayes.core.toml import FORMULA, formula_findings
 from hlt_bayes.evidence import load_evidence
-from hlt_bayes.exporting import export
-from hlt_bayes.report import write_report, write_result
+from hlt_bayes.report.write import write_report
+from hlt_bayes.results.export import export
+from hlt_bayes.results.write import write_result
 from hlt_bayes.specs import load_economic_spec
-from hlt_bayes.strict import FORMULA, formula_findings
 
 FORMULAS = ['=HYPERLINK("http://x")', "@SUM(A1)", "+1+cmd|' /C calc'!A0", "-2+3+cmd|' /C calc'!A0", "\t=1", "\r=1"]
 NO_FORMULAS = ["", "-", "-£233", "-1.4", "- 0.05 SD", "+3 ppt", "-2%", "1.5p", "a=b", "3-4", "-1,234***", "-.5"]

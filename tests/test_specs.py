@@ -13,14 +13,14 @@ from scipy import integrate, special, stats
 
 import hlt_bayes.specs.economic
 import hlt_bayes.specs.impact
-import hlt_bayes.specs.reading
-from hlt_bayes.errors import SpecError
+import hlt_bayes.specs.load
+from hlt_bayes.core.errors import SpecError
+from hlt_bayes.core.vocabulary import OUTCOMES, POOLED_GROUPS, REPORTED_GROUPS
+from hlt_bayes.inference.structures import STRUCTURES
 from hlt_bayes.meta import load_meta_spec
-from hlt_bayes.priors import Sourced
 from hlt_bayes.specs import load_economic_spec, load_impact_spec, shipped_specs, spec_path, stated_figures
 from hlt_bayes.specs.impact import KEYS_OF_STRUCTURES
-from hlt_bayes.structures import STRUCTURES
-from hlt_bayes.vocabulary import OUTCOMES, POOLED_GROUPS, REPORTED_GROUPS
+from hlt_bayes.specs.priors import Sourced
 
 PRIORS = {
     "employment": ("Normal(0, 0.05)", "HalfNormal(0.03)"),
@@ -235,7 +235,7 @@ def test_unknown_and_missing_specs_are_named(tmp_path):
 def test_shipped_specs_are_found_in_a_wheel_before_a_checkout(tmp_path, monkeypatch):
     package = tmp_path / "hlt_bayes"
     shutil.copytree(spec_path("primary", "impact").parents[1], package / "_models")
-    monkeypatch.setattr(hlt_bayes.specs.reading, "__file__", str(package / "specs/reading.py"))
+    monkeypatch.setattr(hlt_bayes.specs.load, "__file__", str(package / "specs/load.py"))
     assert spec_path("primary", "impact").is_relative_to(package / "_models")
     (package / "_models").rename(tmp_path / "models")
     assert spec_path("primary", "impact") == tmp_path / "models/impact/primary.toml"

@@ -5,11 +5,11 @@ import pymc as pm
 import pytest
 from scipy.stats import beta, halfnorm, multivariate_normal, norm
 
-from hlt_bayes.errors import SpecError
+from hlt_bayes.core.errors import SpecError
 from hlt_bayes.evidence import evidence_of_rows
-from hlt_bayes.reported import bounds_of, log_se_bounds, reported_results
+from hlt_bayes.inference.structures import build_model, impact_of_all, response_rates
+from hlt_bayes.likelihood import bounds_of, log_se_bounds, reported_results
 from hlt_bayes.specs import load_impact_spec, shipped_specs
-from hlt_bayes.structures import build_model, impact_of_all, response_rates
 
 
 @pytest.mark.parametrize("name", shipped_specs("impact"))

@@ -7,11 +7,15 @@ import pandas as pd
 import xarray as xr
 from scipy.special import ndtr
 
-from hlt_bayes.calibration import simulated_results
+from hlt_bayes.core.seeds import stream_seed
+from hlt_bayes.core.vocabulary import OUTCOMES
 from hlt_bayes.evidence import MARKS, Evidence
-from hlt_bayes.fitting import draw_prior, exact_arithmetic
-from hlt_bayes.impacts import INTERVALS
-from hlt_bayes.reported import (
+from hlt_bayes.impacts.draws import INTERVALS
+from hlt_bayes.inference.calibration import simulated_results
+from hlt_bayes.inference.fit import draw_prior
+from hlt_bayes.inference.nuts import exact_arithmetic
+from hlt_bayes.inference.structures import build_model, impact_as_seen
+from hlt_bayes.likelihood import (
     LOGISTIC_SCALE,
     STAR_BOUNDS,
     draw_weights,
@@ -20,10 +24,7 @@ from hlt_bayes.reported import (
     row_arrays,
     weighted_parts,
 )
-from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import ImpactSpec, load_impact_spec
-from hlt_bayes.structures import build_model, impact_as_seen
-from hlt_bayes.vocabulary import OUTCOMES
 
 DRAWS = 8000
 

@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hlt_bayes.core.errors import HltBayesError
+from hlt_bayes.core.progress import Progress
+from hlt_bayes.core.seeds import stream_seed
 from hlt_bayes.economics import appraise, return_summary
-from hlt_bayes.errors import HltBayesError
-from hlt_bayes.estimands import estimand_summary
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.exact import exact_posterior, is_exact, refuse_what_is_not_exact
-from hlt_bayes.fitting import Progress, fit
-from hlt_bayes.reported import labels, reported_results
-from hlt_bayes.seeds import stream_seed
+from hlt_bayes.impacts.draws import Source
+from hlt_bayes.impacts.estimands import estimand_summary
+from hlt_bayes.inference.exact import exact_posterior, is_exact, refuse_what_is_not_exact
+from hlt_bayes.inference.fit import fit
+from hlt_bayes.likelihood import labels, reported_results
 from hlt_bayes.specs import EconomicSpec, ImpactSpec
 
 WHY_NO_LOO = (
@@ -50,31 +52,29 @@ def compare_specs(
 
 
 def impacts_by_spec(
-    trees: Mapping[str, xr.DataTree], evidence: Evidence, *, smallest: Mapping[str, float] | None = None
+    drawn: Mapping[str, Source], evidence: Evidence, *, smallest: Mapping[str, float] | None = None
 ) -> pd.DataFrame:
-    """Summarise all estimands of each spec: ``hlt_bayes.estimands.estimand_summary`` with ``spec`` before it."""
+    """Summarise all estimands of each spec: ``hlt_bayes.estimand_summary`` with ``spec`` before it."""
     tables = []
-    for name, tree in trees.items():
-        tables.append(estimand_summary(tree, evidence.treated, smallest=smallest).assign(spec=name))
+    for name, source in drawn.items():
+        tables.append(estimand_summary(source, evidence.treated, smallest=smallest).assign(spec=name))
     table = pd.concat(tables, ignore_index=True)
     return table[["spec", *[name for name in table.columns if name != "spec"]]]
 
 
 def returns_by_spec(
-    trees: Mapping[str, xr.DataTree], economic: EconomicSpec, evidence: Evidence, *, seed: int
+    drawn: Mapping[str, Source], economic: EconomicSpec, evidence: Evidence, *, seed: int
 ) -> pd.DataFrame:
     """Mean benefit per £1 and P(above £1) of each spec, perspective and group."""
     tables = []
-    for name, tree in trees.items():
-        table = returns_of(tree, economic, evidence, seed=seed)
+    for name, source in drawn.items():
+        table = returns_of(source, economic, evidence, seed=seed)
         table.insert(0, "spec", name)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 
-def returns_of(
-    source: xr.DataTree | xr.DataArray, economic: EconomicSpec, evidence: Evidence, *, seed: int
-) -> pd.DataFrame:
+def returns_of(source: Source, economic: EconomicSpec, evidence: Evidence, *, seed: int) -> pd.DataFrame:
     """Give of impact draws the mean benefit per £1 and P(above £1) by perspective and group."""
     returns = return_summary(appraise(source, economic, evidence, seed=seed))
     return returns[["perspective", "group", "mean", "prob_above_one"]].copy()

@@ -13,14 +13,14 @@ import pandas as pd
 import xarray as xr
 
 from hlt_bayes.checks.scores import returns_of
-from hlt_bayes.errors import SpecError
+from hlt_bayes.core.errors import SpecError
+from hlt_bayes.core.parallel import run_tasks
+from hlt_bayes.core.progress import Progress
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.exact import exact_posterior, refuse_what_is_not_exact
-from hlt_bayes.fitting import Progress
-from hlt_bayes.reported import print_log_probability, reported_results
+from hlt_bayes.inference.exact import exact_posterior, refuse_what_is_not_exact
+from hlt_bayes.inference.structures import impact_as_seen, refuse_what_does_not_suit, response_rates
+from hlt_bayes.likelihood import print_log_probability, reported_results
 from hlt_bayes.specs import EconomicSpec, ImpactSpec
-from hlt_bayes.structures import impact_as_seen, refuse_what_does_not_suit, response_rates
-from hlt_bayes.tasks import run_tasks
 
 FACTORS = (0.5, 1.0, 2.0)
 """By which the grid multiplies the scales of priors."""
@@ -138,7 +138,7 @@ def prior_grid(
     seed
         In place of the spec's; the same at each point, so that points differ by their priors.
     workers, scheduler, journal, progress
-        As in ``hlt_bayes.tasks.run_tasks``.
+        As in ``hlt_bayes.run_tasks``.
 
     Returns
     -------

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from hlt_bayes.cli.appraisal import appraise, assumptions, voi
 from hlt_bayes.cli.checks import check_app
 from hlt_bayes.cli.compare import compare
+from hlt_bayes.cli.evidence import audit, evidence_app
 from hlt_bayes.cli.export import export
 from hlt_bayes.cli.fit import fit
 from hlt_bayes.cli.ips import ips
@@ -24,7 +25,6 @@ from hlt_bayes.cli.models import models_app
 from hlt_bayes.cli.records import records_app
 from hlt_bayes.cli.report import report
 from hlt_bayes.cli.run import run
-from hlt_bayes.cli.sources import audit, evidence_app
 from hlt_bayes.cli.twin import twin
 from hlt_bayes.cli.verify import verify
 

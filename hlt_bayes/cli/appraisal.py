@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from hlt_bayes.cli.display import Output
 from hlt_bayes.cli.options import (
     EconomicsName,
     EngineName,
@@ -20,6 +19,7 @@ from hlt_bayes.cli.options import (
     group_names,
     refuse_unknown,
 )
+from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.stages import Stages
 from hlt_bayes.cli.verbs import verb
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from hlt_bayes.economics import Volume
     from hlt_bayes.evidence import Evidence
+    from hlt_bayes.impacts.draws import CheckedDraws
     from hlt_bayes.specs import EconomicSpec, ImpactSpec
 
 Posterior = Annotated[
@@ -45,6 +46,7 @@ class Question(NamedTuple):
     economic_spec: EconomicSpec
     evidence: Evidence
     tree: xr.DataTree
+    drawn: CheckedDraws
     seed: int
     group: str
 
@@ -74,11 +76,11 @@ def appraise(
     Costs, benefits, what £1 returns, and what that hinges on.
     """
     from hlt_bayes.analysis import component_appraisal
+    from hlt_bayes.display.appraisal import appraisal_tables, component_findings, tornado_table, volume_table
     from hlt_bayes.economics import acceptability, acceptability_of_price, quantity_label, tornado, volume_curve
-    from hlt_bayes.report import write_check
-    from hlt_bayes.report.appraisal import appraisal_tables, component_findings, tornado_table, volume_table
-    from hlt_bayes.report.folder import claimed
-    from hlt_bayes.scrutiny import QALY_VALUES, THRESHOLDS, qaly_benefit
+    from hlt_bayes.economics.summaries import QALY_VALUES, THRESHOLDS, qaly_benefit
+    from hlt_bayes.results.folder import claimed
+    from hlt_bayes.results.write import write_check
     from hlt_bayes.specs import load_economic_spec
 
     with claimed(out, overwrite=overwrite), output.stages() as stages:
@@ -86,7 +88,7 @@ def appraise(
         stages.enter("Valuing")
         published = None if asked.evidence.returns.empty else load_economic_spec("published")
         appraisal = component_appraisal(
-            asked.tree,
+            asked.drawn,
             asked.evidence,
             asked.impact_spec,
             asked.economic_spec,
@@ -95,7 +97,7 @@ def appraise(
             volume=volume,
         )
         stages.enter("Moving one quantity at a time")
-        moved = tornado(asked.tree, asked.economic_spec, asked.evidence, seed=asked.seed, volume=volume)
+        moved = tornado(asked.drawn, asked.economic_spec, asked.evidence, seed=asked.seed, volume=volume)
         labels = {key: quantity_label(key, asked.economic_spec) for key in moved["quantity"].unique()}
         frames = {
             "returns": appraisal.returns,
@@ -107,12 +109,12 @@ def appraise(
         }
         by_value = qaly_benefit(asked.economic_spec)
         if by_value:
-            drawn = appraisal.economics, asked.tree, asked.evidence
+            drawn = appraisal.economics, asked.drawn, asked.evidence
             frames["acceptability_qaly"] = acceptability_of_price(*drawn, by_value, QALY_VALUES)
         if len(appraisal.walk):
             frames["walk"] = appraisal.walk
         if volume == "planned":
-            frames["volume"] = volume_curve(asked.tree, asked.economic_spec, asked.evidence, seed=asked.seed)
+            frames["volume"] = volume_curve(asked.drawn, asked.economic_spec, asked.evidence, seed=asked.seed)
         perspective = list(asked.economic_spec.perspectives)[-1]
         tables = [
             *appraisal_tables(appraisal),
@@ -158,15 +160,14 @@ def voi(
     """
     import pandas as pd
 
+    from hlt_bayes.display.plots import plot_new_trial
+    from hlt_bayes.display.value_of_information import evppi_table, new_trial_table, unprinted_table
     from hlt_bayes.economics import appraise as value
     from hlt_bayes.economics import evpi, evppi, new_trial, quantity_label, speaks_for_all, value_of_unprinted
     from hlt_bayes.economics.drivers import known_quantities
-    from hlt_bayes.economics.information import parts_to_learn
-    from hlt_bayes.impacts import impact_draws
-    from hlt_bayes.plots import plot_new_trial
-    from hlt_bayes.report import write_check
-    from hlt_bayes.report.folder import claimed
-    from hlt_bayes.report.information import evppi_table, new_trial_table, unprinted_table
+    from hlt_bayes.economics.value_of_information import parts_to_learn
+    from hlt_bayes.results.folder import claimed
+    from hlt_bayes.results.write import write_check
 
     with claimed(out, overwrite=overwrite), output.stages() as stages:
         asked = _question(
@@ -182,8 +183,8 @@ def voi(
             decides=True,
         )
         stages.enter("Valuing")
-        drawn = value(asked.tree, asked.economic_spec, asked.evidence, seed=asked.seed)
-        made_of = (drawn, asked.tree, asked.economic_spec)
+        drawn = value(asked.drawn, asked.economic_spec, asked.evidence, seed=asked.seed)
+        made_of = (drawn, asked.drawn, asked.economic_spec)
         parts = parts_to_learn(asked.economic_spec, list(known_quantities(*made_of, asked.evidence)))
         learnt = []
         for done, (name, keys) in enumerate(parts.items()):
@@ -192,13 +193,20 @@ def voi(
         values = pd.concat(learnt, ignore_index=True)
         stages.enter("A new trial")
         # Impacts that speak for those who did not answer are not what a trial with a survey measures.
-        measured = not speaks_for_all(impact_draws(asked.tree))
+        measured = not speaks_for_all(asked.drawn.impact)
         trials = (
             new_trial(*made_of, asked.impact_spec, asked.evidence, group=asked.group) if measured else pd.DataFrame()
         )
         stages.enter("What was not printed")
         ranked = value_of_unprinted(
-            *made_of, asked.impact_spec, asked.evidence, group=asked.group, perspective=perspective, seed=asked.seed
+            drawn,
+            asked.tree,
+            asked.economic_spec,
+            asked.impact_spec,
+            asked.evidence,
+            group=asked.group,
+            perspective=perspective,
+            seed=asked.seed,
         )
         perfect = evpi(drawn).sel(perspective=perspective).to_series().rename("value_gbp").reset_index()
         if out is not None:
@@ -233,15 +241,15 @@ def assumptions(
 
     That is, how much of the variance of the return each assumption explains.
     """
+    from hlt_bayes.display.appraisal import assumptions_table
     from hlt_bayes.economics import appraise as value
     from hlt_bayes.economics import assumptions as assumed
-    from hlt_bayes.report.appraisal import assumptions_table
 
     with output.stages() as stages:
         asked = _question(spec, economics, evidence, posterior, engine, seed, stages, perspective=perspective)
         stages.enter("Explaining the variance")
-        drawn = value(asked.tree, asked.economic_spec, asked.evidence, seed=asked.seed)
-        listed = assumed(drawn, asked.tree, asked.economic_spec, asked.evidence, perspective=perspective)
+        drawn = value(asked.drawn, asked.economic_spec, asked.evidence, seed=asked.seed)
+        listed = assumed(drawn, asked.drawn, asked.economic_spec, asked.evidence, perspective=perspective)
     wrapped = ("Stated", "Unit", "Would be settled by")
     output.table(assumptions_table(listed, perspective=perspective), wrapped=wrapped)
 
@@ -265,10 +273,11 @@ def _question(
     What cannot be answered is refused before the fit.
     """
     from hlt_bayes.economics import people_concerned, people_per_arm, refuse_what_cannot_be_valued
-    from hlt_bayes.elsewhere import read_result
     from hlt_bayes.evidence import load_evidence
-    from hlt_bayes.exact import is_exact
-    from hlt_bayes.fitting import fit
+    from hlt_bayes.impacts.draws import admit
+    from hlt_bayes.impacts.external_files import read_result
+    from hlt_bayes.inference.exact import is_exact
+    from hlt_bayes.inference.fit import fit
     from hlt_bayes.specs import load_economic_spec, load_impact_spec
 
     stages.enter("Reading evidence and specs")
@@ -286,7 +295,7 @@ def _question(
     else:
         chosen = engine_of(engine) or ("exact" if is_exact(impact_spec) else None)
         tree = fit(impact_spec, loaded, engine=chosen, seed=seed, progress=stages.enter)
-    return Question(impact_spec, economic_spec, loaded, tree, seed, group)
+    return Question(impact_spec, economic_spec, loaded, tree, admit(tree), seed, group)
 
 
 def _figures(
@@ -297,10 +306,17 @@ def _figures(
     perspective: str,
 ) -> dict[str, Figure]:
     """Draw what the tables say, by the name of the file."""
+    from hlt_bayes.display.plots import (
+        plot_acceptability,
+        plot_plane,
+        plot_returns,
+        plot_tornado,
+        plot_volume,
+        plot_walk,
+    )
     from hlt_bayes.economics import SUSTAINED_JOB, effects_per_head
-    from hlt_bayes.plots import plot_acceptability, plot_plane, plot_returns, plot_tornado, plot_volume, plot_walk
 
-    effects = effects_per_head(economics, asked.tree, asked.economic_spec, asked.evidence)
+    effects = effects_per_head(economics, asked.drawn, asked.economic_spec, asked.evidence)
     figures = {
         "returns": plot_returns(economics),
         "acceptability": plot_acceptability(frames["acceptability"], perspective=perspective),

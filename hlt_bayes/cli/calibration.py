@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from hlt_bayes.cli.display import Output
 from hlt_bayes.cli.inputs import read_all
-from hlt_bayes.cli.options import Journal, Scheduler, SpecNames, Workers
+from hlt_bayes.cli.options import JournalPath, Scheduler, SpecNames, Workers
+from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
 
 
@@ -26,7 +26,7 @@ def check_calibration(
     replicates: Annotated[int | None, typer.Option(help="In place of 200 (nuts) and 2,000 (exact).", min=100)] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
-    journal: Journal = None,
+    journal: JournalPath = None,
 ) -> None:
     """Show whether the shipped specs find what is known to be there.
 
@@ -34,16 +34,9 @@ def check_calibration(
     """
     import pandas as pd
 
-    from hlt_bayes.calibration import (
-        calibrate,
-        calibration_record,
-        calibrations_file,
-        engines_of,
-        read_calibrations,
-        stale,
-    )
-    from hlt_bayes.report import write_calibrations
-    from hlt_bayes.report.checks import calibrations_table
+    from hlt_bayes.display.checks import calibrations_table
+    from hlt_bayes.inference.calibration import calibrate, calibration_record, engines_of, stale
+    from hlt_bayes.results.calibrations import calibrations_file, read_calibrations, write_calibrations
 
     with output.stages() as stages:
         chosen, loaded = read_all(spec, None, stages)

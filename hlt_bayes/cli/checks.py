@@ -8,14 +8,13 @@ from typing import Annotated
 import typer
 
 from hlt_bayes.cli.calibration import check_calibration
-from hlt_bayes.cli.display import Output
 from hlt_bayes.cli.inputs import fitted, read_all, read_one
 from hlt_bayes.cli.options import (
     EconomicsName,
     EngineChoice,
     EngineName,
     EvidencePath,
-    Journal,
+    JournalPath,
     OutFolder,
     Overwrite,
     Scheduler,
@@ -27,6 +26,7 @@ from hlt_bayes.cli.options import (
     numbers,
     smallest_effects,
 )
+from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
 
 check_app = typer.Typer(no_args_is_help=True, help="Ask of a model what a careful reviewer asks.")
@@ -37,7 +37,7 @@ check_app = typer.Typer(no_args_is_help=True, help="Ask of a model what a carefu
 def check_prior(output: Output, spec: SpecName = "primary", evidence: EvidencePath = None, seed: Seed = None) -> None:
     """Say what the prior expects to see printed, and where it conflicts."""
     from hlt_bayes.checks import prior_predictive
-    from hlt_bayes.report.checks import prints_table
+    from hlt_bayes.display.checks import prints_table
 
     with output.stages() as stages:
         chosen, loaded = read_one(spec, evidence, stages)
@@ -60,7 +60,7 @@ def check_posterior(
     And what the fit expects of the pooled rows.
     """
     from hlt_bayes.checks import held_out_rows, posterior_predictive
-    from hlt_bayes.report.checks import held_out_rows_table, prints_table
+    from hlt_bayes.display.checks import held_out_rows_table, prints_table
 
     with output.stages() as stages:
         chosen, loaded = read_one(spec, evidence, stages)
@@ -84,8 +84,8 @@ def check_sensitivity(
 ) -> None:
     """Scale priors and likelihood a little, and see what moves."""
     from hlt_bayes.checks import power_scaling
+    from hlt_bayes.display.checks import power_table
     from hlt_bayes.economics import appraise
-    from hlt_bayes.report.checks import power_table
     from hlt_bayes.specs import load_economic_spec
 
     with output.stages() as stages:
@@ -111,17 +111,17 @@ def check_grid(
     out: OutFolder = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
-    journal: Journal = None,
+    journal: JournalPath = None,
     seed: Seed = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Move the scales of the priors, and see how P(return > £1) moves."""
     from hlt_bayes.checks import prior_grid, range_over_grid
-    from hlt_bayes.errors import SpecError
-    from hlt_bayes.plots import plot_prior_grid
-    from hlt_bayes.report import write_check
-    from hlt_bayes.report.checks import grid_table
-    from hlt_bayes.report.folder import claimed
+    from hlt_bayes.core.errors import SpecError
+    from hlt_bayes.display.checks import grid_table
+    from hlt_bayes.display.plots import plot_prior_grid
+    from hlt_bayes.results.folder import claimed
+    from hlt_bayes.results.write import write_check
     from hlt_bayes.specs import load_economic_spec
 
     try:
@@ -166,21 +166,23 @@ def check_specs(
 ) -> None:
     """Fit several specs, and set impacts and returns side by side."""
     from hlt_bayes.checks import compare_specs, impacts_by_spec, returns_by_spec
-    from hlt_bayes.plots import plot_specs
-    from hlt_bayes.report import write_check
-    from hlt_bayes.report.checks import returns_by_spec_table, specs_table
-    from hlt_bayes.report.folder import claimed
+    from hlt_bayes.display.checks import returns_by_spec_table, specs_table
+    from hlt_bayes.display.plots import plot_specs
+    from hlt_bayes.impacts.draws import admit
+    from hlt_bayes.results.folder import claimed
+    from hlt_bayes.results.write import write_check
     from hlt_bayes.specs import load_economic_spec
 
     with claimed(out, overwrite=overwrite), output.stages() as stages:
         effects = smallest_effects(smallest)
         chosen, loaded = read_all(spec, evidence, stages)
-        trees = compare_specs(chosen, loaded, seed=seed, progress=stages.enter)
+        fits = compare_specs(chosen, loaded, seed=seed, progress=stages.enter)
+        drawn = {name: admit(tree) for name, tree in fits.items()}
         own = chosen[0].sampling.seed if seed is None else seed
-        frames = {"specs": impacts_by_spec(trees, loaded, smallest=effects)}
+        frames = {"specs": impacts_by_spec(drawn, loaded, smallest=effects)}
         tables = [specs_table(frames["specs"])]
         if not loaded.costs.empty:
-            frames["returns"] = returns_by_spec(trees, load_economic_spec("published"), loaded, seed=own)
+            frames["returns"] = returns_by_spec(drawn, load_economic_spec("published"), loaded, seed=own)
             tables.append(returns_by_spec_table(frames["returns"]))
         if out is not None:
             figures = {"specs": plot_specs(frames["specs"])}
@@ -196,9 +198,9 @@ def check_specs(
 def check_held_out(output: Output, spec: SpecNames = None, evidence: EvidencePath = None, seed: Seed = None) -> None:
     """Score how well each spec predicts a cell from all others."""
     from hlt_bayes.checks import held_out_scores
-    from hlt_bayes.errors import SpecError
-    from hlt_bayes.exact import is_exact
-    from hlt_bayes.report.checks import scores_table
+    from hlt_bayes.core.errors import SpecError
+    from hlt_bayes.display.checks import scores_table
+    from hlt_bayes.inference.exact import is_exact
 
     with output.stages() as stages:
         chosen, loaded = read_all(spec, evidence, stages)
@@ -223,8 +225,8 @@ def check_contraction(
     seed: Seed = None,
 ) -> None:
     """Say how much narrower the posterior is than the prior."""
-    from hlt_bayes.moderation import contraction
-    from hlt_bayes.report.checks import contraction_table
+    from hlt_bayes.display.checks import contraction_table
+    from hlt_bayes.impacts.moderation import contraction
 
     with output.stages() as stages:
         chosen, loaded = read_one(spec, evidence, stages)
@@ -250,10 +252,10 @@ def check_moderators(
     """
     import pandas as pd
 
-    from hlt_bayes.impacts import impact_summary
-    from hlt_bayes.moderation import counterfactual, moderation_summary, slopes, with_one_moderator
-    from hlt_bayes.report.checks import alone_table, impact_of_new_site_table
-    from hlt_bayes.report.delivery import counterfactuals_table, slopes_table
+    from hlt_bayes.display.checks import alone_table, impact_of_new_site_table
+    from hlt_bayes.display.moderators import counterfactuals_table, slopes_table
+    from hlt_bayes.impacts.draws import impact_summary
+    from hlt_bayes.impacts.moderation import counterfactual, moderation_summary, slopes, with_one_moderator
 
     delivery = numbers(new_site, option="--new-site", example="caseload=12")
     with output.stages() as stages:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hlt_bayes.cli.display import Output
 from hlt_bayes.cli.options import EvidencePath, group_names, outcome_names, refuse_unknown
+from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
-from hlt_bayes.errors import SpecError
+from hlt_bayes.core.errors import SpecError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,10 +37,9 @@ def compare(
     One result, or none, stands beside the published one, cell by cell; of several, impacts and returns stand side by
     side, with the differences of their means from the first.
     """
-    from hlt_bayes.report import load_result
-    from hlt_bayes.report.side_by_side import changed as keep_changed
-    from hlt_bayes.report.side_by_side import impacts_side_by_side, returns_side_by_side
-    from hlt_bayes.report.tables import comparison_table
+    from hlt_bayes.display.comparison import changed as keep_changed
+    from hlt_bayes.display.comparison import comparison_table, impacts_side_by_side, returns_side_by_side
+    from hlt_bayes.results.read import load_result
 
     paths = results or []
     if changed and len(paths) > 1:
@@ -71,10 +70,10 @@ def compare(
 
 
 def _of_primary(path: Path | None) -> pd.DataFrame:
-    from hlt_bayes.comparison import compare as beside_published
     from hlt_bayes.evidence import load_evidence
-    from hlt_bayes.fitting import fit
-    from hlt_bayes.reported import reported_results
+    from hlt_bayes.impacts.comparison import compare as beside_published
+    from hlt_bayes.inference.fit import fit
+    from hlt_bayes.likelihood import reported_results
     from hlt_bayes.specs import load_impact_spec
 
     spec, loaded = load_impact_spec("primary"), load_evidence(path)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hlt_bayes.cli.display import Output
 from hlt_bayes.cli.options import EvidencePath
+from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
 
 
@@ -29,9 +29,9 @@ def export(
     """
     import pandas as pd
 
-    from hlt_bayes.exporting import FORMATS
-    from hlt_bayes.exporting import export as write
-    from hlt_bayes.report.table import Table
+    from hlt_bayes.display.table import Table
+    from hlt_bayes.results.export import FORMATS
+    from hlt_bayes.results.export import export as write
 
     if not to:
         rows = tuple((name, one.description, one.holds) for name, one in FORMATS.items())

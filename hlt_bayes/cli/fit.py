@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from hlt_bayes.cli.display import Output
 from hlt_bayes.cli.options import (
     EngineName,
     EvidencePath,
@@ -18,6 +17,7 @@ from hlt_bayes.cli.options import (
     refuse_what_does_not_go_together,
     spec_names,
 )
+from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
 
 
@@ -40,17 +40,17 @@ def fit(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace draws of ours in that file.")] = False,
 ) -> None:
     """Fit one spec without valuing it, and keep its draws."""
-    from hlt_bayes import fitting
     from hlt_bayes.analysis import analyse
-    from hlt_bayes.convergence import check_convergence
+    from hlt_bayes.display.checks import convergence_table
+    from hlt_bayes.display.impacts import estimands_table, impacts_table
     from hlt_bayes.evidence import load_evidence
-    from hlt_bayes.individual import fit_records
-    from hlt_bayes.records import load_records
-    from hlt_bayes.report.checks import convergence_table
-    from hlt_bayes.report.claim import sole_writer
-    from hlt_bayes.report.delivery import estimands_table
-    from hlt_bayes.report.draws import check_draws_target, write_draws_file
-    from hlt_bayes.report.tables import impacts_table
+    from hlt_bayes.inference.diagnostics import check_convergence
+    from hlt_bayes.inference.fit import fit as fit_spec
+    from hlt_bayes.inference.fit import gated
+    from hlt_bayes.ipd.data import load_records
+    from hlt_bayes.ipd.models import fit_records
+    from hlt_bayes.results.locking import sole_writer
+    from hlt_bayes.results.netcdf import check_draws_target, write_draws_file
     from hlt_bayes.specs import load_impact_spec, load_individual_spec
 
     individual_engine = refuse_what_does_not_go_together(evidence, records, mapping, engine)
@@ -67,12 +67,12 @@ def fit(
             people = load_records(records, mapping=mapping)
             tree = fit_records(individual_spec, people, engine=individual_engine, seed=seed, progress=stages.enter)
         else:
-            tree = fitting.fit(impact_spec, loaded, engine=engine_of(engine), seed=seed, progress=stages.enter)
+            tree = fit_spec(impact_spec, loaded, engine=engine_of(engine), seed=seed, progress=stages.enter)
         stages.enter("Summing up")
         analysis = analyse(tree, loaded, impact_spec, None, seed=seed, individual_spec=individual_spec)
         diagnostics = analysis.diagnostics
         if individual_spec is None:
-            diagnostics = check_convergence(fitting.gated(tree["posterior"].dataset, tree["reported"].dataset))
+            diagnostics = check_convergence(gated(tree["posterior"].dataset, tree["reported"].dataset))
         if out is not None:
             stages.enter("Writing the draws")
             write_draws_file(tree, out, overwrite=overwrite)

@@ -37,8 +37,8 @@ def fitted(
     spec: ImpactSpec, evidence: Evidence, engine: EngineChoice | None, seed: int | None, stages: Stages | None
 ) -> xr.DataTree:
     """Fit by the engine asked for, else by the exact one where the spec has it."""
-    from hlt_bayes.exact import is_exact
-    from hlt_bayes.fitting import fit
+    from hlt_bayes.inference.exact import is_exact
+    from hlt_bayes.inference.fit import fit
 
     chosen = engine_of(engine or (EngineChoice.EXACT if is_exact(spec) else None))
     return fit(spec, evidence, engine=chosen, seed=seed, progress=stages.enter if stages else None)

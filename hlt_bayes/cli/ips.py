@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from hlt_bayes.cli.display import Output
 from hlt_bayes.cli.options import OutFolder, Overwrite, Seed, spec_names
+from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
 
 
@@ -26,10 +26,10 @@ def ips(
 
     That is, for the employment impact of each trial group.
     """
+    from hlt_bayes.display.ips import methods_table, priors_table
     from hlt_bayes.meta import load_meta_spec, pooled_trials
-    from hlt_bayes.report import write_trials
-    from hlt_bayes.report.folder import claimed
-    from hlt_bayes.report.ips import methods_table, priors_table
+    from hlt_bayes.results.folder import claimed
+    from hlt_bayes.results.write import write_trials
 
     with claimed(out, overwrite=overwrite), output.stages() as stages:
         trials = pooled_trials(load_meta_spec(spec), seed=seed, progress=stages.enter)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from hlt_bayes.cli.display import Output
 from hlt_bayes.cli.options import EvidencePath, refuse_unknown, spec_names
+from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
-from hlt_bayes.errors import SpecError
+from hlt_bayes.core.errors import SpecError
 
 if TYPE_CHECKING:
     from hlt_bayes.specs import Spec
-    from hlt_bayes.specs.reading import Kind
+    from hlt_bayes.specs.load import SpecKind
 
 KindChoice = Literal["impact", "individual", "economic", "meta", "twin"]
 KINDS: tuple[KindChoice, ...] = get_args(KindChoice)
@@ -28,8 +28,9 @@ def models_list(output: Output) -> None:
 
     What each is based on, and which keys it changes.
     """
-    from hlt_bayes.report.models import models_table, specs_listing
+    from hlt_bayes.display.specs import models_table
     from hlt_bayes.specs import shipped_specs
+    from hlt_bayes.specs.listing import specs_listing
 
     listing = specs_listing((kind, path) for kind in KINDS for path in shipped_specs(kind).values())
     output.table(models_table(listing), wrapped=("Title", "Based on, and what it changes"))
@@ -50,7 +51,7 @@ def models_show(
     evidence: EvidencePath = None,
 ) -> None:
     """Print a spec's figures with unit, reason and source."""
-    from hlt_bayes.report.models import spec_table
+    from hlt_bayes.display.specs import spec_table
 
     found = {one: _load(name, one) for one in _kinds(name, kind)}
     if pymc and "impact" not in found:
@@ -59,13 +60,13 @@ def models_show(
         output.table(spec_table(spec, one), wrapped=("What it states, and why",), grouped=False)
     if pymc:
         from hlt_bayes.evidence import load_evidence
+        from hlt_bayes.inference.structures import build_model
         from hlt_bayes.specs import load_impact_spec
-        from hlt_bayes.structures import build_model
 
         output.text(build_model(load_impact_spec(name), load_evidence(evidence)).str_repr())
 
 
-def _kinds(name: str, kind: Kind | None) -> list[Kind]:
+def _kinds(name: str, kind: SpecKind | None) -> list[SpecKind]:
     """Kinds of which a spec is to be shown."""
     from hlt_bayes.specs import shipped_specs
 
@@ -78,7 +79,7 @@ def _kinds(name: str, kind: Kind | None) -> list[Kind]:
     return [one for one, specs in known.items() if name in specs]
 
 
-def _load(name: str, kind: Kind) -> Spec:
+def _load(name: str, kind: SpecKind) -> Spec:
     from hlt_bayes import specs
 
     if kind == "meta":

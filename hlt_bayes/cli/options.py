@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hlt_bayes.errors import HltBayesError, SpecError, unknown_name
+from hlt_bayes.core.errors import HltBayesError, SpecError, unknown_name
 
 if TYPE_CHECKING:
-    from hlt_bayes.fitting import Engine
+    from hlt_bayes.inference.fit import Engine
     from hlt_bayes.specs import IndividualEngine
-    from hlt_bayes.specs.reading import Kind
+    from hlt_bayes.specs.load import SpecKind
 
 EXIT_INTERRUPTED = 130
 
@@ -39,7 +39,7 @@ OF_RECORDS: dict[EngineChoice, IndividualEngine] = {EngineChoice.NUTS: "nuts", E
 """Engines for what is printed, and for individual records."""
 
 
-def spec_names(*kinds: Kind) -> Callable[[str], list[str]]:
+def spec_names(*kinds: SpecKind) -> Callable[[str], list[str]]:
     """Complete the names of shipped specs."""
 
     def complete(incomplete: str) -> list[str]:
@@ -52,14 +52,14 @@ def spec_names(*kinds: Kind) -> Callable[[str], list[str]]:
 
 def group_names(incomplete: str) -> list[str]:
     """Complete the names of trial groups and pooled rows."""
-    from hlt_bayes.vocabulary import REPORTED_GROUPS
+    from hlt_bayes.core.vocabulary import REPORTED_GROUPS
 
     return _begin_with(incomplete, REPORTED_GROUPS)
 
 
 def outcome_names(incomplete: str) -> list[str]:
     """Complete the names of outcomes."""
-    from hlt_bayes.vocabulary import OUTCOMES
+    from hlt_bayes.core.vocabulary import OUTCOMES
 
     return _begin_with(incomplete, OUTCOMES)
 
@@ -107,7 +107,7 @@ Seed = Annotated[int | None, typer.Option(help="In place of the spec's seed.", m
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result of ours in that folder.")]
 Workers = Annotated[int | None, typer.Option(help="Processes; by default one a core.", min=1)]
 Scheduler = Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://host:port, in their place.")]
-Journal = Annotated[Path | None, typer.Option(help="File that keeps what is finished, so that a run can go on.")]
+JournalPath = Annotated[Path | None, typer.Option(help="File that keeps what is finished, so that a run can go on.")]
 
 
 def engine_of(choice: EngineChoice | None) -> Engine | None:

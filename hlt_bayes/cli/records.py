@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hlt_bayes.cli.display import Output
 from hlt_bayes.cli.options import MappingPath
+from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
 
 records_app = typer.Typer(
@@ -24,9 +24,9 @@ def records_columns(
     output: Output, as_csv: Annotated[bool, typer.Option("--csv", help="Print as CSV.")] = False
 ) -> None:
     """List the columns that records may have."""
-    from hlt_bayes.records import schema_table
-    from hlt_bayes.report.records import columns_table
-    from hlt_bayes.report.table import frame_csv
+    from hlt_bayes.display.records import columns_table
+    from hlt_bayes.display.table import frame_csv
+    from hlt_bayes.ipd.data import schema_table
 
     if as_csv:
         output.text(frame_csv(schema_table()))
@@ -46,9 +46,9 @@ def records_check(
 
     Exit code 2 if anything is; where nothing is, they are described.
     """
-    from hlt_bayes.records import RecordFindings, describe_records, load_records
-    from hlt_bayes.report.records import description_table, record_findings_table
-    from hlt_bayes.report.table import frame_csv
+    from hlt_bayes.display.records import description_table, record_findings_table
+    from hlt_bayes.display.table import frame_csv
+    from hlt_bayes.ipd.data import RecordFindings, describe_records, load_records
 
     try:
         records = load_records(file, mapping=mapping)
@@ -76,9 +76,9 @@ def records_describe(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print as CSV.")] = False,
 ) -> None:
     """Describe records by trial group and arm, without counts of few."""
-    from hlt_bayes.records import describe_records, load_records
-    from hlt_bayes.report.records import description_table
-    from hlt_bayes.report.table import frame_csv
+    from hlt_bayes.display.records import description_table
+    from hlt_bayes.display.table import frame_csv
+    from hlt_bayes.ipd.data import describe_records, load_records
 
     description = describe_records(load_records(file, mapping=mapping))
     if as_csv:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hlt_bayes.cli.display import Output
 from hlt_bayes.cli.options import EvidencePath
+from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
 
 
@@ -23,9 +23,8 @@ def report(
     Asks what a careful reader asks (checks, other models, what returns hinge on, the audit, reporting checklists), and
     writes report.html with an explorer into the folder, and the tables that it adds.
     """
-    from hlt_bayes.report import write_report
-    from hlt_bayes.report.checklists import checklists_table
-    from hlt_bayes.report.reporting import read_checklists
+    from hlt_bayes.report.checklists import checklists_table, read_checklists
+    from hlt_bayes.report.write import write_report
 
     with output.stages() as stages:
         page = write_report(result, evidence=evidence, progress=stages.enter)

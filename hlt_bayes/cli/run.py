@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hlt_bayes.cli.display import Output
 from hlt_bayes.cli.options import (
     EngineName,
     EvidencePath,
@@ -22,12 +21,13 @@ from hlt_bayes.cli.options import (
     smallest_effects,
     spec_names,
 )
+from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
-from hlt_bayes.errors import RecordsError
+from hlt_bayes.core.errors import RecordsError
 
 if TYPE_CHECKING:
     from hlt_bayes.evidence import Evidence
-    from hlt_bayes.records import Records
+    from hlt_bayes.ipd.data import Records
 
 
 @verb()
@@ -72,18 +72,20 @@ def run(
     """Fit impacts, value them, print tables, write a result folder."""
     # The libraries behind these take seconds to import: --help must not wait for them.
     from hlt_bayes.analysis import analyse
+    from hlt_bayes.display.appraisal import appraisal_tables
+    from hlt_bayes.display.comparison import comparison_table
+    from hlt_bayes.display.impacts import estimands_table, impacts_table
+    from hlt_bayes.display.key_messages import message
+    from hlt_bayes.display.moderators import counterfactuals_table, slopes_table
+    from hlt_bayes.display.returns import returns_table
     from hlt_bayes.economics import refuse_what_cannot_be_valued
     from hlt_bayes.evidence import load_evidence
-    from hlt_bayes.fitting import fit
-    from hlt_bayes.individual import fit_records
-    from hlt_bayes.moderation import moderation_summary
-    from hlt_bayes.records import load_records
-    from hlt_bayes.report import write_result
-    from hlt_bayes.report.appraisal import appraisal_tables
-    from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table
-    from hlt_bayes.report.findings import message
-    from hlt_bayes.report.folder import claimed
-    from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
+    from hlt_bayes.impacts.moderation import moderation_summary
+    from hlt_bayes.inference.fit import fit
+    from hlt_bayes.ipd.data import load_records
+    from hlt_bayes.ipd.models import fit_records
+    from hlt_bayes.results.folder import claimed
+    from hlt_bayes.results.write import write_result
     from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individual_spec
 
     effects = smallest_effects(smallest)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hlt_bayes.cli.display import Output
 from hlt_bayes.cli.options import spec_names
+from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
 
 
@@ -28,9 +28,10 @@ def twin(
 
     They are shaped like those of the trials.
     """
-    from hlt_bayes.records.twin import make_twin
-    from hlt_bayes.report.claim import sole_writer
-    from hlt_bayes.report.twin import check_twin_target, truth_table, write_twin
+    from hlt_bayes.display.synthetic import truth_table
+    from hlt_bayes.ipd.synthetic import make_twin
+    from hlt_bayes.results.locking import sole_writer
+    from hlt_bayes.results.synthetic import check_twin_target, write_twin
     from hlt_bayes.specs import load_twin_spec
 
     with sole_writer(out), output.stages() as stages:

@@ -9,9 +9,9 @@ from typing import Annotated, cast
 
 import typer
 
-from hlt_bayes.cli.display import Output
 from hlt_bayes.cli.options import exit_codes
-from hlt_bayes.errors import SpecError
+from hlt_bayes.cli.output import Output
+from hlt_bayes.core.errors import SpecError
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or closing words.")]
 AsJson = Annotated[bool, typer.Option("--json", help="All of it as one JSON document, nothing rounded.")]

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from hlt_bayes.cli.display import Output
 from hlt_bayes.cli.options import EvidencePath
+from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
-from hlt_bayes.errors import ResultFolderError
+from hlt_bayes.core.errors import ResultFolderError
 
 
 @verb()
@@ -26,11 +26,11 @@ def verify(
 
     Compares every file with the hashes in its manifest; exit code 2 if any departs.
     """
-    from hlt_bayes.report.verifying import departures, verification_table, verify_result
+    from hlt_bayes.results.verify import discrepancies, verification_table, verify_result
 
     with output.stages() as stages:
         stages.enter("Reading the result")
         findings = verify_result(result, recompute=recompute, evidence=evidence)
     output.table(verification_table(findings, result), grouped=False)
-    if len(departures(findings)):
+    if len(discrepancies(findings)):
         raise typer.Exit(ResultFolderError.exit_code)

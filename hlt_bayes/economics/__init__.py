@@ -3,11 +3,10 @@
 from hlt_bayes.economics.appraisal import appraise, refuse_what_cannot_be_valued, speaks_for_all
 from hlt_bayes.economics.costs import Volume, cost_per_head, response_share
 from hlt_bayes.economics.drivers import IMPACT, assumptions, quantity_label, tornado, variance_shares
-from hlt_bayes.economics.information import evpi, evppi, new_trial, people_concerned, people_per_arm
-from hlt_bayes.economics.money import Money
+from hlt_bayes.economics.implied_prices import implied_price_bounds, implied_price_interval, implied_prices
 from hlt_bayes.economics.persistence import present_value_years
-from hlt_bayes.economics.prices import implied_price_bounds, implied_price_interval, implied_prices
-from hlt_bayes.economics.published import STEPS, published_analysis, walk, years_presupposed
+from hlt_bayes.economics.price_year import Money
+from hlt_bayes.economics.published import published_analysis, years_presupposed
 from hlt_bayes.economics.streaming import stream_returns
 from hlt_bayes.economics.summaries import (
     PRICE_COLUMNS,
@@ -21,8 +20,10 @@ from hlt_bayes.economics.summaries import (
     price_table,
     return_summary,
 )
-from hlt_bayes.economics.unprinted import value_of_unprinted
+from hlt_bayes.economics.value_of_information import evpi, evppi, new_trial, people_concerned, people_per_arm
+from hlt_bayes.economics.value_of_unprinted import value_of_unprinted
 from hlt_bayes.economics.volume import volume_curve
+from hlt_bayes.economics.walk_from_published import STEPS, walk
 
 __all__ = [
     "IMPACT",

@@ -11,18 +11,18 @@ from typing import NamedTuple, get_args
 import numpy as np
 import xarray as xr
 
+from hlt_bayes.core.errors import ImpactError, SpecError, unknown_name
+from hlt_bayes.core.vocabulary import OF_ALL_RANDOMISED, SURVEY_OUTCOMES
 from hlt_bayes.economics.costs import Volume, cost_of_groups, price_year, response_share, volume_ratio
-from hlt_bayes.economics.money import Money
+from hlt_bayes.economics.implied_prices import printed_returns
 from hlt_bayes.economics.parameters import draw_parameters, follow_ups, parameters_of
 from hlt_bayes.economics.persistence import Learnt, learn_decay
-from hlt_bayes.economics.prices import printed_returns
-from hlt_bayes.economics.valuing import Setting, in_base_year, price_year_of, value
-from hlt_bayes.errors import ImpactError, SpecError, unknown_name
+from hlt_bayes.economics.price_year import Money
+from hlt_bayes.economics.valuation import Setting, in_base_year, price_year_of, value
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.impacts import impact_draws, pooling_matrix
-from hlt_bayes.priors import Quantity
+from hlt_bayes.impacts.draws import Source, impact_draws, pooling_matrix
 from hlt_bayes.specs import EconomicSpec
-from hlt_bayes.vocabulary import OF_ALL_RANDOMISED, SURVEY_OUTCOMES
+from hlt_bayes.specs.priors import Quantity
 
 Array = np.ndarray
 
@@ -60,7 +60,7 @@ def refuse_what_cannot_be_valued(
 
 
 def appraise(
-    source: xr.DataTree | xr.DataArray,
+    source: Source,
     spec: EconomicSpec,
     evidence: Evidence,
     *,
@@ -73,7 +73,7 @@ def appraise(
     Parameters
     ----------
     source
-        Impact draws, as ``hlt_bayes.impacts.impact_draws`` takes them: a fit of ours, or any other.
+        Impact draws, as ``hlt_bayes.impact_draws`` takes them: a fit of ours, or any other.
     spec, evidence
         Prices, persistence and shares; and what is printed of costs, recruits and response.
     seed
@@ -131,8 +131,8 @@ def appraise(
 def each_block(job: Job, use: Callable[[slice, dict[str, Array]], None], *, totals: bool = False) -> None:
     """Value all draws block by block, on all processors, and hand each block on.
 
-    ``use`` is called with the draws of the block and what ``hlt_bayes.economics.valuing.value`` gives of them, draws of
-    the quantities beside (or of the ``totals`` alone); it may be called from several threads at a time.
+    ``use`` is called with the draws of the block and what ``economics.valuation.value`` gives of them, draws of the
+    quantities beside (or of the ``totals`` alone); it may be called from several threads at a time.
     """
     size = len(job.impact)
     blocks = [(number, slice(start, min(start + BLOCK, size))) for number, start in enumerate(range(0, size, BLOCK))]

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from hlt_bayes.errors import EvidenceError, SpecError
+from hlt_bayes.core.errors import EvidenceError, SpecError
+from hlt_bayes.core.vocabulary import POOLED_GROUPS
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.impacts import with_pooled_groups
+from hlt_bayes.impacts.draws import with_pooled_groups
 from hlt_bayes.specs import EconomicSpec
-from hlt_bayes.vocabulary import POOLED_GROUPS
 
 Volume = Literal["actual", "planned"]
 

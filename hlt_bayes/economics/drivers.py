@@ -8,24 +8,24 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hlt_bayes.core.errors import SpecError, unknown_name
+from hlt_bayes.core.vocabulary import OUTCOMES, POOLED_GROUPS
 from hlt_bayes.economics.appraisal import appraise, job_of, mean_ratio
+from hlt_bayes.economics.conditional_mean import share_explained
 from hlt_bayes.economics.costs import Volume
-from hlt_bayes.economics.money import Money
 from hlt_bayes.economics.parameters import parameters_of
-from hlt_bayes.economics.regression import share_explained
-from hlt_bayes.errors import SpecError, unknown_name
+from hlt_bayes.economics.price_year import Money
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.impacts import INTERVALS, impact_draws, with_pooled_groups
-from hlt_bayes.priors import ASSUMPTION, FixedQuantity, Quantity, Reasoned
+from hlt_bayes.impacts.draws import INTERVALS, Source, admit, impact_draws, with_pooled_groups
 from hlt_bayes.specs import EconomicSpec, FixedPrice, stated_figures
-from hlt_bayes.vocabulary import OUTCOMES, POOLED_GROUPS
+from hlt_bayes.specs.priors import ASSUMPTION, FixedQuantity, Quantity, Reasoned
 
 IMPACT = "impact."
 """How the key of the impact on an outcome begins, beside those of a spec's quantities."""
 
 
 def known_quantities(
-    economics: xr.Dataset, source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: Evidence
+    economics: xr.Dataset, source: Source, spec: EconomicSpec, evidence: Evidence
 ) -> dict[str, xr.DataArray]:
     """Draws {chain, draw} or {chain, draw, group} of all that the returns depend on, by key.
 
@@ -38,9 +38,7 @@ def known_quantities(
     return {**found, **{key: economics[key] for key in parameters_of(spec, evidence)}}
 
 
-def variance_shares(
-    economics: xr.Dataset, source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: Evidence
-) -> pd.DataFrame:
+def variance_shares(economics: xr.Dataset, source: Source, spec: EconomicSpec, evidence: Evidence) -> pd.DataFrame:
     """Say how much of the variance of the return each quantity explains by itself.
 
     First-order shares: the variance of the mean return given the quantity, over the variance of the return. What is
@@ -71,7 +69,7 @@ def variance_shares(
 
 
 def tornado(
-    source: xr.DataTree | xr.DataArray,
+    source: Source,
     spec: EconomicSpec,
     evidence: Evidence,
     *,
@@ -89,13 +87,13 @@ def tornado(
         that of the group); ``low`` and ``high``, the mean gross benefit per £1 there; ``base``, as drawn. Impacts of
         pooled rows, which are those of two groups, are not moved: missing.
     """
-    impact = impact_draws(source).sel(group=list(evidence.groups))
-    economics = appraise(impact, spec, evidence, seed=seed, volume=volume)
+    admitted = admit(source)
+    economics = appraise(admitted, spec, evidence, seed=seed, volume=volume)
     quantities = parameters_of(spec, evidence)
-    job = job_of(impact, spec, evidence, seed=seed, volume=volume, parameters=economics[list(quantities)])
+    job = job_of(admitted.impact, spec, evidence, seed=seed, volume=volume, parameters=economics[list(quantities)])
     drawn = dict(job.given or {})
     base = economics["benefit_cost_ratio"].mean(("chain", "draw"))
-    pooled = with_pooled_groups(impact, evidence.treated)
+    pooled = with_pooled_groups(admitted.impact, evidence.treated)
     tables = []
 
     def add(key: str, values: list[xr.DataArray], returns: list[xr.DataArray]) -> None:
@@ -137,7 +135,7 @@ def _ends(quantity: Quantity, spec: EconomicSpec) -> list[float]:
 
 def assumptions(
     economics: xr.Dataset,
-    source: xr.DataTree | xr.DataArray,
+    source: Source,
     spec: EconomicSpec,
     evidence: Evidence,
     *,

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from hlt_bayes.core.errors import SpecError
+from hlt_bayes.core.seeds import stream_seed
+from hlt_bayes.economics.implied_prices import implied_prices
 from hlt_bayes.economics.persistence import Learnt, decay_given_impact
-from hlt_bayes.economics.prices import implied_prices
-from hlt_bayes.errors import SpecError
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.priors import Quantity, UniformQuantity
-from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import EconomicSpec, FollowUp
+from hlt_bayes.specs.priors import Quantity, UniformQuantity
 
 Array = np.ndarray
 

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 from scipy.special import ndtr, ndtri
 
-from hlt_bayes.priors import Quantity
 from hlt_bayes.specs import FollowUp
+from hlt_bayes.specs.priors import Quantity
 
 Array = Any
 """A number, or an array of NumPy or xarray."""

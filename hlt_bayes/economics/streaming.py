@@ -6,12 +6,11 @@ import threading
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from hlt_bayes.economics.appraisal import each_block, job_of
 from hlt_bayes.economics.costs import Volume
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.impacts import INTERVALS, impact_draws
+from hlt_bayes.impacts.draws import INTERVALS, Source, impact_draws
 from hlt_bayes.specs import EconomicSpec
 
 LEAST, GREATEST, BINS = -10.0, 20.0, 60_000
@@ -19,7 +18,7 @@ LEAST, GREATEST, BINS = -10.0, 20.0, 60_000
 
 
 def stream_returns(
-    source: xr.DataTree | xr.DataArray,
+    source: Source,
     spec: EconomicSpec,
     evidence: Evidence,
     *,
@@ -28,7 +27,7 @@ def stream_returns(
 ) -> pd.DataFrame:
     """Summarise the gross benefit per £1 of every draw without keeping any.
 
-    The draws are those of ``hlt_bayes.economics.appraise``, and so are the numbers; quantiles are true to half a bin.
+    The draws are those of ``hlt_bayes.appraise``, and so are the numbers; quantiles are true to half a bin.
 
     Returns
     -------

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hlt_bayes.core.errors import SpecError, unknown_name
+from hlt_bayes.core.vocabulary import POOLED_GROUPS, SURVEY_OUTCOMES
 from hlt_bayes.economics.costs import price_year
 from hlt_bayes.economics.parameters import parameters_of
-from hlt_bayes.errors import SpecError, unknown_name
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.impacts import INTERVALS, impact_draws, summary, with_pooled_groups
-from hlt_bayes.specs import EconomicSpec, ImpliedPrice
-from hlt_bayes.vocabulary import POOLED_GROUPS, SURVEY_OUTCOMES
+from hlt_bayes.impacts.draws import INTERVALS, Source, admit, impact_draws, summary, with_pooled_groups
+from hlt_bayes.specs import QALY, EconomicSpec, ImpliedPrice, PerspectiveName
 
 RETURN_COLUMNS = (
     "perspective",
@@ -127,7 +127,7 @@ def price_table(spec: EconomicSpec, evidence: Evidence) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(PRICE_COLUMNS))
 
 
-def effect_draws(economics: xr.Dataset, source: xr.DataTree | xr.DataArray, evidence: Evidence) -> xr.DataArray:
+def effect_draws(economics: xr.Dataset, source: Source, evidence: Evidence) -> xr.DataArray:
     """Discounted units {chain, draw, benefit, group} that each person randomised gains: QALYs, years of work and so on.
 
     Parameters
@@ -152,9 +152,7 @@ def effect_draws(economics: xr.Dataset, source: xr.DataTree | xr.DataArray, evid
         return xr.concat(parts, dim=names, coords="minimal").transpose("chain", "draw", "benefit", "group")
 
 
-def benefit_summary(
-    economics: xr.Dataset, source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: Evidence
-) -> pd.DataFrame:
+def benefit_summary(economics: xr.Dataset, source: Source, spec: EconomicSpec, evidence: Evidence) -> pd.DataFrame:
     """Summarise the benefit per head by component.
 
     Returns
@@ -190,7 +188,7 @@ def acceptability(economics: xr.Dataset, thresholds: Sequence[float]) -> pd.Data
 
 def acceptability_of_price(
     economics: xr.Dataset,
-    source: xr.DataTree | xr.DataArray,
+    source: Source,
     evidence: Evidence,
     benefit: str,
     prices: Sequence[float],
@@ -234,27 +232,25 @@ def _long(probability: xr.DataArray, *dims: str) -> pd.DataFrame:
 
 
 def effects_per_head(
-    economics: xr.Dataset, source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: Evidence
+    economics: xr.Dataset, source: Source, spec: EconomicSpec, evidence: Evidence
 ) -> dict[str, xr.DataArray]:
     """Draw what the cost buys {chain, draw, group}, per person randomised to treatment.
 
     ``"sustained job"``: people in work for 13 or more weeks, the impact itself. And by the unit of its price what each
     stated benefit of health or wellbeing is counted in, such as ``"QALY"``: discounted, over its years.
     """
-    impact = impact_draws(source)
+    drawn = admit(source)
     found = {}
-    if "employment" in impact["outcome"]:
-        found[SUSTAINED_JOB] = with_pooled_groups(impact.sel(outcome="employment", drop=True), evidence.treated)
-    units = effect_draws(economics, source, evidence)
+    if "employment" in drawn.impact["outcome"]:
+        found[SUSTAINED_JOB] = with_pooled_groups(drawn.impact.sel(outcome="employment", drop=True), evidence.treated)
+    units = effect_draws(economics, drawn, evidence)
     for name, benefit in spec.counted.items():
         if benefit.outcome in SURVEY_OUTCOMES and not isinstance(benefit.price, ImpliedPrice):
             found[benefit.price.unit.removeprefix("GBP per ")] = units.sel(benefit=name, drop=True)
     return found
 
 
-def cost_effectiveness(
-    economics: xr.Dataset, source: xr.DataTree | xr.DataArray, spec: EconomicSpec, evidence: Evidence
-) -> pd.DataFrame:
+def cost_effectiveness(economics: xr.Dataset, source: Source, spec: EconomicSpec, evidence: Evidence) -> pd.DataFrame:
     """Give the cost for each unit of effect, where that can be said.
 
     Returns
@@ -285,3 +281,22 @@ def cost_effectiveness(
                 }
             )
     return pd.DataFrame(rows)
+
+
+THRESHOLDS = tuple(step / 20 for step in range(101))
+"""£ of benefit per £1 that a return is asked to exceed."""
+
+
+QALY_VALUES = tuple(range(0, 120_001, 2_500))
+"""£ that a QALY may be worth."""
+
+
+def qaly_benefit(spec: EconomicSpec) -> str:
+    """Name the benefit that is priced per QALY; empty where none is."""
+    return next((name for name, one in spec.counted.items() if one.price.unit == QALY), "")
+
+
+def lead_perspective(spec: EconomicSpec) -> PerspectiveName:
+    """Name the perspective that is looked at first: that of society, where the spec has it."""
+    names = list(spec.perspectives)
+    return "economic" if "economic" in names else names[-1]

@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hlt_bayes.core.errors import SpecError
 from hlt_bayes.economics.appraisal import appraise
 from hlt_bayes.economics.parameters import parameters_of
-from hlt_bayes.errors import SpecError
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.impacts import INTERVALS
+from hlt_bayes.impacts.draws import INTERVALS, Source, admit
 from hlt_bayes.specs import EconomicSpec
 
 FIXED_SHARES = tuple(float(share) for share in np.linspace(0, 1, 11))
 
 
 def volume_curve(
-    source: xr.DataTree | xr.DataArray,
+    source: Source,
     spec: EconomicSpec,
     evidence: Evidence,
     *,
@@ -45,12 +45,13 @@ def volume_curve(
     wrong = [share for share in fixed_shares if not 0 <= share <= 1]
     if wrong:
         raise SpecError(f"fixed share {wrong[0]:g}: a share lies between 0 and 1")
-    drawn = appraise(source, spec, evidence, seed=seed, volume="planned")
-    parameters = drawn[list(parameters_of(spec, evidence))]
+    impact = admit(source)
+    planned = appraise(impact, spec, evidence, seed=seed, volume="planned")
+    parameters = planned[list(parameters_of(spec, evidence))]
     tables = []
     for share in fixed_shares:
         fixed = parameters.assign({"costs.fixed_share": xr.full_like(parameters["costs.fixed_share"], share)})
-        at = appraise(source, spec, evidence, seed=seed, volume="planned", parameters=fixed)
+        at = appraise(impact, spec, evidence, seed=seed, volume="planned", parameters=fixed)
         ratio, over = at["benefit_cost_ratio"], ("chain", "draw")
         low, high = (ratio.quantile(probability, over).drop_vars("quantile") for probability in INTERVALS[89])
         table = xr.Dataset(

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from hlt_bayes.core.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS, REPORTED_GROUPS
+from hlt_bayes.evidence.claims import Document, Relation, TableStructure
 from hlt_bayes.evidence.schema import BASELINE, CELL, DELIVERY, PENCE, QUANTITY, SURVEY
-from hlt_bayes.evidence.structure import Document, Relation, TableStructure
-from hlt_bayes.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS, REPORTED_GROUPS
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Evidence:
         The site of each trial group.
     tables, relations
         What the printed tables and the running text claim of the ledger's cells: see
-        ``hlt_bayes.evidence.structure``.
+        ``hlt_bayes.evidence.claims``.
     """
 
     path: Path

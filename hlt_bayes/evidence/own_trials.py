@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from hlt_bayes.errors import EvidenceError, unknown_name
-from hlt_bayes.evidence.printed import Printed, parse_printed
+from hlt_bayes.core.errors import EvidenceError, unknown_name
+from hlt_bayes.core.toml import formula_findings
+from hlt_bayes.core.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS
+from hlt_bayes.evidence.printed_text import Printed, parse_printed
 from hlt_bayes.evidence.schema import CELL, MARKS, QUANTITY
-from hlt_bayes.strict import formula_findings
-from hlt_bayes.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS
 
 COLUMNS = {
     "outcome": f"one of {', '.join(OUTCOMES)}",

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from hlt_bayes.errors import unknown_name
-from hlt_bayes.evidence.printed import MONTH, parse_printed
-from hlt_bayes.vocabulary import ARMS, OUTCOMES, REPORTED_GROUPS
+from hlt_bayes.core.errors import unknown_name
+from hlt_bayes.core.vocabulary import ARMS, OUTCOMES, REPORTED_GROUPS
+from hlt_bayes.evidence.printed_text import MONTH, parse_printed
 
 CELL_KEY = ["document", "place", "line", "column"]
 """Columns that together name one printed cell; ``line`` tells apart rows that are printed with one label."""

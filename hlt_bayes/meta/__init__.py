@@ -5,8 +5,8 @@ from hlt_bayes.meta.effects import effect_sizes, included
 from hlt_bayes.meta.pooling import leave_one_out, pooled_effects
 from hlt_bayes.meta.prior import briefing_ratio, ips_prior, prior_data_conflict, ratio_of_new_trial
 from hlt_bayes.meta.small_study import pet_peese, pooled_by_size
-from hlt_bayes.meta.spec import MetaSpec, load_meta_spec
 from hlt_bayes.meta.summary import PooledTrials, compare_methods, compare_priors, pooled_posterior, pooled_trials
+from hlt_bayes.specs.meta import MetaSpec, load_meta_spec
 
 __all__ = [
     "MetaSpec",

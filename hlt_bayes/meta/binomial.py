@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Literal, get_args
 import pandas as pd
 import xarray as xr
 
-from hlt_bayes.convergence import check_convergence
-from hlt_bayes.errors import EvidenceError, unknown_name
-from hlt_bayes.fitting import Progress, sample_model, sampler_versions
+from hlt_bayes.core.errors import EvidenceError, unknown_name
+from hlt_bayes.core.progress import Progress
+from hlt_bayes.core.seeds import stream_seed
+from hlt_bayes.inference.diagnostics import check_convergence
+from hlt_bayes.inference.fit import sampler_versions
+from hlt_bayes.inference.nuts import sample_model
 from hlt_bayes.meta.effects import checked_counts, effect_sizes
-from hlt_bayes.meta.spec import MetaSpec
-from hlt_bayes.seeds import stream_seed
+from hlt_bayes.specs.meta import MetaSpec
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -103,7 +105,7 @@ def fit_trials(
     seed
         In place of the spec's.
     progress
-        As in ``hlt_bayes.fitting.fit``.
+        As in ``hlt_bayes.fit``.
 
     Returns
     -------
@@ -115,7 +117,7 @@ def fit_trials(
     Raises
     ------
     ConvergenceError
-        As in ``hlt_bayes.fitting.check_convergence``.
+        As in ``hlt_bayes.check_convergence``.
     """
     model = trials_model(counts, spec, reading=reading, adjust_for_size=adjust_for_size)
     seed = spec.sampling.seed if seed is None else seed

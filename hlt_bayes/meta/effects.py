@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from hlt_bayes.errors import EvidenceError, HltBayesError, unknown_name
+from hlt_bayes.core.errors import EvidenceError, HltBayesError, unknown_name
 
 ZERO_CORRECTION = 0.5
 """Added to all four cells of a trial in which an arm has no event or nothing but events, and to no other."""

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from hlt_bayes.errors import EvidenceError
+from hlt_bayes.core.errors import EvidenceError
 from hlt_bayes.meta.effects import Z95, library
 
 Method = Literal["DL", "DL-HK", "REML", "REML-HK"]

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from hlt_bayes.errors import EvidenceError, unknown_name
+from hlt_bayes.core.errors import EvidenceError, unknown_name
 from hlt_bayes.meta.binomial import READINGS, Reading
 from hlt_bayes.meta.effects import Z95
-from hlt_bayes.meta.spec import Wide
+from hlt_bayes.specs.meta import Wide
 
 PROBABILITIES = (0.025, 0.055, 0.25, 0.5, 0.75, 0.945, 0.975)
 GRID = 4001

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hlt_bayes.errors import EvidenceError
+from hlt_bayes.core.errors import EvidenceError
 from hlt_bayes.meta.effects import library
 from hlt_bayes.meta.pooling import Method, pooled_effects
 

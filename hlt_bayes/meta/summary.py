@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hlt_bayes.core.progress import Progress
 from hlt_bayes.evidence import load_evidence, load_ips_counts, load_ips_trials
-from hlt_bayes.fitting import Progress
+from hlt_bayes.likelihood import recovered_se, reported_results
 from hlt_bayes.meta.binomial import Reading, fit_trials
 from hlt_bayes.meta.effects import effect_sizes, included
 from hlt_bayes.meta.pooling import pooled_effects
 from hlt_bayes.meta.prior import briefing_ratio, ips_prior, prior_data_conflict, ratio_of_new_trial
 from hlt_bayes.meta.small_study import pet_peese, pooled_by_size
-from hlt_bayes.meta.spec import MetaSpec, Wide
-from hlt_bayes.reported import recovered_se, reported_results
 from hlt_bayes.specs import load_impact_spec
+from hlt_bayes.specs.meta import MetaSpec, Wide
 
 
 @dataclass(frozen=True)

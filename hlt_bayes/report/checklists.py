@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from hlt_bayes.report.folder import MANIFEST, PAGE, SPECS
-from hlt_bayes.report.table import Table
+from hlt_bayes.display.table import Table
+from hlt_bayes.results.folder import PAGE, SPECS
+from hlt_bayes.results.manifest import MANIFEST
 
 MET = "met"
 NOT_APPLICABLE = "not applicable"
@@ -57,7 +58,7 @@ class File(NamedTuple):
         )
 
 
-class Draws(NamedTuple):
+class DrawsGroup(NamedTuple):
     """A group of draws of the folder's ``posterior.nc``."""
 
     group: str
@@ -129,7 +130,7 @@ class Section(NamedTuple):
         return len(sections(context.page).get(self.name, "")) > LEAST_TEXT
 
 
-Artefact = File | Draws | Stated | Recorded | Section
+Artefact = File | DrawsGroup | Stated | Recorded | Section
 
 LEAST_TEXT = 40
 """Characters that a section must hold to count as there."""
@@ -229,7 +230,7 @@ ITEMS = (
     Item(B, "6, software", "What to install", (Recorded("versions"), Section("reproduce"))),
     Item(B, "6, script", "Settings and seed", (File(SPECS), Recorded("seed"), Section("reproduce"))),
     Item(B, "6, data", "The data, and how to know them again", (Recorded("inputs"), Section("sources"))),
-    Item(B, "6, draws", "The draws themselves", (Draws("posterior"),)),
+    Item(B, "6, draws", "The draws themselves", (DrawsGroup("posterior"),)),
     Item(R, "1", "Prior: specified", (PRIORS, Section("assumptions"))),
     Item(R, "2", "Prior: justified", (PRIORS, Section("assumptions"))),
     Item(R, "3", "Prior: sensitivity analysis", (File("specs.csv", ("mean",)), Section("sensitivity"))),
@@ -278,7 +279,7 @@ ITEMS = (
         C,
         "20",
         "How uncertainty is treated",
-        (Draws("appraisal"), File("tornado.csv", ("low", "high"))),
+        (DrawsGroup("appraisal"), File("tornado.csv", ("low", "high"))),
         ("valued",),
     ),
     Item(C, "21", "Engagement with patients and others", (), ("valued",)),
@@ -399,3 +400,8 @@ def _unreasoned(node: object) -> bool:
             return True
         return any(_unreasoned(value) for value in node.values())
     return isinstance(node, list) and any(_unreasoned(value) for value in node)
+
+
+def read_checklists(folder: Path) -> pd.DataFrame:
+    """Read the checklists of a result's report, as ``hlt_bayes.report.checklists.checklists`` works them out."""
+    return pd.read_csv(folder / "checklists.csv", dtype=str, keep_default_na=False)

@@ -1,6 +1,6 @@
 """The page's explorer: sliders move assumptions, and every return is worked out again from the draws, in the page.
 
-The arithmetic is that of ``hlt_bayes.economics.valuing``, written as a Vega dataflow: benefit per head is, over
+The arithmetic is that of ``hlt_bayes.economics.valuation``, written as a Vega dataflow: benefit per head is, over
 outcomes, impact x worth of a unit of it; a worth that lasts is one a year times the years, worked out from the draws of
 its decay.
 """
@@ -16,13 +16,13 @@ import pandas as pd
 import xarray as xr
 
 from hlt_bayes.analysis import Analysis, Appraisal
+from hlt_bayes.core.vocabulary import SURVEY_OUTCOMES
 from hlt_bayes.economics import present_value_years, response_share, speaks_for_all
+from hlt_bayes.economics.summaries import lead_perspective, qaly_benefit
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.impacts import INTERVALS, impact_draws
+from hlt_bayes.impacts.draws import INTERVALS
 from hlt_bayes.report.explorer_picture import bandwidth, drawing, reach
-from hlt_bayes.scrutiny import perspective_of, qaly_benefit
 from hlt_bayes.specs import QALY, EconomicSpec
-from hlt_bayes.vocabulary import SURVEY_OUTCOMES
 
 DIGITS = 8
 """Significant digits of a draw in the page."""
@@ -31,7 +31,7 @@ LONGEST = 15.0
 """Years that a health gain may be made to last."""
 
 
-class Term(NamedTuple):
+class Worth(NamedTuple):
     """A part of the worth of an outcome: a column of draws, £ per unit of impact, or per year of it where it lasts."""
 
     column: str
@@ -45,7 +45,7 @@ class _Setting(NamedTuple):
     """What expressions are made from, beside the draws."""
 
     spec: EconomicSpec
-    terms: list[Term]
+    terms: list[Worth]
     value_of_qaly: float
     response: np.ndarray | None
     starred: dict[tuple[str, int], bool]
@@ -65,7 +65,7 @@ class Explorer:
 def explorer(analysis: Analysis) -> Explorer | None:
     """Make the explorer of the appraisal by component prices; ``None`` without one, or at another volume.
 
-    Its quantities at their defaults are draw for draw those of the appraisal, of ``scrutiny.perspective_of``.
+    Its quantities at their defaults are draw for draw those of the appraisal, of ``lead_perspective``.
     """
     appraisal = analysis.appraisal
     if appraisal is None or appraisal.economics.attrs["volume"] != "actual":
@@ -84,7 +84,9 @@ def explorer(analysis: Analysis) -> Explorer | None:
         starred=_starred(analysis.evidence, groups),
         moved={signal["name"] for signal in signals},
     )
-    ratio = appraisal.economics["benefit_cost_ratio"].sel(perspective=perspective_of(appraisal), group=list(groups))
+    ratio = appraisal.economics["benefit_cost_ratio"].sel(
+        perspective=lead_perspective(appraisal.spec), group=list(groups)
+    )
     return Explorer(
         vega={
             "$schema": "https://vega.github.io/schema/vega/v6.json",
@@ -98,7 +100,7 @@ def explorer(analysis: Analysis) -> Explorer | None:
         },
         groups=tuple(groups),
         lasting=_lasting(appraisal.spec),
-        economic=perspective_of(appraisal) == "economic",
+        economic=lead_perspective(appraisal.spec) == "economic",
     )
 
 
@@ -116,13 +118,13 @@ def _value_of_qaly(appraisal: Appraisal) -> float:
 
 def _columns(
     appraisal: Appraisal, analysis: Analysis, groups: tuple[str, ...]
-) -> tuple[dict[str, np.ndarray], list[Term]]:
+) -> tuple[dict[str, np.ndarray], list[Worth]]:
     """Draws by column, rounded, and the terms that they make together."""
     spec, economics = appraisal.spec, appraisal.economics
     lasting, value = _lasting(spec), _value_of_qaly(appraisal)
     columns: dict[str, np.ndarray] = {}
-    terms: dict[str, Term] = {}
-    for name in spec.perspectives[perspective_of(appraisal)].benefits:  # type: ignore[index]
+    terms: dict[str, Worth] = {}
+    for name in spec.perspectives[lead_perspective(appraisal.spec)].benefits:
         benefit = spec.benefits[name]
         worth = economics["price"].sel(benefit=name) * economics["units"].sel(benefit=name)
         lasts = bool(lasting) and benefit.persistence == lasting
@@ -134,8 +136,8 @@ def _columns(
         of_qaly = value > 0 and benefit.price.unit == QALY
         key = (f"{key}_qaly" if of_qaly else key).replace(".", "_")
         columns[key] = columns.get(key, 0.0) + _flat(worth)
-        terms[key] = Term(key, benefit.outcome, lasts, of_qaly, rate)
-    impact = impact_draws(analysis.draws)
+        terms[key] = Worth(key, benefit.outcome, lasts, of_qaly, rate)
+    impact = analysis.admitted.impact
     for outcome in dict.fromkeys(term.outcome for term in terms.values()):
         for number, group in enumerate(groups):
             columns[f"impact_{outcome}_{number}"] = _flat(impact.sel(outcome=outcome, group=group))
@@ -182,7 +184,7 @@ def _width() -> dict[str, Any]:
 
 
 def _signals(
-    spec: EconomicSpec, columns: dict[str, np.ndarray], terms: list[Term], value: float
+    spec: EconomicSpec, columns: dict[str, np.ndarray], terms: list[Worth], value: float
 ) -> list[dict[str, Any]]:
     """Sliders of what this spec has; each stands at what the spec says."""
     signals = []
@@ -363,7 +365,7 @@ def _moved(column: str, signal: str, mean: float) -> str:
     return f"{signal} <= {mean!r} ? {down} : {up}"
 
 
-def _benefit(term: Term, number: int, setting: _Setting) -> str:
+def _benefit(term: Worth, number: int, setting: _Setting) -> str:
     """Benefit per head of a term in a group."""
     parts = [f"datum.impact_{term.outcome}_{number}", f"datum.{term.column}"]
     if term.lasts:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hlt_bayes.plots.shared import OURS
+from hlt_bayes.display.plots.shared import OURS
 
 FONT = 13
 

@@ -17,8 +17,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from hlt_bayes.analysis import Analysis
-from hlt_bayes.individual.fitting import PARETO_K_MAX
-from hlt_bayes.report.appendix import (
+from hlt_bayes.checks.run_checks import CheckTables
+from hlt_bayes.display.appendix import (
     cited,
     corrections_table,
     figures_table,
@@ -26,18 +26,21 @@ from hlt_bayes.report.appendix import (
     prices_table,
     versions_table,
 )
-from hlt_bayes.report.appraisal import appraisal_tables, assumptions_table, component_returns_table, tornado_table
-from hlt_bayes.report.audit import audit_table, of_used_cells
+from hlt_bayes.display.appraisal import appraisal_tables, assumptions_table, component_returns_table, tornado_table
+from hlt_bayes.display.audit import audit_table, of_used_cells
+from hlt_bayes.display.checks import convergence_table, power_table, prints_table, returns_by_spec_table, specs_table
+from hlt_bayes.display.comparison import comparison_table
+from hlt_bayes.display.evidence import printed_tables
+from hlt_bayes.display.html import table_html
+from hlt_bayes.display.impacts import estimands_table, impacts_table
+from hlt_bayes.display.key_messages import answer, headline, limits, message, people_in_words, pools
+from hlt_bayes.display.moderators import counterfactuals_table, slopes_table
+from hlt_bayes.display.returns import returns_table
+from hlt_bayes.display.table import Table
+from hlt_bayes.economics.summaries import lead_perspective
+from hlt_bayes.ipd.models.fitting import PARETO_K_MAX
 from hlt_bayes.report.checklists import Context, checklists, checklists_table
-from hlt_bayes.report.checks import convergence_table, power_table, prints_table, returns_by_spec_table, specs_table
-from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table
 from hlt_bayes.report.explorer import Explorer, explorer
-from hlt_bayes.report.findings import answer, headline, limits, message, people_of, pools
-from hlt_bayes.report.html import table_html
-from hlt_bayes.report.sources import printed_tables
-from hlt_bayes.report.table import Table
-from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
-from hlt_bayes.scrutiny import Scrutiny, perspective_of
 from hlt_bayes.specs import load_economic_spec, load_impact_spec, shipped_specs
 
 TITLE = "Health-led Employment Trials: Bayesian re-analysis and economic evaluation"
@@ -91,7 +94,7 @@ FIGURE_TEXTS = {
 
 def page(
     analysis: Analysis,
-    scrutiny: Scrutiny,
+    checked: CheckTables,
     pictures: Mapping[str, str],
     *,
     folder: Path,
@@ -102,7 +105,7 @@ def page(
 
     Parameters
     ----------
-    analysis, scrutiny
+    analysis, checked
         What it says.
     pictures
         SVG texts of the figures by name.
@@ -116,7 +119,7 @@ def page(
     )
     environment.filters["cited"] = cited
     template = environment.get_template("page.html.jinja")
-    content = _content(analysis, scrutiny, manifest, model)
+    content = _content(analysis, checked, manifest, model)
     content["figures"] = {
         name: (_data_uri(pictures[name]), text) if name in pictures else None for name, text in FIGURE_TEXTS.items()
     }
@@ -127,7 +130,7 @@ def page(
     return text, worked_out
 
 
-def _content(analysis: Analysis, scrutiny: Scrutiny, manifest: Mapping[str, Any], model: str) -> dict[str, Any]:
+def _content(analysis: Analysis, checked: CheckTables, manifest: Mapping[str, Any], model: str) -> dict[str, Any]:
     own, appraisal = analysis.evidence.of_own_trials, analysis.appraisal
     explored = explorer(analysis)
     return {
@@ -135,8 +138,8 @@ def _content(analysis: Analysis, scrutiny: Scrutiny, manifest: Mapping[str, Any]
         "title": "Impacts of your trials: Bayesian re-analysis" if own else TITLE,
         "question": _question(analysis),
         "version": version("hlt-bayes"),
-        "people_of_draws": people_of(analysis),
-        "answer": answer(analysis, scrutiny),
+        "people_of_draws": people_in_words(analysis),
+        "answer": answer(analysis, checked),
         "message": message(analysis),
         "headline": headline(analysis.returns, analysis.impacts, list(analysis.evidence.groups)),
         "limits": limits(analysis),
@@ -147,19 +150,19 @@ def _content(analysis: Analysis, scrutiny: Scrutiny, manifest: Mapping[str, Any]
         "returns": returns_table(analysis.returns, analysis.prices),
         "prices": prices_table(analysis),
         "components": appraisal_tables(appraisal),
-        "drivers": _drivers(analysis, scrutiny),
+        "drivers": _drivers(analysis, checked),
         "explorer": explored,
         "explorer_rows": [] if explored is None else _rows_of_explorer(analysis, explored),
         "script": None if explored is None else _script(explored),
         "policy": _policy(scripted=explored is not None),
-        "sensitivity": _sensitivity(scrutiny),
-        "why_not": {name: scrutiny.why_not[name] for name in ("power_scaling", "specs") if name in scrutiny.why_not},
+        "sensitivity": _sensitivity(checked),
+        "why_not": {name: checked.why_not[name] for name in ("power_scaling", "specs") if name in checked.why_not},
         "delivery": _delivery(analysis),
-        "diagnostics": _diagnostics(scrutiny, analysis),
+        "diagnostics": _diagnostics(checked, analysis),
         "assumptions": figures_table(analysis),
-        "ranked": _ranked(analysis, scrutiny),
+        "ranked": _ranked(analysis, checked),
         "corrections": corrections_table(analysis.evidence),
-        "audit": audit_table(of_used_cells(scrutiny.tables["audit"])) if "audit" in scrutiny.tables else None,
+        "audit": audit_table(of_used_cells(checked.tables["audit"])) if "audit" in checked.tables else None,
         "model": model,
         "engine": _engine(analysis),
         "how_drawn": [text for name, text in HOW_DRAWN.items() if name in _engine(analysis)],
@@ -176,7 +179,9 @@ def _question(analysis: Analysis) -> str:
     if analysis.evidence.of_own_trials:
         return f"What did the trials in {analysis.evidence.path.name} find together?"
     if analysis.individual_spec is not None:
-        return f"What do {people_of(analysis) or 'the records'} say that the service did, beside what was published?"
+        return (
+            f"What do {people_in_words(analysis) or 'the records'} say that the service did, beside what was published?"
+        )
     return QUESTION
 
 
@@ -230,27 +235,27 @@ def _worst(analysis: Analysis) -> dict[str, str]:
     }
 
 
-def _drivers(analysis: Analysis, scrutiny: Scrutiny) -> Table | None:
+def _drivers(analysis: Analysis, checked: CheckTables) -> Table | None:
     """Show what the return of the last trial group hinges on."""
     if analysis.appraisal is None:
         return None
     return tornado_table(
-        scrutiny.tables["tornado"],
-        dict(scrutiny.labels),
+        checked.tables["tornado"],
+        dict(checked.labels),
         group=analysis.evidence.groups[-1],
-        perspective=perspective_of(analysis.appraisal),
+        perspective=lead_perspective(analysis.appraisal.spec),
     )
 
 
-def _ranked(analysis: Analysis, scrutiny: Scrutiny) -> Table | None:
+def _ranked(analysis: Analysis, checked: CheckTables) -> Table | None:
     if analysis.appraisal is None:
         return None
-    return assumptions_table(scrutiny.tables["assumptions"], perspective=perspective_of(analysis.appraisal))
+    return assumptions_table(checked.tables["assumptions"], perspective=lead_perspective(analysis.appraisal.spec))
 
 
-def _sensitivity(scrutiny: Scrutiny) -> list[Table]:
+def _sensitivity(checked: CheckTables) -> list[Table]:
     builders = {"specs": specs_table, "specs_returns": returns_by_spec_table, "power_scaling": power_table}
-    return [builder(scrutiny.tables[name]) for name, builder in builders.items() if name in scrutiny.tables]
+    return [builder(checked.tables[name]) for name, builder in builders.items() if name in checked.tables]
 
 
 def _delivery(analysis: Analysis) -> list[Table]:
@@ -259,9 +264,9 @@ def _delivery(analysis: Analysis) -> list[Table]:
     return [slopes_table(analysis.moderation), counterfactuals_table(analysis.moderation)]
 
 
-def _diagnostics(scrutiny: Scrutiny, analysis: Analysis) -> list[Table]:
-    seen = [of for of in ("posterior", "prior") if f"{of}_predictive" in scrutiny.tables]
-    predicted = [prints_table(scrutiny.tables[f"{of}_predictive"], of=of) for of in seen]
+def _diagnostics(checked: CheckTables, analysis: Analysis) -> list[Table]:
+    seen = [of for of in ("posterior", "prior") if f"{of}_predictive" in checked.tables]
+    predicted = [prints_table(checked.tables[f"{of}_predictive"], of=of) for of in seen]
     return [convergence_table(analysis.diagnostics, most=10), *predicted]
 
 
@@ -269,7 +274,7 @@ def _rows_of_explorer(analysis: Analysis, explored: Explorer) -> list[dict[str, 
     """Cells of the explorer's table as they stand before anything is moved: those of the table of components."""
     assert analysis.appraisal is not None  # noqa: S101 - there is an explorer only of an appraisal
     shown = component_returns_table(analysis.appraisal)
-    perspective = perspective_of(analysis.appraisal)
+    perspective = lead_perspective(analysis.appraisal.spec)
     at = {name: shown.columns.index(name) for name in ("Cost", "Benefits", "Ratio", "P(>£1)")}
     by_group = {row[1]: row for row in shown.rows if row[0] == perspective}
     return [

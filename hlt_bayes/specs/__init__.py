@@ -44,8 +44,8 @@ from hlt_bayes.specs.individual import (
     Thirds,
     load_individual_spec,
 )
-from hlt_bayes.specs.reading import Spec, models_folder, read_spec, shipped_specs, spec_path, stated_figures
-from hlt_bayes.specs.twin import TwinSpec, load_twin_spec
+from hlt_bayes.specs.load import Spec, models_folder, read_spec, shipped_specs, spec_path, stated_figures
+from hlt_bayes.specs.synthetic import TwinSpec, load_twin_spec
 
 __all__ = [
     "QALY",

@@ -8,13 +8,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from hlt_bayes.errors import unknown_name
-from hlt_bayes.priors import Amount, Portion, Quantity, Reasoned, Sourced
-from hlt_bayes.priors.quantities import FixedQuantity, LogNormalQuantity, UniformQuantity
+from hlt_bayes.core.errors import unknown_name
+from hlt_bayes.core.toml import Finite, Frozen, Positive, Words
+from hlt_bayes.core.vocabulary import SURVEY_OUTCOMES
 from hlt_bayes.specs.impact import Figure, GroupName, OutcomeName
-from hlt_bayes.specs.reading import Spec, read_spec
-from hlt_bayes.strict import Finite, Frozen, Positive, Words
-from hlt_bayes.vocabulary import SURVEY_OUTCOMES
+from hlt_bayes.specs.load import Spec, read_spec
+from hlt_bayes.specs.priors import Amount, Portion, Quantity, Reasoned, Sourced
+from hlt_bayes.specs.priors.quantities import FixedQuantity, LogNormalQuantity, UniformQuantity
 
 ReportedGroupName = Literal["SCR IW", "SCR OOW", "All SCR", "WMCA", "All OOW"]
 PerspectiveName = Literal["financial", "economic"]

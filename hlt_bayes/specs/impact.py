@@ -10,10 +10,10 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from hlt_bayes.priors import Family, NormalPrior, Prior, Reasoned, ScalePrior, Sourced
-from hlt_bayes.specs.reading import Spec, read_spec
-from hlt_bayes.strict import Finite, Frozen, Positive, Words
-from hlt_bayes.vocabulary import OUTCOMES
+from hlt_bayes.core.toml import Finite, Frozen, Positive, Words
+from hlt_bayes.core.vocabulary import OUTCOMES
+from hlt_bayes.specs.load import Spec, read_spec
+from hlt_bayes.specs.priors import Family, NormalPrior, Prior, Reasoned, ScalePrior, Sourced
 
 OutcomeName = Literal["employment", "earnings", "health", "wellbeing"]
 GroupName = Words
@@ -95,7 +95,7 @@ class Moderator(Reasoned):
     ]
 
 
-class Correlation(Sourced):
+class ErrorCorrelation(Sourced):
     """Expected correlation of the errors of two outcomes."""
 
     outcomes: Annotated[list[OutcomeName], Field(min_length=2, max_length=2)]
@@ -118,7 +118,7 @@ class Joint(Frozen):
     """Outcomes together: correlation of their impacts, and of the sampling errors of their estimates."""
 
     impacts: Lkj
-    errors: list[Correlation]
+    errors: list[ErrorCorrelation]
     errors_unknown: Unknown
 
     def expected_errors(self, outcomes: list[str]) -> np.ndarray:
@@ -139,7 +139,7 @@ class Beta(Sourced):
 
 
 class Nonresponse(Frozen):
-    """People who did not answer; see ``hlt_bayes.structures.nonresponse``."""
+    """People who did not answer; see ``hlt_bayes.inference.structures.nonresponse``."""
 
     share: Beta
     difference: NormalPrior
@@ -199,7 +199,7 @@ class StandardError(Frozen):
 
 
 class PooledRows(Frozen):
-    """How printed rows that pool two trial groups are read; see ``hlt_bayes.reported.pooled_rows``."""
+    """How printed rows that pool two trial groups are read; see ``hlt_bayes.likelihood.pooled_rows``."""
 
     weight: NormalPrior
     estimate_discrepancy: Figure

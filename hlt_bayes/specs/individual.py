@@ -9,11 +9,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hlt_bayes.priors import Family, NormalPrior, Prior, Reasoned, ScalePrior
+from hlt_bayes.core.toml import Finite, Frozen, Positive, Words
+from hlt_bayes.core.vocabulary import OUTCOMES, SURVEY_OUTCOMES
 from hlt_bayes.specs.impact import SEED_END, Count, Nonresponse, OutcomeName, Share
-from hlt_bayes.specs.reading import Spec, read_spec
-from hlt_bayes.strict import Finite, Frozen, Positive, Words
-from hlt_bayes.vocabulary import OUTCOMES, SURVEY_OUTCOMES
+from hlt_bayes.specs.load import Spec, read_spec
+from hlt_bayes.specs.priors import Family, NormalPrior, Prior, Reasoned, ScalePrior
 
 IndividualEngine = Literal["nuts", "laplace"]
 

@@ -9,8 +9,8 @@ from known_se import integrate
 from timing import REFERENCE, best_and_median, keep
 
 import hlt_bayes as hb
-from hlt_bayes.exact import exact_posterior
-from hlt_bayes.priors import prior
+from hlt_bayes.inference.exact import exact_posterior
+from hlt_bayes.specs.priors import prior
 
 sys.path.append(str(REFERENCE.parent))
 from printed_numbers import PRINTED

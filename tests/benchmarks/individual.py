@@ -20,11 +20,11 @@ import numpy as np
 import pandas as pd
 from timing import afresh, brms_is_there, say
 
-from hlt_bayes.fitting import sample_model
-from hlt_bayes.individual.fitting import laplace_draws
-from hlt_bayes.individual.model import individual_model
-from hlt_bayes.individual.problem import problem_of
-from hlt_bayes.records.twin import make_twin
+from hlt_bayes.inference.nuts import sample_model
+from hlt_bayes.ipd.models.fitting import laplace_draws
+from hlt_bayes.ipd.models.model import individual_model
+from hlt_bayes.ipd.models.outcome_model import problem_of
+from hlt_bayes.ipd.synthetic import make_twin
 from hlt_bayes.specs import load_individual_spec
 
 HERE = Path(__file__).parent

@@ -16,9 +16,9 @@ from timing import REFERENCE, keep, say
 
 import hlt_bayes as hb
 from hlt_bayes.economics import evppi, new_trial
-from hlt_bayes.economics.information import error_variances, parts_to_learn
 from hlt_bayes.economics.parameters import parameters_of
-from hlt_bayes.exact import exact_posterior
+from hlt_bayes.economics.value_of_information import error_variances, parts_to_learn
+from hlt_bayes.inference.exact import exact_posterior
 
 sys.path.append(str(REFERENCE.parent))
 from economics_by_hand import green_book

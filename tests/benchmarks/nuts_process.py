@@ -16,7 +16,9 @@ import numpy as np  # noqa: E402
 import pymc  # noqa: E402, F401
 
 import hlt_bayes as hb  # noqa: E402
-from hlt_bayes.fitting import compile_nuts, draw_nuts, exact_arithmetic, fit, silent  # noqa: E402
+from hlt_bayes.core.progress import silent  # noqa: E402
+from hlt_bayes.inference.fit import fit  # noqa: E402
+from hlt_bayes.inference.nuts import compile_nuts, draw_nuts, exact_arithmetic  # noqa: E402
 
 IMPORTED = time.perf_counter()
 SHOWN = ["mu", "tau", "impact"]

@@ -12,8 +12,8 @@ from known_se import Meta, integrate
 from timing import REFERENCE
 
 import hlt_bayes as hb
-from hlt_bayes.reported import recovered_se
-from hlt_bayes.vocabulary import OUTCOMES
+from hlt_bayes.core.vocabulary import OUTCOMES
+from hlt_bayes.likelihood import recovered_se
 
 sys.path.append(str(REFERENCE.parent))
 from printed_numbers import PRINTED

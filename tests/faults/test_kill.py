@@ -15,9 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from hlt_bayes.report import verify_result
-from hlt_bayes.report.claim import sole_writer
-from hlt_bayes.report.verifying import departures
+from hlt_bayes.results.locking import sole_writer
+from hlt_bayes.results.verify import discrepancies, verify_result
 
 pytestmark = pytest.mark.slow
 
@@ -104,7 +103,7 @@ def whole(verb, place, before, after):
         return
     if verb in ("run", "report"):
         # A manifest tells the time; it has the hashes of all else.
-        assert len(departures(verify_result(place))) == 0
+        assert len(discrepancies(verify_result(place))) == 0
         assert contents(place).keys() in (before.keys(), after.keys())
     else:
         found = {name: digest for name, digest in contents(place).items() if ".hlt-bayes" not in name}

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hlt_bayes.report import verify_result
-from hlt_bayes.report.verifying import departures
+from hlt_bayes.results.verify import discrepancies, verify_result
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +41,7 @@ def is_refused(result, *words):
 
 
 def is_whole(folder):
-    return len(departures(verify_result(folder))) == 0
+    return len(discrepancies(verify_result(folder))) == 0
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from hlt_bayes.errors import HltBayesError
+from hlt_bayes.core.errors import HltBayesError
 
 EXAMPLES = {
     "own trials": (60, 2500),

@@ -11,9 +11,9 @@ from mutations import NUMERALS, WORDS
 from properties import finds_out, folder, listing, take
 from typer.testing import CliRunner
 
-from hlt_bayes import exact, fitting
 from hlt_bayes.cli import app, options
-from hlt_bayes.errors import ConvergenceError, SpecError
+from hlt_bayes.core.errors import ConvergenceError, SpecError
+from hlt_bayes.inference import fit
 
 VERBS = [
     ["models"],
@@ -77,9 +77,8 @@ def _not_now(*_args, **_named):
 @pytest.fixture(scope="module", autouse=True)
 def nothing_is_sampled():
     with pytest.MonkeyPatch.context() as patch:
-        for module, names in {fitting: ("sample_model", "_exactly", "_by_chains"), exact: ("exact_posterior",)}.items():
-            for name in names:
-                patch.setattr(module, name, _not_now)
+        for name in ("sample_model", "_exactly", "_by_chains", "exact_posterior"):
+            patch.setattr(fit, name, _not_now)
         yield
 
 

@@ -12,12 +12,12 @@ from mutations import as_csv, damaged, mutated, mutated_table, numerals, texts, 
 from properties import finds_out, folder, refuse_nan, result_or_error, take
 
 import hlt_bayes as hb
-from hlt_bayes.errors import EvidenceError
+from hlt_bayes.core.errors import EvidenceError
+from hlt_bayes.core.toml import tomllib
+from hlt_bayes.display.evidence import trials_csv
 from hlt_bayes.evidence import own_trials, reading
-from hlt_bayes.evidence.reading import EMBEDDED
-from hlt_bayes.report.sources import trials_csv
-from hlt_bayes.reported import recovered_se, reported_results
-from hlt_bayes.strict import tomllib
+from hlt_bayes.evidence.load import EMBEDDED
+from hlt_bayes.likelihood import recovered_se, reported_results
 
 TEMPLATE = list(csv.reader(io.StringIO(trials_csv(hb.load_evidence()))))
 HEAD = list(own_trials.COLUMNS)
@@ -126,7 +126,7 @@ def ledger_holds(thrown):
         evidence = result_or_error(lambda: hb.load_evidence(root), names=[str(root)], inside=place)
         if evidence is not None:
             result_or_error(lambda: carried_through(evidence), names=[str(root), "primary"])
-            result_or_error(lambda: hb.audit(evidence))
+            result_or_error(lambda: hb.audit_evidence(evidence))
 
 
 @take("ledger")

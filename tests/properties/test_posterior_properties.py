@@ -14,8 +14,8 @@ from mutations import as_csv, damaged, mutated_table
 from properties import finds_out, folder, refuse_nan, result_or_error, take
 
 import hlt_bayes as hb
-from hlt_bayes import elsewhere
-from hlt_bayes.errors import HltBayesError, ImpactError
+from hlt_bayes.core.errors import HltBayesError, ImpactError
+from hlt_bayes.impacts import external, external_files
 
 EVIDENCE = hb.load_evidence()
 PUBLISHED = hb.load_economic_spec("published")
@@ -128,7 +128,7 @@ def test_draws_are_taken_or_refused(array):
 
 
 def test_draws_that_are_not_checked_are_found_out(monkeypatch):
-    monkeypatch.setattr(elsewhere, "impact_draws", lambda array: array)
+    monkeypatch.setattr(external, "impact_draws", lambda array: array)
     finds_out(arrays(), array_holds, "draws")
 
 
@@ -165,7 +165,7 @@ def test_a_damaged_file_is_read_or_refused(netcdf, damage):
 
 
 def test_a_damaged_file_that_is_not_refused_is_found_out(monkeypatch, netcdf):
-    monkeypatch.setattr(elsewhere, "UNREADABLE", ())
+    monkeypatch.setattr(external_files, "UNREADABLE", ())
     finds_out(damages, lambda damage: netcdf_holds(netcdf, damage), "netCDF")
 
 

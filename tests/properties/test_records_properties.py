@@ -10,8 +10,8 @@ from mutations import NUMERALS, as_csv, damaged, mutated, mutated_table, toml
 from properties import finds_out, folder, result_or_error, take
 
 import hlt_bayes as hb
-from hlt_bayes.errors import RecordsError
-from hlt_bayes.records import mapping, reading
+from hlt_bayes.core.errors import RecordsError
+from hlt_bayes.ipd.data import mapping, reading
 
 PLANTED = "Jane Q. Canary, 1 Cage Lane"
 OURS_TO_BLAME = ("KeyError", "TypeError", "IndexError", "AttributeError", "AssertionError", "Warning", "RecursionError")

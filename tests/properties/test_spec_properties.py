@@ -11,14 +11,14 @@ from mutations import damaged, junk, moved, mutated, toml
 from properties import finds_out, folder, refuse_nan, result_or_error, take
 
 import hlt_bayes as hb
-from hlt_bayes import strict
+from hlt_bayes.core import toml as strict_toml
+from hlt_bayes.core.errors import SpecError
+from hlt_bayes.core.toml import tomllib
 from hlt_bayes.economics.appraisal import appraise
-from hlt_bayes.errors import SpecError
-from hlt_bayes.exact import exact_posterior, is_exact
-from hlt_bayes.reported import reported_results
+from hlt_bayes.inference.exact import exact_posterior, is_exact
+from hlt_bayes.inference.structures import refuse_what_does_not_suit, response_rates
+from hlt_bayes.likelihood import reported_results
 from hlt_bayes.specs import shipped_specs, spec_path
-from hlt_bayes.strict import tomllib
-from hlt_bayes.structures import refuse_what_does_not_suit, response_rates
 
 LOADERS = {"impact": hb.load_impact_spec, "economic": hb.load_economic_spec, "individual": hb.load_individual_spec}
 SHIPPED = {kind: [tomllib.loads(path.read_text("utf-8")) for path in shipped_specs(kind).values()] for kind in LOADERS}
@@ -92,7 +92,9 @@ def test_an_impact_spec_is_read_and_carried_through_or_refused(content):
 
 
 def test_a_spec_whose_numbers_may_be_anything_is_found_out(monkeypatch):
-    monkeypatch.setattr(strict, "_validated", lambda content, _path, table, _error: table.model_construct(**content))
+    monkeypatch.setattr(
+        strict_toml, "_validated", lambda content, _path, table, _error: table.model_construct(**content)
+    )
     finds_out(specs("impact"), impact_spec_holds, "impact spec")
 
 
@@ -116,7 +118,9 @@ def test_an_economic_spec_is_read_and_carried_through_or_refused(content, few):
 
 
 def test_an_economic_spec_that_is_not_checked_is_found_out(monkeypatch, few):
-    monkeypatch.setattr(strict, "_validated", lambda content, _path, table, _error: table.model_construct(**content))
+    monkeypatch.setattr(
+        strict_toml, "_validated", lambda content, _path, table, _error: table.model_construct(**content)
+    )
     finds_out(specs("economic"), lambda content: economic_spec_holds(content, few), "economic spec")
 
 
@@ -131,7 +135,9 @@ def test_an_individual_spec_is_read_or_refused(content):
 
 
 def test_an_individual_spec_that_is_not_checked_is_found_out(monkeypatch):
-    monkeypatch.setattr(strict, "_validated", lambda content, _path, table, _error: table.model_construct(**content))
+    monkeypatch.setattr(
+        strict_toml, "_validated", lambda content, _path, table, _error: table.model_construct(**content)
+    )
     finds_out(specs("individual"), individual_spec_holds, "individual spec")
 
 
@@ -171,9 +177,9 @@ def test_a_spec_is_based_on_nothing_outside_its_folder(tables):
 
 
 def test_a_spec_that_may_be_based_on_any_file_is_found_out(monkeypatch):
-    from hlt_bayes.specs import reading
+    from hlt_bayes.specs import load
 
-    monkeypatch.setattr(reading, "_below", lambda below, name, _said: below / name)
+    monkeypatch.setattr(load, "_below", lambda below, name, _said: below / name)
     finds_out(families, based_on_holds, "based on")
 
 

@@ -6,7 +6,7 @@ import pytest
 from helpers import NUMBER, block_of_readme, fill_block, words
 
 from hlt_bayes.analysis import analyse
-from hlt_bayes.fitting import fit
+from hlt_bayes.inference.fit import fit
 
 
 def pytest_collection_modifyitems(items):

@@ -8,7 +8,6 @@ from helpers import edited_spec
 from typer.testing import CliRunner
 
 from hlt_bayes.cli import app
-from hlt_bayes.report.folder import APPRAISAL_FILES
 
 runner = CliRunner(env={"COLUMNS": "200"})
 
@@ -27,8 +26,11 @@ def test_appraise_prints_and_writes(tmp_path):
     for words in ("as published", "presupposes, at £70,000 a QALY", "undefined", "return of SCR IW hinges on"):
         assert words in shown
     files = {path.name for folder in ("planned", "actual") for path in (tmp_path / folder).iterdir()}
-    voi = {"evppi.csv", "trials.csv", "trials.png", "trials.svg", "unprinted.csv"}
-    assert files == APPRAISAL_FILES - voi
+    tables = {"returns", "benefits", "prices", "cost_effectiveness", "walk", "volume", "tornado"}
+    tables |= {"acceptability", "acceptability_qaly"}
+    drawn = tables - {"benefits", "prices", "cost_effectiveness"} | {"plane_jobs", "plane_qalys"}
+    pictures = {f"{name}.{ending}" for name in drawn for ending in ("png", "svg")}
+    assert files == {"manifest.json", *(f"{name}.csv" for name in tables), *pictures}
     returns = pd.read_csv(tmp_path / "actual/returns.csv")
     assert len(returns) == 10
     manifest = json.loads((tmp_path / "actual/manifest.json").read_text(encoding="utf-8"))
@@ -40,7 +42,8 @@ def test_voi_prints_and_writes(tmp_path):
     shown = said("voi", "--out", tmp_path / "voi")
     for words in ("Everything", "Health impact", "another trial in WMCA", "What was not printed", "fixed"):
         assert words in shown
-    assert {path.name for path in (tmp_path / "voi").iterdir()} <= APPRAISAL_FILES
+    voi = {"manifest.json", "evppi.csv", "trials.csv", "trials.png", "trials.svg", "unprinted.csv"}
+    assert {path.name for path in (tmp_path / "voi").iterdir()} == voi
     assert len(pd.read_csv(tmp_path / "voi/unprinted.csv")) > 30
 
 
@@ -100,7 +103,7 @@ def test_a_new_trial_beside_one_of_unknown_size_is_refused_before_anything_is_fi
     def fit(*_, **__):
         pytest.fail("fitted")
 
-    monkeypatch.setattr("hlt_bayes.fitting.fit", fit)
+    monkeypatch.setattr("hlt_bayes.inference.fit.fit", fit)
     prices, evidence = (str(tmp_path / name) for name in ("prices.toml", "mine.csv"))
     result = runner.invoke(app, ["voi", "--economics", prices, "--evidence", evidence])
     assert result.exit_code == 2

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-import hlt_bayes.calibration.ranks as module
-from hlt_bayes.calibration import (
+import hlt_bayes.inference.calibration.ranks as module
+from hlt_bayes.core.errors import ConvergenceError
+from hlt_bayes.inference.calibration import (
     REPLICATES,
     calibrate,
     calibration_record,
@@ -15,15 +16,14 @@ from hlt_bayes.calibration import (
     is_calibrated,
     marks_of,
     model_sha256,
-    read_calibrations,
     simulated_results,
     stale,
 )
-from hlt_bayes.errors import ConvergenceError
-from hlt_bayes.fitting import draw_prior
-from hlt_bayes.reported import reported_results
+from hlt_bayes.inference.fit import draw_prior
+from hlt_bayes.inference.structures import build_model
+from hlt_bayes.likelihood import reported_results
+from hlt_bayes.results.calibrations import read_calibrations
 from hlt_bayes.specs import load_impact_spec, shipped_specs
-from hlt_bayes.structures import build_model
 
 FEW = 200
 

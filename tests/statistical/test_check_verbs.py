@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hlt_bayes.cli.app import app
-from hlt_bayes.report.folder import MANIFEST
+from hlt_bayes.results.manifest import MANIFEST
 
 RUNNER = CliRunner()
 

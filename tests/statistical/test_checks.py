@@ -9,7 +9,6 @@ from quadrature import STARS as BY_MARK
 from quadrature import probability_of_print
 from scipy.stats import norm
 
-from hlt_bayes.calibration import engines_of
 from hlt_bayes.checks import (
     compare_specs,
     held_out_rows,
@@ -24,14 +23,15 @@ from hlt_bayes.checks import (
 )
 from hlt_bayes.checks.predictive import predicted_prints
 from hlt_bayes.checks.sensitivity import with_scaled_priors
+from hlt_bayes.core.errors import HltBayesError, SpecError
+from hlt_bayes.display.plots import plot_prior_grid, plot_specs
 from hlt_bayes.economics import appraise
-from hlt_bayes.errors import HltBayesError, SpecError
-from hlt_bayes.exact import exact_posterior, is_exact
-from hlt_bayes.fitting import fit
-from hlt_bayes.plots import plot_prior_grid, plot_specs
-from hlt_bayes.priors import prior
-from hlt_bayes.reported import print_log_probability, reported_results
+from hlt_bayes.inference.calibration import engines_of
+from hlt_bayes.inference.exact import exact_posterior, is_exact
+from hlt_bayes.inference.fit import fit
+from hlt_bayes.likelihood import print_log_probability, reported_results
 from hlt_bayes.specs import load_impact_spec, shipped_specs
+from hlt_bayes.specs.priors import prior
 
 STARS = tuple(BY_MARK.values())
 """Bounds of |estimate| / SE by the number of stars."""

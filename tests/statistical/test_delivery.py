@@ -5,12 +5,13 @@ import pytest
 import xarray as xr
 
 from hlt_bayes.analysis import analyse
-from hlt_bayes.fitting import fit
-from hlt_bayes.moderation import moderation_summary
-from hlt_bayes.report import write_result
-from hlt_bayes.report.appendix import figures_table
-from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table, what_delivery_explains
-from hlt_bayes.report.tables import number
+from hlt_bayes.display.appendix import figures_table
+from hlt_bayes.display.format import number
+from hlt_bayes.display.impacts import estimands_table
+from hlt_bayes.display.moderators import counterfactuals_table, slopes_table, what_delivery_explains
+from hlt_bayes.impacts.moderation import moderation_summary
+from hlt_bayes.inference.fit import fit
+from hlt_bayes.results.write import write_result
 from hlt_bayes.specs import load_impact_spec
 
 

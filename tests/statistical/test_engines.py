@@ -4,13 +4,13 @@ import arviz_stats as azs
 import numpy as np
 import pytest
 
-from hlt_bayes.errors import SpecError
+from hlt_bayes.core.errors import SpecError
 from hlt_bayes.evidence import evidence_of_rows
-from hlt_bayes.exact import exact_prior
-from hlt_bayes.fitting import draw_prior, fit
-from hlt_bayes.reported import reported_results
+from hlt_bayes.inference.exact import exact_prior
+from hlt_bayes.inference.fit import draw_prior, fit
+from hlt_bayes.inference.structures import build_model, response_rates
+from hlt_bayes.likelihood import reported_results
 from hlt_bayes.specs import load_impact_spec
-from hlt_bayes.structures import build_model, response_rates
 
 
 def means_agree(by_nuts, exact, names):

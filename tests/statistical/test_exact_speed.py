@@ -6,16 +6,16 @@ import time
 
 import pytest
 
-from hlt_bayes.exact import exact_draws_of_rows, exact_posterior
-from hlt_bayes.priors import prior
-from hlt_bayes.reported import reported_results
+from hlt_bayes.inference.exact import exact_draws_of_rows, exact_posterior
+from hlt_bayes.likelihood import reported_results
+from hlt_bayes.specs.priors import prior
 
 TRIES = 7
 
 MILLION = """
 import resource, time
 import hlt_bayes as hb
-from hlt_bayes.exact import exact_posterior
+from hlt_bayes.inference.exact import exact_posterior
 
 evidence, spec = hb.load_evidence(), hb.load_impact_spec("primary")
 cells = hb.reported_results(evidence, spec)

@@ -11,11 +11,11 @@ from helpers import REFERENCE
 from scipy import stats
 
 from hlt_bayes.analysis import analyse
-from hlt_bayes.exporting import export
-from hlt_bayes.exporting.mixture import Mixture
-from hlt_bayes.exporting.people import PersonSD
-from hlt_bayes.exporting.priors import mixture_json
-from hlt_bayes.vocabulary import GROUPS, OUTCOMES
+from hlt_bayes.core.vocabulary import GROUPS, OUTCOMES
+from hlt_bayes.results.export import export
+from hlt_bayes.results.export.mixture import Mixture
+from hlt_bayes.results.export.person_sd import PersonSD
+from hlt_bayes.results.export.priors import mixture_json
 
 pytestmark = pytest.mark.slow
 

@@ -22,7 +22,7 @@ from printed_numbers import PRINTED
 from quadrature import posterior
 from scipy.stats import beta, kstest
 
-from hlt_bayes.fitting import fit
+from hlt_bayes.inference.fit import fit
 from hlt_bayes.specs import load_impact_spec
 
 BOUND = 4.5

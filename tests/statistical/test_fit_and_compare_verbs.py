@@ -9,8 +9,8 @@ from test_cli_output import same
 from typer.testing import CliRunner
 
 from hlt_bayes.cli import app
-from hlt_bayes.cli.display import Output
-from hlt_bayes.elsewhere import from_posterior
+from hlt_bayes.cli.output import Output
+from hlt_bayes.impacts.external import from_posterior
 
 runner = CliRunner(env={"COLUMNS": "200"})
 UNITS = {"employment": "proportion", "earnings": "GBP", "health": "SD", "wellbeing": "SD"}

@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from hlt_bayes.errors import SpecError
+from hlt_bayes.core.errors import SpecError
+from hlt_bayes.core.vocabulary import ARMS, GROUPS
 from hlt_bayes.evidence import evidence_of_rows
-from hlt_bayes.fitting import fit, sample_model
-from hlt_bayes.individual import aggregate, fit_records, individual_model
-from hlt_bayes.individual.fitting import laplace_draws
-from hlt_bayes.individual.practice import practices_of
-from hlt_bayes.records.twin import make_twin
+from hlt_bayes.inference.fit import fit
+from hlt_bayes.inference.nuts import sample_model
+from hlt_bayes.inference.structures.nonresponse import impact_of_all
+from hlt_bayes.ipd.models import aggregate, fit_records, individual_model
+from hlt_bayes.ipd.models.employment_specialists import practices_of
+from hlt_bayes.ipd.models.fitting import laplace_draws
+from hlt_bayes.ipd.synthetic import make_twin
 from hlt_bayes.specs import load_individual_spec, load_twin_spec
-from hlt_bayes.specs.twin import Number
-from hlt_bayes.structures.nonresponse import impact_of_all
-from hlt_bayes.vocabulary import ARMS, GROUPS
+from hlt_bayes.specs.synthetic import Number
 
 SPEC = load_individual_spec("records")
 

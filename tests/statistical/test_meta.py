@@ -19,6 +19,7 @@ from helpers import README, fill_block, markdown
 from scipy.special import expit
 from scipy.stats import binom, norm
 
+from hlt_bayes.display.ips import methods_table, priors_table
 from hlt_bayes.meta import (
     fit_trials,
     ips_prior,
@@ -26,7 +27,6 @@ from hlt_bayes.meta import (
     prior_data_conflict,
     ratio_of_new_trial,
 )
-from hlt_bayes.report.ips import methods_table, priors_table
 from hlt_bayes.specs import load_impact_spec
 
 STEP = 0.02

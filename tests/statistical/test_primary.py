@@ -6,10 +6,10 @@ import pytest
 from printed_numbers import PRINTED, SABOTAGE
 from quadrature import posterior
 
-from hlt_bayes.convergence import check_convergence
-from hlt_bayes.fitting import PRIOR_DRAWS, gated
-from hlt_bayes.impacts import impact_draws
-from hlt_bayes.vocabulary import GROUPS
+from hlt_bayes.core.vocabulary import GROUPS
+from hlt_bayes.impacts.draws import impact_draws
+from hlt_bayes.inference.diagnostics import check_convergence
+from hlt_bayes.inference.fit import PRIOR_DRAWS, gated
 
 
 def departures(tree, outcome, expected):

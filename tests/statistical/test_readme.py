@@ -9,14 +9,15 @@ import pytest
 from helpers import README, REFERENCE, ROOT, markdown
 from PIL import Image
 
-from hlt_bayes.comparison import SHRINKAGE_UNITS, likelihood_word
+from hlt_bayes.core.vocabulary import GROUPS, OUTCOMES
+from hlt_bayes.display.comparison import comparison_table
+from hlt_bayes.display.impacts import impacts_table
+from hlt_bayes.display.key_messages import LIMITS, significance_filter
+from hlt_bayes.display.returns import returns_table
 from hlt_bayes.economics import implied_price_interval
-from hlt_bayes.impacts import with_pooled_groups
-from hlt_bayes.report import write_result
-from hlt_bayes.report.findings import LIMITS, significance_filter
-from hlt_bayes.report.folder import FILES
-from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
-from hlt_bayes.vocabulary import GROUPS, OUTCOMES
+from hlt_bayes.impacts.comparison import SHRINKAGE_UNITS, likelihood_word
+from hlt_bayes.impacts.draws import with_pooled_groups
+from hlt_bayes.results.write import write_result
 
 FIGURE = REFERENCE / "returns.png"
 
@@ -177,11 +178,6 @@ def test_the_traced_number_is_what_the_readme_says(readme, evidence, primary, pu
     assert evidence.sources["synthesis"].series in " ".join(readme.split())
     treated, control = evidence.arm_sizes("recruits").loc["WMCA", ["treatment", "control"]]
     assert f"√(1/{treated:,} + 1/{control:,})" in readme
-
-
-def test_the_files_of_a_result_are_listed(readme):
-    listed = set(re.findall(r"(?:^\| |, )`(\w+\.\w+)`(?= \||,)", readme, flags=re.MULTILINE))
-    assert listed == {name for name in FILES if not name.endswith((".png", ".svg"))}
 
 
 def test_the_python_of_the_readme_runs(readme, fitted, monkeypatch):

@@ -5,7 +5,6 @@ import re
 import pytest
 from helpers import markdown
 
-from hlt_bayes.calibration import read_calibrations
 from hlt_bayes.checks import (
     compare_specs,
     held_out_scores,
@@ -14,12 +13,14 @@ from hlt_bayes.checks import (
     range_over_grid,
     returns_by_spec,
 )
-from hlt_bayes.exact import is_exact
-from hlt_bayes.fitting import fit
-from hlt_bayes.moderation import moderation_summary
-from hlt_bayes.report.checks import calibrations_table, grid_table, returns_by_spec_table, scores_table, specs_table
-from hlt_bayes.report.delivery import counterfactuals_table, estimands_table, slopes_table, what_delivery_explains
-from hlt_bayes.report.table import Table
+from hlt_bayes.display.checks import calibrations_table, grid_table, returns_by_spec_table, scores_table, specs_table
+from hlt_bayes.display.impacts import estimands_table
+from hlt_bayes.display.moderators import counterfactuals_table, slopes_table, what_delivery_explains
+from hlt_bayes.display.table import Table
+from hlt_bayes.impacts.moderation import moderation_summary
+from hlt_bayes.inference.exact import is_exact
+from hlt_bayes.inference.fit import fit
+from hlt_bayes.results.calibrations import read_calibrations
 from hlt_bayes.specs import load_impact_spec, shipped_specs
 
 

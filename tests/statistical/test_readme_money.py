@@ -4,6 +4,17 @@ import pytest
 from helpers import README, markdown
 
 from hlt_bayes.analysis import component_appraisal
+from hlt_bayes.core.vocabulary import REPORTED_GROUPS
+from hlt_bayes.display.appraisal import (
+    assumptions_table,
+    benefits_table,
+    component_returns_table,
+    volume_table,
+    walk_tables,
+    years_sentence,
+)
+from hlt_bayes.display.format import percent, pounds
+from hlt_bayes.display.value_of_information import evppi_table, new_trial_table, unprinted_table
 from hlt_bayes.economics import (
     appraise,
     assumptions,
@@ -15,19 +26,8 @@ from hlt_bayes.economics import (
     value_of_unprinted,
     volume_curve,
 )
-from hlt_bayes.fitting import fit
-from hlt_bayes.report.appraisal import (
-    assumptions_table,
-    benefits_table,
-    component_returns_table,
-    volume_table,
-    walk_tables,
-    years_sentence,
-)
-from hlt_bayes.report.information import evppi_table, new_trial_table, unprinted_table
-from hlt_bayes.report.tables import percent, pounds
+from hlt_bayes.inference.fit import fit
 from hlt_bayes.specs import load_economic_spec, shipped_specs
-from hlt_bayes.vocabulary import REPORTED_GROUPS
 
 SEED = 20230420
 

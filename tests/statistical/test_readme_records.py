@@ -4,14 +4,14 @@ import pandas as pd
 import pytest
 from helpers import REFERENCE, markdown
 
-from hlt_bayes.impacts import impact_summary
-from hlt_bayes.individual import aggregate, fit_records
-from hlt_bayes.records import schema_table
-from hlt_bayes.report.records import families_table
-from hlt_bayes.report.table import Table
-from hlt_bayes.report.tables import interval, number
+from hlt_bayes.core.vocabulary import OUTCOMES
+from hlt_bayes.display.format import interval, number
+from hlt_bayes.display.records import families_table
+from hlt_bayes.display.table import Table
+from hlt_bayes.impacts.draws import impact_summary
+from hlt_bayes.ipd.data import schema_table
+from hlt_bayes.ipd.models import aggregate, fit_records
 from hlt_bayes.specs import load_individual_spec, shipped_specs
-from hlt_bayes.vocabulary import OUTCOMES
 
 
 def test_the_readme_lists_the_columns_of_records(held):

@@ -5,18 +5,18 @@ import pytest
 import xarray as xr
 from helpers import fill_block
 
-import hlt_bayes.reported.recovery as recovery
+import hlt_bayes.likelihood.recovery as recovery
 from hlt_bayes.evidence import evidence_of_rows
-from hlt_bayes.fitting import fit
-from hlt_bayes.reported import (
+from hlt_bayes.inference.fit import fit
+from hlt_bayes.likelihood import (
     pooled_row_log_probability,
     pooled_rows,
     recovered_se,
     recovered_with_pooled_rows,
     row_arrays,
 )
-from hlt_bayes.reported.cells import reported_results
-from hlt_bayes.reported.likelihood import STAR_BOUNDS
+from hlt_bayes.likelihood.likelihood import STAR_BOUNDS
+from hlt_bayes.likelihood.prepare import reported_results
 from hlt_bayes.specs import load_impact_spec
 
 CELLS, BATCH = 2000, 500

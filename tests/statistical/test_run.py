@@ -12,8 +12,10 @@ import pytest
 import xarray as xr
 from helpers import edited_spec
 
-from hlt_bayes.report.folder import file_sha256
-from hlt_bayes.report.tables import comparison_table, impacts_table, returns_table
+from hlt_bayes.display.comparison import comparison_table
+from hlt_bayes.display.impacts import impacts_table
+from hlt_bayes.display.returns import returns_table
+from hlt_bayes.results.manifest import file_sha256
 
 COMMAND = [str(Path(sys.executable).with_name("hlt-bayes")), "run"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from hlt_bayes.records.twin import make_twin
+from hlt_bayes.ipd.synthetic import make_twin
 
 COMMAND = str(Path(sys.executable).with_name("hlt-bayes"))
 PERSON, SPECIALIST, EARNINGS, INDEX = "SECRET-PERSON-7", "SECRET-SPECIALIST", 98765.4321, 0.12345678
@@ -145,10 +145,10 @@ COMPILE = """
 import sys
 import numpy as np
 import nutpie
-from hlt_bayes.fitting import exact_arithmetic
-from hlt_bayes.individual import individual_model
-from hlt_bayes.individual.model import problem_with_parts
-from hlt_bayes.records.twin import make_twin
+from hlt_bayes.inference.nuts import exact_arithmetic
+from hlt_bayes.ipd.models import individual_model
+from hlt_bayes.ipd.models.model import problem_with_parts
+from hlt_bayes.ipd.synthetic import make_twin
 from hlt_bayes.specs import load_individual_spec
 
 records = make_twin(n=3000, seed=5).records

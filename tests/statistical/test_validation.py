@@ -12,8 +12,8 @@ from validation.calibrations import rank_rows
 from validation.rows import LEVEL, Part, judged, row, verdict, worst
 from validation.tails import tail_probabilities, weighed
 
-from hlt_bayes.calibration import calibration_summary, engines_of
-from hlt_bayes.reported import pooled_row_log_probability, pooled_rows, reported_results, row_arrays
+from hlt_bayes.inference.calibration import calibration_summary, engines_of
+from hlt_bayes.likelihood import pooled_row_log_probability, pooled_rows, reported_results, row_arrays
 from hlt_bayes.specs import load_impact_spec, shipped_specs
 
 PARTS = (CALIBRATION, recoveries.NAME, twins.NAME, engines.NAME)

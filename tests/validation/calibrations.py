@@ -5,7 +5,8 @@ import time
 import numpy as np
 from scipy.stats import norm
 
-from hlt_bayes.calibration import REPLICATES, calibrate, engines_of, read_calibrations, stale
+from hlt_bayes.inference.calibration import REPLICATES, calibrate, engines_of, stale
+from hlt_bayes.results.calibrations import read_calibrations
 from hlt_bayes.specs import load_impact_spec, shipped_specs
 from validation.rows import Part, judged, row
 

@@ -9,8 +9,8 @@ from scipy.stats import logistic, norm
 from statistical.test_meta import Model, posterior
 
 from hlt_bayes.evidence import load_ips_counts
+from hlt_bayes.likelihood import pooled_rows, reported_results
 from hlt_bayes.meta import included, load_meta_spec
-from hlt_bayes.reported import pooled_rows, reported_results
 from hlt_bayes.specs import load_impact_spec
 from validation.rows import row
 from validation.tails import weighed
@@ -92,7 +92,7 @@ def missing_rows(what, fitted, wanted):
 def log_probability_of_pooled_rows(estimate, se, evidence, spec):
     """Log weight {draw} of estimates and SEs {draw, cell}: the print of the pooled rows, averaged over the weights.
 
-    Written from what ``models/impact/pooled-rows.toml`` says, without ``hlt_bayes.reported``'s own probability.
+    Written from what ``models/impact/pooled-rows.toml`` says, without ``hlt_bayes.likelihood``'s own probability.
     """
     stated = spec.pooled_rows
     rows = pooled_rows(evidence, spec, reported_results(evidence, spec))

@@ -12,14 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from importance import FAMILY, reference
 
-from hlt_bayes.errors import ConvergenceError
+from hlt_bayes.core.errors import ConvergenceError
+from hlt_bayes.core.parallel import run_tasks
+from hlt_bayes.core.seeds import stream_seed
 from hlt_bayes.evidence import load_evidence, load_ips_counts
-from hlt_bayes.exact import is_exact
-from hlt_bayes.fitting import fit
+from hlt_bayes.inference.exact import is_exact
+from hlt_bayes.inference.fit import fit
 from hlt_bayes.meta import fit_trials, included, load_meta_spec
-from hlt_bayes.seeds import stream_seed
 from hlt_bayes.specs import load_impact_spec
-from hlt_bayes.tasks import run_tasks
 from validation.comparing import (
     missing_rows,
     pooled,

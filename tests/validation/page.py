@@ -7,7 +7,7 @@ from importlib.metadata import version
 import pandas as pd
 from helpers import markdown_lines
 
-from hlt_bayes.calibration import model_sha256
+from hlt_bayes.inference.calibration import model_sha256
 from hlt_bayes.meta import load_meta_spec
 from hlt_bayes.specs import load_impact_spec, load_individual_spec, load_twin_spec, shipped_specs
 from validation.rows import COLUMNS, LEVEL, verdict, worst

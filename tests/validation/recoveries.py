@@ -14,10 +14,10 @@ from quadrature import STARS
 from scipy.stats import norm
 from statistical.test_recovery import CELLS, PROBABILITIES, recovered, simulated
 
-from hlt_bayes.reported import recovery
-from hlt_bayes.seeds import stream_seed
+from hlt_bayes.core.parallel import run_tasks
+from hlt_bayes.core.seeds import stream_seed
+from hlt_bayes.likelihood import recovery
 from hlt_bayes.specs import load_impact_spec
-from hlt_bayes.tasks import run_tasks
 from validation.rows import Part, judged, row, share_row
 
 NAME = "Standard errors"

@@ -14,16 +14,16 @@ import numpy as np
 from scipy.stats import t
 from statistical.test_individual_fits import SPEC, changed, drawn_impacts, only, silent
 
-from hlt_bayes.calibration import calibration_summary
-from hlt_bayes.errors import SpecError
+from hlt_bayes.core.errors import SpecError
+from hlt_bayes.core.parallel import run_tasks
+from hlt_bayes.core.seeds import stream_seed
+from hlt_bayes.core.vocabulary import GROUPS
 from hlt_bayes.evidence import load_evidence
-from hlt_bayes.individual import fit_records
-from hlt_bayes.individual.fitting import PARETO_K_MAX, laplace_draws
-from hlt_bayes.records.twin import make_twin
-from hlt_bayes.seeds import stream_seed
+from hlt_bayes.inference.calibration import calibration_summary
+from hlt_bayes.ipd.models import fit_records
+from hlt_bayes.ipd.models.fitting import PARETO_K_MAX, laplace_draws
+from hlt_bayes.ipd.synthetic import make_twin
 from hlt_bayes.specs import load_twin_spec
-from hlt_bayes.tasks import run_tasks
-from hlt_bayes.vocabulary import GROUPS
 from validation.calibrations import RANKS, rank_rows
 from validation.rows import Part, judged, row, share_row
 

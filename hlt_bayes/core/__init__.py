@@ -1,0 +1,1 @@
+"""What every room stands on: errors, seeds, strict TOML, progress, workers, and the words of the trials."""

@@ -1,0 +1,100 @@
+"""A file that keeps finished results, each with its checksums, so that an interrupted run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+import struct
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+from hlt_bayes.core.errors import TaskError
+
+HEADER = b"hlt-bayes journal 2\n"
+HEAD = struct.Struct(">32sQ32s32s")
+"""Of a record in a journal: key, length of the result's bytes, their SHA-256, SHA-256 of these three."""
+
+
+class Journal:
+    """Results by key, as bytes, in a file that only grows; one run at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._file = path.open("ab", buffering=0)
+        except OSError as error:
+            raise TaskError(f"{path}: cannot be written ({error}); give the journal another path") from error
+        if sys.platform != "win32":
+            import fcntl
+
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                self._file.close()
+                raise TaskError(f"{path}: in use by another run ({error}); give the journal another path") from error
+
+    def close(self) -> None:
+        """Close the file, and let others have it."""
+        self._file.close()
+
+    def read(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
+        """Read the results under ``keys``, and drop a last record that was cut short."""
+        found = {}
+        with self._path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            header = file.read(len(HEADER))
+            if not HEADER.startswith(header):
+                raise TaskError(f"{self._path}: not a journal of ours, so it is left alone; give another path")
+            end = len(header) if header == HEADER else 0
+            while len(head := file.read(HEAD.size)) == HEAD.size:
+                key, length, digest, check = HEAD.unpack(head)
+                if hashlib.sha256(head[:-32]).digest() != check:
+                    raise TaskError(
+                        f"{self._path}: damaged at byte {end} of {size}, so it is left alone; give another path, or "
+                        f"keep what stands before by truncate --size {end}"
+                    )
+                if file.tell() + length > size:
+                    break
+                payload = file.read(length)
+                # A result that is damaged is run again.
+                if key in keys and hashlib.sha256(payload).digest() == digest:
+                    found[key] = payload
+                end = file.tell()
+        self._file.truncate(end)
+        if end == 0:
+            self._write(HEADER)
+        return found
+
+    def append(self, key: bytes, payload: bytes) -> None:
+        """Keep a finished result."""
+        head = key + struct.pack(">Q", len(payload)) + hashlib.sha256(payload).digest()
+        self._write(head + hashlib.sha256(head).digest() + payload)
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            raise TaskError(f"{self._path}: cannot be written ({error}); what it holds so far is kept") from error
+
+
+class _Hashed(pickle.Pickler):
+    """Pickles a set by its members' digests in order; their own order differs from process to process."""
+
+    def persistent_id(self, value: object) -> object:
+        return [type(value), *sorted(map(digest, value))] if isinstance(value, set | frozenset) else None
+
+
+def digest(value: object) -> bytes:
+    """SHA-256 of the pickled value, the same in every process: members of sets stand in order."""
+    pickled = io.BytesIO()
+    pickler = _Hashed(pickled, protocol=5)
+    # No memo: equal values are alike whether or not their equal parts are one object.
+    pickler.fast = True
+    pickler.dump(value)
+    return hashlib.sha256(pickled.getvalue()).digest()

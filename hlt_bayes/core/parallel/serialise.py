@@ -1,0 +1,114 @@
+"""Results as bytes and back, so that reading a journal only ever makes data, and runs nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hlt_bayes.core.errors import TaskError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LENGTH = struct.Struct(">Q")
+"""Before each part: how many bytes it has."""
+
+ALLOWED = "None, text, numbers, arrays of numbers, data frames, and tuples, lists and dicts of them"
+
+
+def to_bytes(result: object) -> bytes:
+    """Write a result as JSON, with arrays and frames behind it.
+
+    Raises
+    ------
+    TaskError
+        It holds something else than ``ALLOWED``.
+    """
+    blobs: list[bytes] = []
+    parts = [json.dumps(_plain(result, blobs), allow_nan=True).encode(), *blobs]
+    return b"".join(LENGTH.pack(len(part)) + part for part in parts)
+
+
+def from_bytes(content: bytes) -> object:
+    """Read what ``to_bytes`` wrote; types of numbers, the order of keys and every bit are as they were.
+
+    Raises
+    ------
+    TaskError
+        It is something else, such as a pickle.
+    """
+    file = io.BytesIO(content)
+    parts = []
+    try:
+        while head := file.read(LENGTH.size):
+            parts.append(file.read(LENGTH.unpack(head)[0]))
+        return _result(json.loads(parts[0]), parts[1:])
+    except (ValueError, LookupError, TypeError, OSError, OverflowError, struct.error) as error:
+        raise TaskError(f"not a result that a journal keeps ({error}); give the journal another path") from error
+
+
+def _plain(value: object, blobs: list[bytes]) -> object:
+    """Turn a value into what JSON has: all but the simplest as a list of its kind and its content."""
+    import pandas as pd
+
+    kind = type(value)
+    if value is None or kind in (bool, int, float, str):
+        return value
+    if kind in (tuple, list):
+        return [kind.__name__, *(_plain(one, blobs) for one in value)]  # type: ignore[attr-defined]
+    if kind is dict:
+        return ["dict", *([_plain(key, blobs), _plain(one, blobs)] for key, one in value.items())]  # type: ignore[attr-defined]
+    if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
+        blobs.append(_array_bytes(np.asarray(value)))
+        return ["array" if isinstance(value, np.ndarray) else "number", len(blobs) - 1]
+    if kind is pd.DataFrame:
+        blobs.append(_frame_bytes(value))  # type: ignore[arg-type]
+        return ["frame", len(blobs) - 1]
+    raise TaskError(f"a task gave a {kind.__name__}, which a journal does not keep; allowed: {ALLOWED}")
+
+
+def _result(plain: object, blobs: list[bytes]) -> object:
+    if not isinstance(plain, list):
+        return plain
+    kind, *rest = plain
+    if kind == "dict":
+        return {_result(key, blobs): _result(one, blobs) for key, one in rest}
+    if kind in ("tuple", "list"):
+        made = [_result(one, blobs) for one in rest]
+        return tuple(made) if kind == "tuple" else made
+    blob = io.BytesIO(blobs[rest[0]])
+    if kind == "frame":
+        return _frame(blob)
+    array = np.load(blob, allow_pickle=False)
+    return array if kind == "array" else array[()]
+
+
+def _array_bytes(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()
+
+
+def _frame_bytes(frame: pd.DataFrame) -> bytes:
+    import pyarrow as pa
+
+    try:
+        table = pa.Table.from_pandas(frame)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise TaskError(f"a task gave a data frame that a journal does not keep ({error})") from error
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def _frame(file: io.BytesIO) -> pd.DataFrame:
+    import pyarrow as pa
+
+    with pa.ipc.open_stream(file) as stream:
+        frame: pd.DataFrame = stream.read_all().to_pandas()
+    return frame

@@ -1,0 +1,1 @@
+"""Tables, figures and sentences, the same for terminal, page, notebook and README."""

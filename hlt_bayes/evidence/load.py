@@ -1,0 +1,307 @@
+"""Reads evidence, ours or somebody's own trials, applies the corrections, and refuses what cannot be used."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+
+from hlt_bayes.core.errors import EvidenceError, unknown_name
+from hlt_bayes.core.toml import formula_findings, parse_strict, read_bytes
+from hlt_bayes.core.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS, SITES
+from hlt_bayes.evidence.claims import Relations, Sources, Tables
+from hlt_bayes.evidence.ledger import Evidence
+from hlt_bayes.evidence.own_trials import COLUMNS, complete_row, own_trials_ledger, read_own_trials
+from hlt_bayes.evidence.printed_text import parse_printed
+from hlt_bayes.evidence.schema import (
+    CELL,
+    CELL_KEY,
+    CORRECTIONS,
+    LEDGER,
+    MEASURES,
+    QUANTITY,
+    TRIAL,
+    cell_findings,
+    column_findings,
+    range_findings,
+    row_findings,
+)
+
+EMBEDDED = Path(__file__).parent
+"""The folder with ``sources.toml``, ``tables.toml``, ``relations.toml`` and ``tables/`` that the package carries."""
+
+
+def load_evidence(path: str | Path | None = None, *, as_printed: bool = False) -> Evidence:
+    """Load the published evidence, or trials of your own.
+
+    Parameters
+    ----------
+    path
+        A CSV file of your own trials (columns: ``hlt_bayes.evidence.own_trials.COLUMNS``); or a folder in the
+        ledger's format, as the one that the package carries, which is loaded without it.
+    as_printed
+        True leaves out the corrections: misprints stay as they were printed.
+
+    Raises
+    ------
+    EvidenceError
+        A file that is missing or cannot be read, or cells that the format does not allow: all findings of
+        all files in one message, each with file, line, column, what was found and what is allowed.
+    """
+    root = EMBEDDED if path is None else Path(path)
+    if root.suffix.lower() == ".csv":
+        return _own_trials(root, as_printed=as_printed)
+    hashes: dict[str, str] = {}
+    sources = parse_strict(_content(root, "sources.toml", hashes), root / "sources.toml", Sources, EvidenceError)
+    structure = parse_strict(_content(root, "tables.toml", hashes), root / "tables.toml", Tables, EvidenceError)
+    relations = parse_strict(
+        _content(root, "relations.toml", hashes), root / "relations.toml", Relations, EvidenceError
+    )
+    _raise_for([f"{root / 'sources.toml'}: {line}" for line in _wrong_names(sources)])
+    cells = _checked(root, [f"tables/{name}" for name in sources.tables], LEDGER, hashes)
+    corrections = _checked(root, ["tables/corrections.csv"], CORRECTIONS, hashes)
+    ledger = _with_values(cells)
+    _raise_for([f"{root / 'tables'}: {line}" for line in [*_repeated_cells(ledger), *_missing_cells(ledger)]])
+    if not as_printed:
+        ledger, problems = _corrected(ledger, _with_lines(corrections))
+        _raise_for([f"{root / 'tables/corrections.csv'}, {line}" for line in problems])
+    evidence = Evidence(
+        path=root,
+        as_printed=as_printed,
+        files=hashes,
+        sites=SITES,
+        tables=tuple(structure.table),
+        relations=tuple(relations.relation),
+        _ledger=ledger,
+        _sources=sources.documents,
+    )
+    _raise_for([f"{root / 'relations.toml'}: {line}" for line in _unknown_cells(evidence)])
+    return evidence
+
+
+def _own_trials(path: Path, *, as_printed: bool) -> Evidence:
+    hashes: dict[str, str] = {}
+    ledger, sites = read_own_trials(_content(path.parent, path.name, hashes), path)
+    return _evidence_of_trials(ledger, sites, path, files=hashes, as_printed=as_printed)
+
+
+def evidence_of_rows(rows: Sequence[Mapping[str, str]], *, name: str) -> Evidence:
+    """Make evidence of rows as they would stand in a CSV file of your own trials; ``name`` stands for the file.
+
+    Raises
+    ------
+    EvidenceError
+        As ``load_evidence`` on such a file; the first row is line 1.
+    """
+    for row in rows:
+        for column in row:
+            if column not in COLUMNS:
+                raise EvidenceError(f"{name}: column {unknown_name(column, COLUMNS)}")
+            if not isinstance(row[column], str):
+                raise EvidenceError(f"{name}, {column!r}: {row[column]!r} given; write it as text, with its digits")
+    ledger, sites = own_trials_ledger([(i + 1, complete_row(row)) for i, row in enumerate(rows)], Path(name))
+    return _evidence_of_trials(ledger, sites, Path(name), files={}, as_printed=False)
+
+
+def _evidence_of_trials(
+    ledger: pd.DataFrame, sites: dict[str, str], path: Path, *, files: dict[str, str], as_printed: bool
+) -> Evidence:
+    return Evidence(
+        path=path,
+        as_printed=as_printed,
+        files=files,
+        sites=sites,
+        tables=(),
+        relations=(),
+        _ledger=_with_values(ledger),
+        _sources={},
+    )
+
+
+def _raise_for(problems: list[str]) -> None:
+    if problems:
+        raise EvidenceError("\n".join(problems))
+
+
+def _content(root: Path, name: str, hashes: dict[str, str]) -> bytes:
+    allowed = (
+        "; evidence is a CSV file of trials, or a folder with sources.toml, tables.toml, relations.toml and the tables "
+        "it lists under tables/"
+    )
+    content = read_bytes(root / name, EvidenceError, what="evidence file ", allowed=allowed)
+    hashes[name] = hashlib.sha256(content).hexdigest()
+    return content
+
+
+def _wrong_names(sources: Sources) -> list[str]:
+    """Names of tables that would lead out of the folder ``tables``, or that are no CSV file; a line each."""
+    return [
+        f"key 'tables.{name}': must be the plain name of a .csv file that lies in tables/, without a folder"
+        for name in sources.tables
+        if not name.endswith(".csv") or not name.isprintable() or "/" in name or "\\" in name
+    ]
+
+
+def _read_table(root: Path, name: str, hashes: dict[str, str]) -> pd.DataFrame:
+    try:
+        text = _content(root, name, hashes).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise EvidenceError(f"{root / name}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    rows: dict[int, list[str]] = {}
+    try:
+        header = next(reader, [])
+        for fields in reader:
+            if fields and len(fields) != len(header):
+                raise EvidenceError(
+                    f"{root / name}, line {reader.line_num}: {len(fields)} fields, but the first line names "
+                    f"{len(header)} columns; quote a field that holds a comma"
+                )
+            if fields:
+                rows[reader.line_num] = fields
+    except csv.Error as error:
+        raise EvidenceError(f"{root / name}, line {reader.line_num}: not a table ({error})") from error
+    twice = [column for column in dict.fromkeys(header) if header.count(column) > 1]
+    if not header or twice:
+        why = f"column {twice[0]!r} stands twice" if twice else "it is empty"
+        raise EvidenceError(f"{root / name}: not a table ({why}); the first line must name the columns, each once")
+    return pd.DataFrame(list(rows.values()), index=list(rows), columns=header, dtype=str)
+
+
+def _checked(root: Path, names: list[str], columns: Sequence[str], hashes: dict[str, str]) -> pd.DataFrame:
+    """Read tables of the same columns as one, all text, or tell all that is wrong with them."""
+    tables = {name: _read_table(root, name, hashes) for name in names}
+    problems = [f"{root / name}, {text}" for name, table in tables.items() for text in column_findings(table, columns)]
+    _raise_for(problems)
+    where = [f"{root / name}, line {line}" for name, table in tables.items() for line in table.index]
+    together = pd.concat(list(tables.values()), ignore_index=True)
+    problems = [*row_findings(together, where), *_wrong_numbers(together, where), *_formulas(together, where)]
+    if columns is LEDGER:
+        named = together["measure"].isin(list(MEASURES)) & together["outcome"].isin(["", *OUTCOMES])
+        problems += cell_findings(together[named], [place for place, known in zip(where, named, strict=True) if known])
+    _raise_for(problems)
+    return together
+
+
+def _with_values(ledger: pd.DataFrame) -> pd.DataFrame:
+    ledger = _with_lines(ledger.assign(text=ledger["printed"], correction=""))
+    for name in ("value", "decimals", "base"):
+        ledger[name] = [float(text) if text else float("nan") for text in ledger[name]]
+    return ledger
+
+
+def _formulas(table: pd.DataFrame, where: Sequence[str]) -> list[str]:
+    """Fields that a spreadsheet would run, a line each."""
+    return [
+        f"{place}, column {name!r}: {finding}"
+        for name in table
+        for place, text in zip(where, table[name], strict=True)
+        for finding in formula_findings(text)
+    ]
+
+
+def _wrong_numbers(table: pd.DataFrame, where: Sequence[str]) -> list[str]:
+    """Numbers of ours beside the printed text that no column holds, a line each."""
+    return [
+        f"{place}, column {name!r}: {text!r} given; {allowed}"
+        for name, (pattern, allowed) in _NUMBERS.items()
+        if name in table
+        for place, text in zip(where, table[name], strict=True)
+        if not re.fullmatch(pattern, text)
+    ]
+
+
+_NUMBERS = {
+    "line": (r"[0-9]{1,9}", "it must be the number of the table's row"),
+    "base": (r"([0-9]{1,9})?", "a base is a whole number above 0, or empty"),
+    "value": (r"(-?[0-9]{1,12}(\.[0-9]{1,15})?)?", "it must be the printed number in plain digits, or empty"),
+    "decimals": (r"([0-9]|1[0-5])?", "it must be how many digits stand behind the point, 0 to 15, or empty"),
+}
+
+
+def _with_lines(cells: pd.DataFrame) -> pd.DataFrame:
+    return cells.assign(line=cells["line"].astype(int))
+
+
+def _repeated_cells(ledger: pd.DataFrame) -> list[str]:
+    """Quantities that an analysis uses and that one place states twice."""
+    used = ledger[ledger["measure"].isin(list(TRIAL))]
+    cells = used[
+        used.duplicated(["document", "place", *QUANTITY], keep="first") & used["place"].str.startswith("Table")
+    ]
+    return [
+        f"{_named(row)} is stated a second time in {row['place']}, {row['row']}, {row['column']}; keep one"
+        for _, row in cells.iterrows()
+    ]
+
+
+def _missing_cells(ledger: pd.DataFrame) -> list[str]:
+    """Quantities that must be there because others are: all of what an analysis needs of each trial group."""
+    used = ledger[ledger["measure"].isin(list(TRIAL))]
+    stated = {tuple(row) for row in used.dropna(subset="value")[QUANTITY].to_numpy()}
+    cells = {tuple(row) for row in used[QUANTITY].to_numpy()}
+    impacts = [key for key in cells if key[0] == "impact"]
+    if not impacts:
+        return ["no impact in any table; nothing can be analysed"]
+    groups = sorted({key[3] for key in impacts} - set(POOLED_GROUPS))
+    rows = sorted({key[3] for key in impacts})
+    needed = [("impact", "", outcome, group, "") for outcome in sorted({key[2] for key in impacts}) for group in rows]
+    needed += [
+        (name, "", "", group, arm)
+        for name in ("recruits", "12-month survey sample")
+        for group in groups
+        for arm in ARMS
+    ]
+    # Employment rates may be absent, but not those of one arm alone.
+    rates = [key for key in stated if key[:2] == ("employment rate", "")]
+    needed += [(*key[:4], arm) for key in sorted(rates) for arm in ARMS]
+    needed += [("cost per head", "", "", group, "") for group in rows]
+    lines = [f"no number for {_named(dict(zip(QUANTITY, key, strict=True)))}" for key in needed if key not in stated]
+    returns = [(f"{name} return", "", "", group, "") for name in ("financial", "economic") for group in rows]
+    lines += [
+        f"no cell for {_named(dict(zip(QUANTITY, key, strict=True)))}; n/c stands for one that was not calculated"
+        for key in returns
+        if key not in cells
+    ]
+    return list(dict.fromkeys(lines))
+
+
+def _named(cell: Mapping[str, str] | pd.Series) -> str:
+    return ", ".join(str(cell[key]) for key in QUANTITY if cell[key])
+
+
+def _unknown_cells(evidence: Evidence) -> list[str]:
+    """Cells that a relation names and no table has."""
+    known = set(evidence.ledger[CELL_KEY].itertuples(index=False, name=None))
+    return [
+        f"relation {relation.what!r}: no cell {name.document}, {name.place}, line {name.line}, column {name.column!r}"
+        for relation in evidence.relations
+        for name in [*relation.terms, *([relation.result] if relation.result else [])]
+        if name.key not in known
+    ]
+
+
+def _corrected(ledger: pd.DataFrame, corrections: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    ledger = ledger.copy()
+    problems = []
+    for position, correction in corrections.iterrows():
+        where = f"line {int(str(position)) + 2}"
+        cell = (ledger[CELL] == correction[CELL]).all(axis=1)
+        printed = parse_printed(correction["corrected"])
+        if not cell.any():
+            problems.append(f"{where}: no such cell in the tables; name document, place, line, row and column as there")
+        elif ledger.loc[cell, "printed"].item() != correction["printed"]:
+            problems.append(f"{where}, column 'printed': the table prints {ledger.loc[cell, 'printed'].item()!r}")
+        elif printed is None or not correction["reason"]:
+            problems.append(f"{where}: a correction needs a number in 'corrected' and a reason")
+        else:
+            wrong = range_findings(ledger.loc[cell, "measure"].item(), printed.value)
+            problems += [f"{where}, column 'corrected': {text}" for text in wrong]
+            values = [correction["corrected"], correction["reason"], printed.value, printed.decimals, printed.stars]
+            ledger.loc[cell, ["text", "correction", "value", "decimals", "stars"]] = values
+    return ledger, problems

@@ -1,0 +1,81 @@
+"""Reads draws from netCDF and CSV files, whoever wrote them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from hlt_bayes.core.errors import ImpactError
+from hlt_bayes.impacts.draws import impact_draws
+from hlt_bayes.specs import ImpactSpec
+
+UNREADABLE = (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, ArithmeticError, MemoryError)
+"""What h5py and its readers raise where the bytes of a file are damaged: whatever those lead them to."""
+
+
+def read_result(path: Path, spec: ImpactSpec) -> xr.DataTree:
+    """Read the draws of a result of ours, ``posterior.nc``.
+
+    Raises
+    ------
+    ImpactError
+        The file cannot be read, holds no impacts, or its draws were made by another spec.
+    """
+    tree = read_netcdf(path, "give the posterior.nc of a result")
+    impact = impact_draws(tree)
+    made_by = impact.attrs.get("spec_sha256", "")
+    if made_by != spec.fingerprint:
+        raise ImpactError(
+            f"{path}: its draws were not made by impact spec {spec.name!r} as it is now, but by "
+            f"{impact.attrs.get('spec', 'none of ours')!r}; give that one, or bring draws made "
+            "elsewhere in by hb.from_posterior"
+        )
+    return tree
+
+
+def read_netcdf(path: str | Path, otherwise: str) -> xr.DataTree:
+    """Read a netCDF file, numbers as they stand: no draw is a date, whatever an attribute says.
+
+    Raises
+    ------
+    ImpactError
+        It cannot be read; the message ends by what to do ``otherwise``.
+    """
+    import h5py
+
+    try:
+        # Where h5netcdf cannot begin, it complains once more, on standard error, when it is forgotten.
+        with h5py.File(path, "r") as file:
+            file.attrs.get("_nc3_strict")
+        return xr.load_datatree(path, engine="h5netcdf", decode_times=False)
+    except UNREADABLE as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ImpactError(f"{path}: cannot be read as netCDF ({why}); {otherwise}") from error
+
+
+def read_csv_draws(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Read draws in columns from CSV files, one a chain or one with a column ``.chain``, as CmdStan or R writes them.
+
+    Raises
+    ------
+    ImpactError
+        A file cannot be read, or holds draws of the warm-up.
+    """
+    tables = []
+    for number, path in enumerate(paths):
+        try:
+            table = pd.read_csv(path, comment="#")
+            said = Path(path).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise ImpactError(f"{path}: cannot be read as CSV ({error})") from error
+        if re.search(r"^#.*save_warmup = (1|true)", said, flags=re.MULTILINE):
+            raise ImpactError(f"{path}: holds draws of the warm-up; run CmdStan without save_warmup")
+        if len(paths) > 1:
+            own = table[".chain"] if ".chain" in table else pd.Series(1, index=table.index)
+            table[".chain"] = own.map(lambda chain, file=number: f"{file:06d} {chain}", na_action="ignore")
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,1 @@
+"""Individual participant data: reading and checking records, models of them, and synthetic records."""

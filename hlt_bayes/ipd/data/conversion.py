@@ -1,0 +1,153 @@
+"""Turns the values of a file's column into ours, as ``schema.DTYPES`` holds them, and says which it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hlt_bayes.ipd.data.mapping import MappedColumn
+from hlt_bayes.ipd.data.schema import COLUMNS, DTYPES, Column
+
+Flags = npt.NDArray[np.bool_]
+
+FLAG_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+NUMERAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+
+LARGEST_COUNT = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True, repr=False)
+class Converted:
+    """A column converted: missing where it is ``bad``, that is, where a value is not what is ``allowed``."""
+
+    column: pd.Series
+    bad: Flags
+    allowed: str
+
+
+def converted(
+    series: pd.Series,
+    name: str,
+    *,
+    mapped: MappedColumn | None = None,
+    missing: Iterable[str] = (),
+    labels: Mapping[str, str] | None = None,
+) -> Converted:
+    """Convert the values of a file's column, each of which can be hashed, to those of our column ``name``."""
+    column = COLUMNS[name]
+    # Each distinct value once: columns have few but for identifiers and money.
+    places, distinct = pd.factorize(series)
+    values = pd.Series(distinct)
+    if _is_held_so(values, column, mapped):
+        unique, bad = values, np.zeros(len(values), bool)
+    else:
+        texts, absent = _in_our_words(as_text(values), column, mapped, frozenset(missing), labels or {})
+        unique, bad = _of_text(texts.mask(absent, ""), column, mapped.date_format if mapped else None)
+    if column.kind == "date":
+        unique = unique.dt.tz_localize(None).dt.normalize()
+    if column.kind in ("count", "number"):
+        unique, unfit = _numbers(unique, whole=column.kind == "count")
+        bad = bad | unfit
+    if column.kind == "category":
+        unique = unique.astype(pd.CategoricalDtype(list(column.codes)))
+    else:
+        unique = unique.astype(DTYPES[column.kind])  # type: ignore[call-overload]
+    taken = pd.api.extensions.take(unique.array, places, allow_fill=True)
+    return Converted(
+        pd.Series(taken, index=series.index, name=name),
+        np.append(bad, False)[places],
+        _allowed(column, mapped.date_format if mapped else None),
+    )
+
+
+def as_text(values: pd.Series) -> pd.Series:
+    """Write values as text, whole numbers without a point."""
+    if isinstance(values.dtype, pd.StringDtype):
+        return values.astype("str").str.strip()
+    return pd.Series([_word(value) for value in values], index=values.index, dtype="str")
+
+
+def _word(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+
+
+def _is_held_so(values: pd.Series, column: Column, mapped: MappedColumn | None) -> bool:
+    """Say whether values are numbers or dates already, and need no reading; a number may be a code for missing."""
+    if column.kind == "date":
+        return pd.api.types.is_datetime64_any_dtype(values)
+    numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    return column.kind in ("count", "number") and numeric and mapped is None
+
+
+def _in_our_words(
+    texts: pd.Series,
+    column: Column,
+    mapped: MappedColumn | None,
+    missing: frozenset[str],
+    labels: Mapping[str, str],
+) -> tuple[pd.Series, pd.Series]:
+    """Put labels, then our codes, in place of a file's; say which values stand for a missing one."""
+    labelled = texts.map(lambda text: labels.get(text, text)).astype("str")
+    codes = mapped.codes if mapped else {}
+    # A label says what a code means; a number or an identifier is itself.
+    named = labelled if column.kind in ("category", "flag") else texts
+    ours = [codes.get(label, codes.get(text, label)) for label, text in zip(named, texts, strict=True)]
+    return pd.Series(ours, index=texts.index, dtype="str"), texts.isin(missing) | labelled.isin(missing)
+
+
+def _of_text(texts: pd.Series, column: Column, date_format: str | None) -> tuple[pd.Series, Flags]:
+    """Read text; what cannot be read is missing, and so is what is blank."""
+    blank = texts == ""
+    match column.kind:
+        case "identifier":
+            values = texts.where(~texts.str.contains("[\r\n]", regex=True))
+        case "category":
+            values = texts.where(texts.isin(column.codes))
+        case "flag":
+            values = texts.str.lower().map(FLAG_WORDS).astype("boolean")
+        case "date":
+            values = _dates(texts, date_format)
+        case "count" | "number":
+            values = _numerals(texts)
+    return values.mask(blank), (values.isna() & ~blank).to_numpy(bool)
+
+
+def _dates(texts: pd.Series, date_format: str | None) -> pd.Series:
+    # Some programs write the time of midnight beside a date.
+    days = texts.str.removesuffix(" 00:00:00").str.removesuffix("T00:00:00")
+    return pd.to_datetime(days, format=date_format or "%Y-%m-%d", errors="coerce")
+
+
+def _numerals(texts: pd.Series) -> pd.Series:
+    plain = texts.str.fullmatch(NUMERAL)
+    values = pd.Series(np.nan, index=texts.index)
+    # By Python's own reading, which is exact.
+    values[plain] = texts[plain].astype(object).astype(float)
+    return values
+
+
+def _numbers(values: pd.Series, *, whole: bool) -> tuple[pd.Series, Flags]:
+    """Leave out what is not finite and, of counts, what is not whole or too large to hold."""
+    numbers = values.astype("Float64").to_numpy(float, na_value=np.nan)
+    bad = np.isinf(numbers)
+    if whole:
+        bad |= np.abs(numbers) > LARGEST_COUNT
+        bad |= np.mod(numbers, 1.0, where=np.isfinite(numbers), out=np.zeros(len(numbers))) != 0
+    numbers = np.where(bad, np.nan, numbers)
+    return pd.Series(numbers, index=values.index), bad
+
+
+def _allowed(column: Column, date_format: str | None) -> str:
+    return {
+        "identifier": "allowed: text in one line",
+        "category": f"allowed: {', '.join(column.codes)}",
+        "flag": "allowed: true or false, yes or no, 1 or 0, or blank",
+        "date": f"allowed: a date as {date_format or 'YYYY-MM-DD'}",
+        "count": "allowed: a whole number in plain digits, or blank",
+        "number": "allowed: a number in plain digits such as 1234.5, or blank",
+    }[column.kind]

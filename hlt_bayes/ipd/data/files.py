@@ -1,0 +1,115 @@
+"""Reads CSV, Parquet and Stata files into columns that are not yet converted."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from io import BytesIO, TextIOWrapper
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hlt_bayes.core.errors import RecordsError
+from hlt_bayes.ipd.data.conversion import as_text
+from hlt_bayes.ipd.data.findings import findings_at, together
+
+if TYPE_CHECKING:
+    import pyarrow.csv
+
+Labels = Mapping[str, Mapping[str, str]]
+"""Of each labelled column of a Stata file, the label of each number, both as text."""
+
+
+@dataclass(frozen=True, repr=False)
+class Contents:
+    """Columns of a file; their index is the row, 1 for the first record."""
+
+    frame: pd.DataFrame
+    labels: Labels = field(default_factory=dict)
+    findings: pd.DataFrame = field(default_factory=lambda: together([]))
+
+
+def contents_of(content: bytes, suffix: str) -> Contents:
+    """Read the bytes of a file by its suffix; an error does not say which file."""
+    if suffix not in READERS:
+        raise RecordsError(f"suffix {suffix!r} is unknown; allowed: {', '.join(READERS)}")
+    contents = READERS[suffix](content)
+    if not len(contents.frame) and contents.findings.empty:
+        raise RecordsError("holds no record; one row a person is needed")
+    return contents
+
+
+def numbered(frame: pd.DataFrame) -> pd.DataFrame:
+    """Index rows from 1; an index that has a name is a column."""
+    kept = frame.reset_index() if any(name is not None for name in frame.index.names) else frame
+    return kept.set_axis(pd.RangeIndex(1, len(kept) + 1), axis=0)
+
+
+def _csv(content: bytes) -> Contents:
+    import pyarrow as pa
+    import pyarrow.csv as arrow
+
+    _check_text(content)
+    width = len(next(csv.reader(TextIOWrapper(BytesIO(content), encoding="utf-8-sig", newline="")), []))
+    positions = [str(position) for position in range(width)]
+    ragged: list[int] = []
+
+    def skip(row: pyarrow.csv.InvalidRow) -> str:
+        ragged.append(row.number - 1)
+        return "skip"
+
+    # One thread, as rows have no number otherwise; the header is read as a row, as a name may stand twice.
+    table = arrow.read_csv(
+        BytesIO(content),
+        read_options=arrow.ReadOptions(column_names=positions, use_threads=False),
+        parse_options=arrow.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+        convert_options=arrow.ConvertOptions(column_types=dict.fromkeys(positions, pa.string())),
+    )
+    rows = np.setdiff1d(np.arange(1, table.num_rows + len(ragged)), ragged)
+    names = [table.column(position)[0].as_py().strip() for position in positions]
+    frame = pd.concat([table.column(position).slice(1).to_pandas() for position in positions], axis=1)
+    problem = f"has not the {width} fields of the header; put a field that holds a comma in quotation marks"
+    return Contents(frame.set_axis(names, axis=1).set_axis(rows, axis=0), {}, findings_at(ragged, "", problem))
+
+
+def _check_text(content: bytes) -> None:
+    if not content.strip():
+        raise RecordsError("holds nothing; the first line must name the columns")
+    if content.count(b'"') % 2:
+        # All that follows would be one value.
+        raise RecordsError("a quotation mark is not closed; inside a value it is written twice")
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RecordsError(f"byte {error.start} is not UTF-8; save the file as UTF-8") from None
+
+
+def _parquet(content: bytes) -> Contents:
+    return Contents(numbered(pd.read_parquet(BytesIO(content))))
+
+
+def _stata(content: bytes) -> Contents:
+    numbers = pd.read_stata(BytesIO(content), convert_categoricals=False)
+    labelled = _labelled(content, [str(name) for name in numbers])
+    labels = {}
+    for name in labelled.select_dtypes("category"):
+        pairs = pd.DataFrame({"number": numbers[name], "label": labelled[name].astype(object)})
+        pairs = pairs.drop_duplicates().dropna()
+        labels[str(name)] = dict(zip(as_text(pairs["number"]), as_text(pairs["label"]), strict=True))
+    return Contents(numbered(numbers), labels)
+
+
+def _labelled(content: bytes, names: list[str]) -> pd.DataFrame:
+    """Read columns with their labels, but for those of which two numbers share one: pandas reads no such."""
+    try:
+        return pd.read_stata(BytesIO(content), columns=names)
+    except ValueError:
+        if len(names) == 1:
+            return pd.DataFrame()
+    half = len(names) // 2
+    return pd.concat([_labelled(content, names[:half]), _labelled(content, names[half:])], axis=1)
+
+
+READERS: dict[str, Callable[[bytes], Contents]] = {".csv": _csv, ".parquet": _parquet, ".dta": _stata}

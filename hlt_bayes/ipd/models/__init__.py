@@ -1,0 +1,7 @@
+"""Models of individual records: regressions whose impacts are pooled across trial groups."""
+
+from hlt_bayes.ipd.models.aggregation import aggregate
+from hlt_bayes.ipd.models.fitting import fit_records
+from hlt_bayes.ipd.models.model import individual_model
+
+__all__ = ["aggregate", "fit_records", "individual_model"]

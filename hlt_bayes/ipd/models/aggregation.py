@@ -1,0 +1,186 @@
+"""The frequentist estimate from individual records, as a row for the table of printed impacts."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from hlt_bayes.core.errors import RecordsError, SpecError, unknown_name
+from hlt_bayes.core.vocabulary import OUTCOMES, SITES, SURVEY_OUTCOMES
+from hlt_bayes.ipd.data import Records
+from hlt_bayes.ipd.models.design_matrix import People, in_control_sds, people_of
+from hlt_bayes.ipd.models.outcome_model import Problem, effect_positions, impact_and_slope, problem_of
+from hlt_bayes.specs import Bernoulli, Hurdle, IndividualSpec, OutcomeName, load_individual_spec
+
+Array = np.ndarray
+Estimator = Literal["as modelled", "linear"]
+SurveyWeights = Literal["none", "survey_weight"]
+
+DIGITS = 6
+"""Significant digits of estimates and SEs, so that their rounding does not show."""
+
+
+def aggregate(
+    records: Records,
+    spec: IndividualSpec | None = None,
+    *,
+    estimator: Estimator = "as modelled",
+    weights: SurveyWeights = "none",
+) -> pd.DataFrame:
+    """Estimate impacts with covariates and robust standard errors, as rows of a file of trials.
+
+    Parameters
+    ----------
+    records, spec
+        The people; and outcomes and covariates, by default those of the shipped spec ``records``. Priors are not used.
+    estimator
+        ``"as modelled"``: the regressions of the spec's likelihood by maximum likelihood (a hurdle's amounts by gamma),
+        standardised over all people of each trial group; covariates share their coefficients across groups.
+        ``"linear"``: least squares of the outcome itself, group by group, as published.
+    weights
+        ``"survey_weight"`` weighs those who answered the survey by that column.
+
+    Returns
+    -------
+    DataFrame
+        A row an outcome and trial group, all text, in the columns of ``run --evidence``: ``estimate`` (treatment minus
+        control; positive is better) and ``se`` (heteroscedasticity-consistent, HC1) in ``unit``: ppt, GBP, SDs of
+        controls who answered; ``n_treatment`` and ``n_control``, people with the outcome seen.
+        ``hlt_bayes.evidence.evidence_of_rows`` takes ``to_dict("records")`` of it.
+
+    Raises
+    ------
+    RecordsError
+        A column is missing, or a trial group has fewer than ten people in an arm.
+    SpecError
+        An estimator or weights of another name.
+    """
+    for name, allowed in ((estimator, get_args(Estimator)), (weights, get_args(SurveyWeights))):
+        if name not in allowed:
+            raise SpecError(unknown_name(name, allowed))
+    spec = load_individual_spec("records") if spec is None else spec
+    rows = []
+    for outcome in spec.outcomes:
+        people = people_of(records, spec, outcome)
+        weight = np.ones(len(people.outcome))
+        if weights == "survey_weight" and outcome in SURVEY_OUTCOMES:
+            weight = records.columns(["survey_weight"])["survey_weight"].to_numpy(float, na_value=np.nan)
+            if not (weight[np.isfinite(people.outcome)] > 0).all():
+                raise RecordsError(
+                    f"not everybody whose {outcome} was seen has a survey_weight; give it, or weights 'none'"
+                )
+        if estimator == "linear":
+            estimate, se = _linear(people, outcome, weight)
+        else:
+            estimate, se = _as_modelled(_with_gamma(spec, outcome), records, outcome, weight)
+        rows += _rows(people, outcome, estimate, se)
+    return pd.DataFrame(rows)
+
+
+def _with_gamma(spec: IndividualSpec, outcome: OutcomeName) -> IndividualSpec:
+    if not isinstance(spec.likelihood[outcome], Hurdle):
+        return spec
+    return spec.model_copy(
+        update={"likelihood": spec.likelihood | {outcome: Hurdle(family="hurdle", positive="gamma")}}
+    )
+
+
+def _linear(people: People, outcome: OutcomeName, weight: Array) -> tuple[Array, Array]:
+    """Least squares within each trial group, all columns of covariates taken anew."""
+    values = in_control_sds(people, outcome)[0] if outcome in SURVEY_OUTCOMES else people.outcome
+    of_person = people.profiles.group[people.profile]
+    found = []
+    for group in range(len(people.profiles.groups)):
+        rows = np.flatnonzero((of_person == group) & np.isfinite(values))
+        covariates = people.profiles.covariates[people.profile[rows]]
+        covariates = covariates[:, np.ptp(covariates, axis=0) > 0]
+        matrix = np.column_stack([people.treated[rows], np.ones(len(rows)), covariates])
+        coefficients, covariance = _least_squares(matrix, values[rows], weight[rows])
+        found.append((coefficients[0], np.sqrt(covariance[0, 0])))
+    estimate, se = np.array(found).T
+    return estimate, se
+
+
+def _as_modelled(spec: IndividualSpec, records: Records, outcome: OutcomeName, weight: Array) -> tuple[Array, Array]:
+    """Maximum likelihood of the spec's regressions, and the delta method for the standardised impacts."""
+    problem = problem_of(spec, records, outcome)
+    people, seen = problem.people, np.isfinite(problem.people.outcome)
+    if outcome in SURVEY_OUTCOMES:
+        values = in_control_sds(people, outcome)[0]
+        coefficients, covariance = _least_squares(_matrix(people, seen), values[seen], weight[seen])
+        effects = effect_positions(problem)
+        return coefficients[effects], np.sqrt(np.diag(covariance)[effects])
+    if isinstance(problem.likelihood, Bernoulli):
+        fits = [_generalised(_matrix(people, seen), people.outcome[seen], "Binomial")]
+    else:
+        some = seen & (people.outcome > 0)
+        fits = [
+            _generalised(_matrix(people, seen), (people.outcome[seen] > 0).astype(float), "Binomial"),
+            _generalised(_matrix(people, some), people.outcome[some], "Gamma"),
+        ]
+    return _standardised_impacts(problem, fits)
+
+
+def _standardised_impacts(problem: Problem, fits: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    impact, sizes = impact_and_slope(problem), [len(coefficients) for coefficients, _ in fits]
+    centre = np.concatenate([coefficients for coefficients, _ in fits])
+    ends = np.cumsum(sizes)[:-1]
+    step = 1e-5
+    moves = np.eye(len(centre)) * step
+    high, low = (impact(np.split(centre + sign * moves, ends, axis=-1))[0] for sign in (1.0, -1.0))
+    gradients = np.split((high - low) / (2 * step), ends, axis=0)
+    variance = sum(
+        np.einsum("ig,ij,jg->g", gradient, covariance, gradient)
+        for gradient, (_, covariance) in zip(gradients, fits, strict=True)
+    )
+    return impact(np.split(centre[None], ends, axis=-1))[0][0], np.sqrt(variance)
+
+
+def _matrix(people: People, chosen: Array) -> Array:
+    return people.profiles.matrix(people.profile[chosen], people.treated[chosen])
+
+
+def _least_squares(matrix: Array, values: Array, weight: Array) -> tuple[Array, Array]:
+    import statsmodels.api as sm
+
+    found = sm.WLS(values, matrix, weights=weight).fit(cov_type="HC1")
+    return found.params, found.cov_params()
+
+
+def _generalised(matrix: Array, values: Array, family: Literal["Binomial", "Gamma"]) -> tuple[Array, Array]:
+    import statsmodels.api as sm
+
+    families = {"Binomial": sm.families.Binomial(), "Gamma": sm.families.Gamma(sm.families.links.Log())}
+    found = sm.GLM(values, matrix, family=families[family]).fit(cov_type="HC1")
+    return found.params, found.cov_params()
+
+
+def _rows(people: People, outcome: OutcomeName, estimate: Array, se: Array) -> list[dict[str, str]]:
+    """Rows as a file of trials has them."""
+    scale, seen = OUTCOMES[outcome].display_scale, np.isfinite(people.outcome)
+    of_person = people.profiles.group[people.profile]
+    rows = []
+    for position, group in enumerate(people.profiles.groups):
+        of_group = seen & (of_person == position)
+        treated = int(people.treated[of_group].sum())
+        rows.append(
+            {
+                "outcome": outcome,
+                "group": group,
+                "site": SITES[group],
+                "estimate": _digits(estimate[position] * scale),
+                "unit": OUTCOMES[outcome].printed_unit,
+                "se": _digits(se[position] * scale),
+                "n_treatment": str(treated),
+                "n_control": str(int(of_group.sum()) - treated),
+                "source": "individual records",
+            }
+        )
+    return rows
+
+
+def _digits(value: float) -> str:
+    """Write a number with ``DIGITS`` significant digits and no exponent."""
+    return np.format_float_positional(value, precision=DIGITS, fractional=False, trim="k")

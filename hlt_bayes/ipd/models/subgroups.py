@@ -1,0 +1,143 @@
+"""Subgroups: how far the impact in parts of a trial group departs from that of the whole, partially pooled.
+
+For each trial group and level of each variable a departure ~ Normal(0, SD of the variable), less its mean over the
+people of the group, so that the effect of the group stays the mean of its people. Groups share the SD of a variable.
+Levels are covariates as well: what differs between them in both arms is no difference of impacts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hlt_bayes.core.errors import SpecError, unknown_name
+from hlt_bayes.core.vocabulary import ARMS
+from hlt_bayes.inference.prior_variables import prior_variable
+from hlt_bayes.ipd.data import COLUMNS, Records
+from hlt_bayes.ipd.models.design_matrix import AT_RANDOMISATION, People, groups_of
+from hlt_bayes.ipd.models.pymc_data import known
+from hlt_bayes.specs import IndividualSpec, Split, Subgroup, Thirds
+from hlt_bayes.specs.priors import Family
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pytensor.tensor import TensorVariable
+
+Array = np.ndarray
+
+THIRDS = ("lowest third", "middle third", "highest third")
+
+
+@dataclass(frozen=True, repr=False)
+class Levels:
+    """Levels of all variables, one after the other: ``labels`` such as 'gender: Male', ``variable`` {level} a position.
+
+    ``codes`` {person, variable} are positions among the levels; -1 where a person's is not known.
+    """
+
+    variables: list[str]
+    labels: list[str]
+    variable: Array
+    codes: Array
+
+
+def levels_of(records: Records, spec: IndividualSpec) -> Levels | None:
+    """Put people into the subgroups of a spec; ``None`` where it has none.
+
+    Raises
+    ------
+    RecordsError
+        A column is missing.
+    SpecError
+        A column cannot be cut as the spec says.
+    """
+    if spec.subgroups is None:
+        return None
+    variables, codes = list(spec.subgroups), []
+    labels: list[str] = []
+    of_variable: list[int] = []
+    for position, (name, stated) in enumerate(spec.subgroups.items()):
+        names, code = _cut(records, spec, name, stated)
+        codes.append(np.where(code >= 0, code + len(labels), -1))
+        labels += [f"{name}: {level}" for level in names]
+        of_variable += [position] * len(names)
+    return Levels(variables, labels, np.array(of_variable), np.column_stack(codes))
+
+
+def _cut(records: Records, spec: IndividualSpec, name: str, stated: Subgroup) -> tuple[list[str], Array]:
+    kinds = {"codes": ("category", "flag"), "thirds": ("number", "count"), "split": ("date",)}[stated.method]
+    allowed = [column for column in (*AT_RANDOMISATION, "randomised") if COLUMNS[column].kind in kinds]
+    if stated.column not in allowed:
+        raise SpecError(f"spec {spec.name!r}, key 'subgroups.{name}.column': {unknown_name(stated.column, allowed)}")
+    frame = records.columns(["group", stated.column])
+    if isinstance(stated, Thirds):
+        return list(THIRDS), _thirds(frame, stated.column)
+    if isinstance(stated, Split):
+        days = frame[stated.column].to_numpy("datetime64[D]")
+        return [f"before {stated.at}", f"from {stated.at}"], (days >= np.datetime64(stated.at)).astype(int)
+    column = frame[stated.column]
+    if column.dtype == "boolean":
+        return ["no", "yes"], column.astype("Int8").fillna(-1).to_numpy(dtype=np.int64)
+    present = np.unique(column.cat.codes.to_numpy())
+    present = present[present >= 0]
+    position = np.full(len(column.cat.categories) + 1, -1)
+    position[present] = np.arange(len(present))
+    return [str(column.cat.categories[code]) for code in present], position[column.cat.codes.to_numpy()]
+
+
+def _thirds(frame: pd.DataFrame, column: str) -> Array:
+    values = frame[column].to_numpy(dtype=float, na_value=np.nan)
+    code = np.full(len(values), -1)
+    for rows in frame.groupby("group", observed=True).indices.values():
+        cuts = np.nanquantile(values[rows], [1 / 3, 2 / 3])
+        code[rows] = np.where(np.isfinite(values[rows]), np.searchsorted(cuts, values[rows], side="right"), -1)
+    return code
+
+
+def people_at_levels(records: Records, levels: Levels, outcome: str) -> Array:
+    """Count the people {group, level} of the smaller arm whose ``outcome`` (a column) was seen."""
+    frame = records.columns(["group", "arm", outcome])
+    groups, seen = groups_of(frame), frame[outcome].notna().to_numpy()
+    found = np.zeros((2, len(groups), len(levels.labels)), dtype=int)
+    for arm, name in enumerate(ARMS):
+        for position, group in enumerate(groups):
+            rows = seen & (frame["arm"] == name).to_numpy() & (frame["group"] == group).to_numpy()
+            codes = levels.codes[rows]
+            found[arm, position] = np.bincount(codes[codes >= 0], minlength=len(levels.labels))
+    return np.asarray(found.min(axis=0))
+
+
+def members(people: People, levels: Levels) -> Array:
+    """Say who {profile, level} is at each level: 1, else 0."""
+    codes = levels.codes[people.first]
+    found = np.zeros((len(codes), len(levels.labels)))
+    for column in codes.T:
+        here = np.flatnonzero(column >= 0)
+        found[here, column[here]] = 1.0
+    return found
+
+
+def departures(people: People, levels: Levels, prior: Family) -> TensorVariable:
+    """Add the departures {group, level} of the effect to the model in context; ``prior`` is of each variable's SD."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    model = pm.modelcontext(None)
+    model.add_coords({"variable": levels.variables, "level": levels.labels})
+    sd = prior_variable("subgroup_sd", dict.fromkeys(levels.variables, prior), dim="variable")
+    z = pm.Normal("subgroup_z", 0.0, 1.0, dims=("group", "level"))
+    own = z * sd[levels.variable][None, :]
+    share = people.profiles.weights @ members(people, levels)
+    same = (levels.variable[:, None] == levels.variable).astype(float)
+    centred = own - pt.dot(own * share, same) / np.maximum(share @ same, 1e-12)
+    return pm.Deterministic("subgroup_departure", centred, dims=("group", "level"))
+
+
+def subgroup_impact(people: People, gained: TensorVariable, member: TensorVariable) -> TensorVariable:
+    """Impact {group, level} standardised over the people of each trial group at each level; 0 where there is nobody."""
+    import pytensor.tensor as pt
+
+    weights = known("weights", people.profiles.weights)
+    return pt.dot(weights * gained[None, :], member) / pt.maximum(pt.dot(weights, member), 1e-12)

@@ -1,0 +1,167 @@
+"""From what is printed of each impact to what its likelihood needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from hlt_bayes.core.errors import EvidenceError, SpecError, unknown_name
+from hlt_bayes.core.vocabulary import ARMS, GROUPS
+from hlt_bayes.evidence import Evidence
+from hlt_bayes.likelihood.bounds import Bounds, printed_bounds
+from hlt_bayes.likelihood.design_se import design_se
+from hlt_bayes.specs import ImpactSpec
+
+FLAT_LOG_SD = 2.0
+"""SD of the prior of log SE where no design bounds it and what is printed bounds it on both sides."""
+
+EVENTS_AND_MORE_LOG_SD = 0.1
+"""Least SD of the prior of log SE where events stand beside a p, an SE or an interval, which may be of another test."""
+
+ADJUSTMENT_SES = 2.0
+"""SEs by which covariates are taken to move an estimate from the difference of its own events or percentages."""
+
+FAR_SDS = 5.0
+"""SDs of the prior of log SE beyond which somebody's own print is taken for a slip of units."""
+
+IMPOSSIBLE_SDS = 30.0
+"""SDs beyond which what is printed is as good as impossible; a little further its probability is no number."""
+
+
+def reported_results(evidence: Evidence, spec: ImpactSpec) -> xr.Dataset:
+    """Collect what the likelihood needs of each printed impact of the trial groups.
+
+    Returns
+    -------
+    Dataset {cell}
+        ``estimate`` and ``half_unit`` in the outcome's unit; ``lower`` and ``upper``, between which the
+        unrounded estimate lies; ``z_lower`` and ``z_upper`` (bounds of |estimate| / SE); ``se_lower`` and
+        ``se_upper`` (bounds of the SE: 0 and infinity where it is not printed); ``design_se`` (missing where
+        no sample size is known); ``log_se_mean`` and ``log_se_sd`` (prior of the log of the SE);
+        ``outcome``, ``group`` and ``site`` as coordinates beside ``cell``, which names outcome and group.
+
+    Raises
+    ------
+    SpecError
+        The spec lacks what the SE of a printed cell needs, or names a group that nobody printed.
+    EvidenceError
+        What is printed of one impact contradicts itself, or does not bound its SE.
+    """
+    _refuse_unknown_groups(evidence, spec)
+    printed = evidence.impacts
+    printed = printed[printed["outcome"].isin(spec.outcomes) & printed["group"].isin(evidence.groups)]
+    printed = printed.sort_values(
+        ["outcome", "group"],
+        key=lambda names: names.map({name: i for i, name in enumerate([*spec.outcomes, *evidence.groups])}),
+    )
+    if printed.empty:
+        raise EvidenceError(
+            f"{evidence.path}: no impact on {', '.join(spec.outcomes)}, which spec {spec.name!r} asks for"
+        )
+    sizes = {str(design.sample): evidence.arm_sizes(design.sample) for design in spec.standard_error.design.values()}
+    rows = pd.DataFrame([_cell(row, spec, sizes, evidence) for _, row in printed.iterrows()])
+    return xr.Dataset(
+        {name: ("cell", rows[name].to_numpy(float)) for name in rows.columns},
+        coords={
+            "cell": [f"{row['outcome']}, {row['group']}" for _, row in printed.iterrows()],
+            "outcome": ("cell", printed["outcome"].to_numpy(dtype=object)),
+            "group": ("cell", printed["group"].to_numpy(dtype=object)),
+            "site": ("cell", printed["site"].to_numpy(dtype=object)),
+        },
+    )
+
+
+def labels(cells: xr.Dataset, name: str) -> list[Any]:
+    """Name the outcomes, groups or sites of ``cells`` {cell}, each once, in the order that they have in every model."""
+    return list(dict.fromkeys(cells[name].to_numpy()))
+
+
+def _refuse_unknown_groups(evidence: Evidence, spec: ImpactSpec) -> None:
+    """Find the misspelt group of a spec: one that neither this evidence nor the Health-led Trials have."""
+    known = [*evidence.groups, *GROUPS]
+    for outcome, design in spec.standard_error.design.items():
+        figures = {"rates": getattr(design, "rates", {}), "sd": getattr(design, "sd", {})}
+        for key, groups in figures.items():
+            for group in groups:
+                if group not in known:
+                    raise SpecError(
+                        f"spec {spec.name!r}, key 'standard_error.design.{outcome}.{key}': group "
+                        f"{unknown_name(group, dict.fromkeys(known))}"
+                    )
+
+
+def _cell(row: pd.Series, spec: ImpactSpec, sizes: Mapping[str, pd.DataFrame], evidence: Evidence) -> dict[str, float]:
+    """Everything of one printed impact."""
+    where = f"{evidence.path}, line {row['line']}, {row['outcome']} of {row['group']}"
+    bounds = printed_bounds(row, where)
+    design, design_log_sd = design_se(row, spec, sizes)
+    mean, sd = _log_se_prior(row, spec, bounds, design, design_log_sd, where)
+    if evidence.of_own_trials:
+        _refuse_slips(row, bounds, design, (mean, sd), where)
+    elif not np.isnan(design) and _sds_beyond(bounds, (mean, sd)) > IMPOSSIBLE_SDS:
+        least, most = np.exp(bounds.log_se())
+        raise SpecError(
+            f"spec {spec.name!r}, key 'standard_error': of {where} it makes an SE near {np.exp(mean):.3g}, but what is "
+            f"printed leaves {least:.3g} to {most:.3g} ({row['unit']}); check the SDs and rates that it assumes"
+        )
+    return {
+        "estimate": row["estimate"],
+        "half_unit": row["half_unit"],
+        **asdict(bounds),
+        "design_se": design,
+        "log_se_mean": mean,
+        "log_se_sd": sd,
+    }
+
+
+def _log_se_prior(
+    row: pd.Series, spec: ImpactSpec, bounds: Bounds, design: float, design_log_sd: float, where: str
+) -> tuple[float, float]:
+    """Mean and SD of the prior of the log of the SE."""
+    ratio = spec.standard_error.log_ratio
+    least, most = bounds.log_se()
+    if not np.isnan(design):
+        if np.isnan(row["events_treatment"]) or row["half_unit"] > 0:
+            return float(np.log(design) + ratio.mean), float(np.hypot(ratio.sd, design_log_sd))
+        otherwise_too = row[["p_lower", "se", "ci_lower"]].notna().any()
+        return float(np.log(design)), max(design_log_sd, EVENTS_AND_MORE_LOG_SD) if otherwise_too else design_log_sd
+    if np.isfinite(least) and np.isfinite(most):
+        return (least + most) / 2, FLAT_LOG_SD
+    raise EvidenceError(
+        f"{where}: what is printed does not bound its standard error on both sides; give n_treatment and n_control "
+        "(and for earnings sd), se, an interval or an exact p, with more digits where they are few"
+    )
+
+
+def _sds_beyond(bounds: Bounds, prior: tuple[float, float]) -> float:
+    """SDs of its prior by which the log of an SE lies outside what is printed; below 0 where it lies inside."""
+    least, most = bounds.log_se()
+    mean, sd = prior
+    return max(least - mean, mean - most) / sd
+
+
+def _refuse_slips(row: pd.Series, bounds: Bounds, design: float, prior: tuple[float, float], where: str) -> None:
+    """Find SEs far from those of the numbers of people, and estimates far from their own events or percentages."""
+    least, most = bounds.log_se()
+    mean, _ = prior
+    if not np.isnan(design) and _sds_beyond(bounds, prior) > FAR_SDS:
+        raise EvidenceError(
+            f"{where}: what is printed leaves a standard error of {np.exp(least):.3g} to {np.exp(most):.3g}, the "
+            f"number of people one near {design:.3g} ({row['unit']}); check units, stars, p and the number of people "
+            "of each arm"
+        )
+    for name, kind in (("events", "events"), ("rate", "percentages")):
+        if np.isnan(row[f"{name}_treatment"]):
+            continue
+        shares = [row[f"{name}_{arm}"] / (row[f"n_{arm}"] if name == "events" else 1.0) for arm in ARMS]
+        seen = shares[0] - shares[1]
+        if abs(seen - row["estimate"]) > ADJUSTMENT_SES * np.exp(mean) + row["half_unit"] + 0.01 * (name == "rate"):
+            raise EvidenceError(
+                f"{where}: the estimate {row['text']!r} is far from what the {kind} give, {100 * seen:.1f} ppt; check "
+                "sign and unit, or which arm is which"
+            )

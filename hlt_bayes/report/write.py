@@ -1,0 +1,134 @@
+"""Makes a result folder complete: asks what a reader asks, and writes tables, figures, checklists and the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hlt_bayes.analysis import Analysis
+from hlt_bayes.checks.run_checks import CheckTables, run_checks
+from hlt_bayes.core.progress import Progress, silent
+from hlt_bayes.display.plots import (
+    plot_acceptability,
+    plot_impacts,
+    plot_moderators,
+    plot_plane,
+    plot_prior_posterior,
+    plot_returns,
+    plot_specs,
+    plot_tornado,
+    plot_walk,
+)
+from hlt_bayes.economics.summaries import lead_perspective
+from hlt_bayes.evidence import Evidence
+from hlt_bayes.inference.structures import build_model
+from hlt_bayes.report.page import page
+from hlt_bayes.results.figures import origin_of, svg
+from hlt_bayes.results.folder import PAGE, claimed, replacing
+from hlt_bayes.results.manifest import read_manifest, unchanged_bytes, write_manifest
+from hlt_bayes.results.read import load_result
+from hlt_bayes.results.write import specs_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def write_report(
+    folder: str | Path, *, evidence: Evidence | str | Path | None = None, progress: Progress | None = None
+) -> Path:
+    """Write ``report.html`` into a result folder, and beside it the tables that it adds.
+
+    Parameters
+    ----------
+    folder
+        A result of ``hlt_bayes.write_result``; a page that is there already is made anew.
+    evidence
+        As in ``hlt_bayes.load_result``.
+
+    Returns
+    -------
+    Path
+        The page: one file with everything inside, which works without a network.
+
+    Raises
+    ------
+    ResultFolderError
+        As ``load_result``; or the folder cannot be written. What was there is then unchanged.
+    """
+    target = Path(folder)
+    tell = progress or silent
+    tell("Reading the result", 0, 0)
+    with claimed(target, overwrite=True):
+        manifest = read_manifest(target)
+        kept = [name for name in manifest["outputs"] if name != PAGE]
+        for name in kept:
+            # What is copied below gets a hash anew, which must not be that of a file that somebody edited.
+            unchanged_bytes(target / name, manifest)
+        analysis = load_result(target, evidence=evidence)
+        checked = run_checks(analysis, progress=progress)
+        tell("Writing the report", 0, 0)
+        origin = origin_of(specs_of(analysis), analysis.evidence)
+        pictures = {name: svg(figure, name, origin) for name, figure in _figures(analysis, checked).items()}
+        with replacing(target, overwrite=True) as staging:
+            for name in kept:
+                (staging / name).write_bytes(unchanged_bytes(target / name, manifest))
+            for name, table in checked.tables.items():
+                table.to_csv(staging / f"{name}.csv", index=False)
+            # The checklists look into the folder for all that they ask for, the manifest among it.
+            write_manifest(staging, manifest)
+            text, worked_out = page(
+                analysis, checked, pictures, folder=staging, manifest=manifest, model=_model(analysis)
+            )
+            worked_out.to_csv(staging / "checklists.csv", index=False)
+            (staging / PAGE).write_text(text, encoding="utf-8")
+            write_manifest(staging, manifest)
+    return target / PAGE
+
+
+def _model(analysis: Analysis) -> str:
+    """Write the model in symbols, where it is one of what is printed."""
+    if analysis.individual_spec is not None:
+        return ""
+    text: str = build_model(analysis.impact_spec, analysis.evidence).str_repr()
+    return text
+
+
+def _figures(analysis: Analysis, checked: CheckTables) -> dict[str, Figure]:
+    """Draw what the page shows."""
+    figures: dict[str, Figure] = {"impacts": plot_impacts(analysis.comparison)}
+    if analysis.economic_spec is not None:
+        figures["returns"] = plot_returns(analysis.draws["economics"].dataset)
+    if "prior" in analysis.draws.children and "mu" in analysis.draws["prior"]:
+        figures["prior_posterior"] = plot_prior_posterior(analysis.draws)
+    if "specs" in checked.tables:
+        figures["specs"] = plot_specs(checked.tables["specs"])
+    if analysis.moderation is not None:
+        figures["moderators"] = plot_moderators(analysis.moderation.slopes)
+    if analysis.appraisal is not None:
+        figures |= _figures_of_components(analysis, checked)
+    return figures
+
+
+def _figures_of_components(analysis: Analysis, checked: CheckTables) -> dict[str, Figure]:
+    appraisal = analysis.appraisal
+    assert appraisal is not None  # noqa: S101 - the caller has looked
+    perspective, economics = lead_perspective(appraisal.spec), appraisal.economics
+    figures = {
+        "acceptability": plot_acceptability(checked.tables["acceptability"], perspective=perspective),
+        "plane": plot_plane(
+            economics["benefit_per_head"].sel(perspective=perspective),
+            economics["cost_per_head"],
+            unit="£ of benefit",
+            price=1.0,
+        ),
+        "tornado": plot_tornado(
+            checked.tables["tornado"], checked.labels, group=analysis.evidence.groups[-1], perspective=perspective
+        ),
+    }
+    if "acceptability_qaly" in checked.tables:
+        figures["acceptability_qaly"] = plot_acceptability(
+            checked.tables["acceptability_qaly"], perspective=perspective
+        )
+    if len(appraisal.walk):
+        figures["walk"] = plot_walk(appraisal.walk, perspective=perspective)
+    return figures

@@ -1,0 +1,111 @@
+"""Moments, quantiles and covariance of the impacts, and how well a multivariate normal stands for them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hlt_bayes.analysis import Analysis
+from hlt_bayes.core.vocabulary import OUTCOMES
+from hlt_bayes.results.export.approximation_error import (
+    CLOSE,
+    FAIR,
+    in_words,
+    joint_closeness,
+    jointly_in_words,
+    normal_closeness,
+    refuse_constant,
+)
+from hlt_bayes.results.export.content import metadata, metadata_values, named_impacts
+from hlt_bayes.results.export.csv_tables import write_csv
+from hlt_bayes.results.export.draws import Files
+
+PROBABILITIES = (0.025, 0.055, 0.25, 0.5, 0.75, 0.945, 0.975)
+MEANT_FOR = (
+    "The means and the covariance matrix are the multivariate normal that stands for the posterior of all impacts "
+    "together. 'normal' says how far the draws lie from it: for each impact and for all of them."
+)
+CLOSENESS_MEASURES = (
+    f"kolmogorov: largest difference of the two distribution functions, up to {CLOSE:g} called close, up to {FAIR:g} "
+    "fair; draws of a normal have about 0.9 / sqrt(their number) by chance. wasserstein_sd: mean distance, in "
+    "posterior SDs, by which probability must be moved. normal, of all: of the squared Mahalanobis distances, which "
+    "are chi-square if normal; a mardia_kurtosis above its value if normal means heavier joint tails."
+)
+
+
+def summary(analysis: Analysis) -> Files:
+    """Moments and quantiles as JSON and as a table, and the covariance matrix as a table.
+
+    Raises
+    ------
+    ImpactError
+        An impact is the same in every draw.
+    """
+    for (outcome, group), draws in named_impacts(analysis).items():
+        refuse_constant(f"{outcome} of {group}", draws)
+    return {
+        "summary.json": lambda path: _write_json(summary_content(analysis), path),
+        "summary.csv": lambda path: write_csv(_one_row_each(analysis), path, metadata(analysis)),
+        "covariance.csv": lambda path: write_csv(_square(analysis), path, metadata(analysis)),
+    }
+
+
+def summary_content(analysis: Analysis) -> dict[str, object]:
+    """All that ``summary.json`` holds; rows and columns of the matrices are in the order of ``impacts``."""
+    impacts = named_impacts(analysis)
+    together = np.column_stack(list(impacts.values()))
+    joint = joint_closeness(together)
+    return {
+        "about": {**metadata_values(analysis), "meant_for": MEANT_FOR, "measures": CLOSENESS_MEASURES},
+        "draws": len(together),
+        "probabilities": list(PROBABILITIES),
+        "impacts": [
+            {
+                "label": _label(*key),
+                "outcome": key[0],
+                "group": key[1],
+                "unit": OUTCOMES[key[0]].unit,
+                "mean": float(draws.mean()),
+                "sd": float(draws.std(ddof=1)),
+                "quantiles": np.quantile(draws, PROBABILITIES).tolist(),
+                "normal": (close := normal_closeness(draws)) | {"in_words": in_words(close["kolmogorov"])},
+            }
+            for key, draws in impacts.items()
+        ],
+        "covariance": np.atleast_2d(np.cov(together, rowvar=False)).tolist(),
+        "correlation": np.atleast_2d(np.corrcoef(together, rowvar=False)).tolist(),
+        "normal": {**joint, "in_words": jointly_in_words(joint["kolmogorov"])},
+    }
+
+
+def _label(outcome: str, group: str) -> str:
+    return f"impact[{outcome},{group}]"
+
+
+def _one_row_each(analysis: Analysis) -> pd.DataFrame:
+    """Make a row an impact: moments, quantiles, distances from the normal."""
+    rows = []
+    for (outcome, group), draws in named_impacts(analysis).items():
+        quantiles = {f"q{100 * probability:g}": np.quantile(draws, probability) for probability in PROBABILITIES}
+        moments = {"mean": draws.mean(), "sd": draws.std(ddof=1)}
+        labels = {"label": _label(outcome, group), "outcome": outcome, "group": group, "unit": OUTCOMES[outcome].unit}
+        rows.append({**labels, **moments, **quantiles, **normal_closeness(draws)})
+    return pd.DataFrame(rows)
+
+
+def _square(analysis: Analysis) -> pd.DataFrame:
+    """Covariance matrix of all impacts, its labels as the first column and the heads of the others."""
+    impacts = named_impacts(analysis)
+    labels = [_label(*key) for key in impacts]
+    matrix = np.atleast_2d(np.cov(np.column_stack(list(impacts.values())), rowvar=False))
+    table = pd.DataFrame(matrix, columns=labels)
+    table.insert(0, "label", labels)
+    return table
+
+
+def _write_json(content: object, path: Path) -> None:
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(f"{text}\n", encoding="utf-8")

@@ -1,0 +1,169 @@
+"""Writes an analysis as one result folder, and what was found out beside one as another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from hlt_bayes.analysis import Analysis
+from hlt_bayes.display.plots import plot_funnel, plot_impacts, plot_returns, plot_trials, plot_walk
+from hlt_bayes.meta import PooledTrials
+from hlt_bayes.results.figures import origin_of, save
+from hlt_bayes.results.folder import SPECS, replacing
+from hlt_bayes.results.manifest import made_now, write_manifest
+from hlt_bayes.results.netcdf import netcdf_bytes
+from hlt_bayes.specs import EconomicSpec, ImpactSpec, IndividualSpec, Spec
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+
+def write_result(
+    analysis: Analysis,
+    folder: str | Path,
+    *,
+    overwrite: bool = False,
+    seconds: Callable[[], Mapping[str, float]] = dict,
+) -> Path:
+    """Write draws, tables, figures, specs and manifest; the folder appears whole or not at all.
+
+    ``hlt_bayes.load_result`` reads it again, ``hlt_bayes.write_report`` makes a page of it.
+
+    Parameters
+    ----------
+    analysis
+        What to write.
+    folder
+        Where; a result of ours there is replaced where ``overwrite`` is True, anything else never.
+    seconds
+        Gives the duration of each stage so far, for the manifest.
+
+    Raises
+    ------
+    ResultFolderError
+        ``folder`` may not be written; see ``hlt_bayes.results.folder.check_target``.
+    """
+    target = Path(folder)
+    with replacing(target, overwrite=overwrite) as staging:
+        _write_draws(analysis.draws, staging / "posterior.nc")
+        if analysis.moderation is not None:
+            _write_draws(analysis.moderation.draws, staging / "moderators.nc")
+        for name, table in tables_of(analysis).items():
+            table.to_csv(staging / f"{name}.csv", index=False)
+        figures = {"impacts": plot_impacts(analysis.comparison)}
+        if analysis.economic_spec is not None:
+            figures["returns"] = plot_returns(analysis.draws["economics"].dataset)
+        if analysis.appraisal is not None and len(analysis.appraisal.walk):
+            figures["walk"] = plot_walk(analysis.appraisal.walk)
+        specs = specs_of(analysis)
+        origin = origin_of(specs, analysis.evidence)
+        for name, figure in figures.items():
+            save(figure, staging / name, origin)
+        resolved = {kind: spec.model_dump(mode="json") for kind, spec in specs.items()}
+        (staging / SPECS).write_text(json.dumps(resolved, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        settings = {"smallest": dict(analysis.smallest)}
+        made = made_now(seed=analysis.seed, inputs=_inputs(analysis), seconds=seconds(), settings=settings)
+        write_manifest(staging, made)
+    return target
+
+
+def tables_of(analysis: Analysis) -> dict[str, pd.DataFrame]:
+    """Tables of a result, by the name of their file."""
+    tables = {"impacts": analysis.impacts, "estimands": analysis.estimands, "comparison": analysis.comparison}
+    if analysis.economic_spec is not None:
+        tables["returns"] = analysis.returns
+    if analysis.moderation is not None:
+        tables["moderators"] = analysis.moderation.slopes
+        tables["counterfactuals"] = analysis.moderation.counterfactuals
+    if analysis.appraisal is not None:
+        tables["appraisal"], tables["benefits"] = analysis.appraisal.returns, analysis.appraisal.benefits
+        if len(analysis.appraisal.walk):
+            tables["walk"] = analysis.appraisal.walk
+    return tables
+
+
+def write_trials(trials: PooledTrials, folder: str | Path, *, overwrite: bool = False) -> Path:
+    """Write tables, forest and funnel of the other trials, and a manifest; the folder appears whole or not at all.
+
+    Raises
+    ------
+    ResultFolderError
+        As ``write_result``.
+    """
+    target = Path(folder)
+    with replacing(target, overwrite=overwrite) as staging:
+        for name in ("effects", "pooled"):
+            getattr(trials, name).to_csv(staging / f"{name}.csv")
+        for name in ("methods", "priors"):
+            getattr(trials, name).to_csv(staging / f"{name}.csv", index=False)
+        origin = origin_of({"meta": trials.spec})
+        shown = trials.pooled.loc[[name for name in trials.pooled.index if name != "DL-HK"]]
+        save(plot_trials(trials.effects, shown), staging / "forest", origin)
+        save(plot_funnel(trials.effects, float(trials.pooled["mean"]["DL"])), staging / "funnel", origin)
+        write_manifest(staging, made_now(seed=trials.seed, inputs={"meta spec": _spec_used(trials.spec)}))
+    return target
+
+
+def write_check(
+    tables: Mapping[str, pd.DataFrame],
+    figures: Mapping[str, Figure],
+    folder: str | Path,
+    *,
+    specs: Mapping[str, Spec],
+    seed: int,
+    overwrite: bool = False,
+) -> Path:
+    """Write tables and figures by name, and a manifest; the folder appears whole or not at all.
+
+    Raises
+    ------
+    ResultFolderError
+        As ``write_result``.
+    """
+    target = Path(folder)
+    with replacing(target, overwrite=overwrite) as staging:
+        for name, table in tables.items():
+            table.to_csv(staging / f"{name}.csv", index=False)
+        origin = origin_of(specs)
+        for name, figure in figures.items():
+            save(figure, staging / name, origin)
+        inputs = {name: {"sha256": spec.fingerprint} for name, spec in specs.items()}
+        write_manifest(staging, made_now(seed=seed, inputs=inputs))
+    return target
+
+
+def specs_of(analysis: Analysis) -> dict[str, ImpactSpec | IndividualSpec | EconomicSpec]:
+    """Specs that an analysis was made by, by what each was for."""
+    specs: dict[str, ImpactSpec | IndividualSpec | EconomicSpec] = {"impact": analysis.impact_spec}
+    if analysis.individual_spec is not None:
+        specs["individual"] = analysis.individual_spec
+    if analysis.moderation is not None:
+        specs["moderators"] = analysis.moderation.spec
+    if analysis.economic_spec is not None:
+        specs["economic"] = analysis.economic_spec
+    if analysis.appraisal is not None:
+        specs["components"] = analysis.appraisal.spec
+    return specs
+
+
+def _write_draws(draws: xr.DataTree, file: Path) -> None:
+    file.write_bytes(netcdf_bytes(draws))
+
+
+def _inputs(analysis: Analysis) -> dict[str, object]:
+    attrs = analysis.draws["posterior"]["impact"].attrs
+    records = {"records": {"sha256": attrs["records_sha256"]}} if "records_sha256" in attrs else {}
+    return {
+        "evidence": {"sha256": analysis.evidence.sha256, "files": analysis.evidence.files},
+        **records,
+        **{f"{kind} spec": _spec_used(spec) for kind, spec in specs_of(analysis).items()},
+    }
+
+
+def _spec_used(spec: Spec) -> dict[str, object]:
+    return {"name": spec.name, "sha256": spec.fingerprint, "files": spec.files}

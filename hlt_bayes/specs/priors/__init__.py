@@ -1,0 +1,33 @@
+"""The closed tables of distributions that a spec may name, and what each stated figure says of itself."""
+
+from hlt_bayes.specs.priors.families import (
+    Family,
+    HalfNormalPrior,
+    NormalMixturePrior,
+    NormalPrior,
+    Prior,
+    ScalePrior,
+    StudentTPrior,
+    prior,
+)
+from hlt_bayes.specs.priors.quantities import Amount, FixedQuantity, Portion, Quantity, UniformQuantity
+from hlt_bayes.specs.priors.reasoned import ASSUMPTION, Reasoned, Sourced
+
+__all__ = [
+    "ASSUMPTION",
+    "Amount",
+    "Family",
+    "FixedQuantity",
+    "HalfNormalPrior",
+    "NormalMixturePrior",
+    "NormalPrior",
+    "Portion",
+    "Prior",
+    "Quantity",
+    "Reasoned",
+    "ScalePrior",
+    "Sourced",
+    "StudentTPrior",
+    "UniformQuantity",
+    "prior",
+]

@@ -1,0 +1,32 @@
+"""What every choice and figure of a spec states of itself: why it is what it is, and where it comes from."""
+
+from __future__ import annotations
+
+from hlt_bayes.core.toml import Frozen, Words
+
+ASSUMPTION = "assumption"
+"""Source of what no document states."""
+
+
+class Reasoned(Frozen):
+    """A stated choice: why it is what it is, and where it comes from.
+
+    ``source`` is ``"assumption"`` where no document states it.
+    """
+
+    why: Words
+    source: Words
+
+    def __str__(self) -> str:
+        """Say what is stated, without its unit, reason and source."""
+        stated = self.model_dump(exclude={"unit", "why", "source"})
+        said = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in stated.items()}
+        return "; ".join(
+            f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in said.items()
+        )
+
+
+class Sourced(Reasoned):
+    """A stated figure, with its unit."""
+
+    unit: Words

@@ -1,0 +1,147 @@
+"""A result that is no longer what was written is found out, by hashes or by making its tables again."""
+
+import json
+import shutil
+
+import pytest
+from helpers import edit
+from typer.testing import CliRunner
+
+import hlt_bayes.results.manifest as manifest_module
+import hlt_bayes.results.read as reading_module
+from hlt_bayes.analysis import analyse
+from hlt_bayes.cli.app import app
+from hlt_bayes.core.errors import ResultFolderError
+from hlt_bayes.report.write import write_report
+from hlt_bayes.results.manifest import file_sha256
+from hlt_bayes.results.read import load_result
+from hlt_bayes.results.verify import AS_WRITTEN, DEPARTS, FOLLOWS, discrepancies, verify_result
+from hlt_bayes.results.write import write_result
+
+
+@pytest.fixture(scope="module")
+def written(drawn, evidence, primary, published, components, tmp_path_factory):
+    analysis = analyse(drawn, evidence, primary, published, seed=3, components=components)
+    return write_result(analysis, tmp_path_factory.mktemp("verify") / "mine")
+
+
+@pytest.fixture
+def folder(written, tmp_path):
+    return shutil.copytree(written, tmp_path / "mine")
+
+
+def found(folder, **settings):
+    wrong = discrepancies(verify_result(folder, **settings))
+    return dict(zip(wrong["file"], wrong["finding"], strict=True))
+
+
+def forge(folder, name):
+    """Give the manifest the hash of a file as it is now."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["outputs"][name] = file_sha256(folder / name)
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def flip(path):
+    """Change one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_result_as_written_has_no_finding(folder):
+    findings = verify_result(folder, recompute=True)
+    assert len(discrepancies(findings)) == 0
+    names = {path.name for path in folder.iterdir()} - {"manifest.json"}
+    assert set(findings.loc[findings["finding"] == AS_WRITTEN, "file"]) == names
+    tables = {"impacts", "estimands", "comparison", "returns", "appraisal", "benefits", "walk"}
+    assert set(findings.loc[findings["finding"] == FOLLOWS, "file"]) == {f"{name}.csv" for name in tables}
+
+
+def test_every_single_changed_file_is_found(folder):
+    for path in sorted(folder.iterdir()):
+        if path.name == "manifest.json":
+            continue
+        before = path.read_bytes()
+        flip(path)
+        assert found(folder) == {path.name: "changed"}
+        path.write_bytes(before)
+    assert found(folder) == {}
+
+
+def test_files_that_are_missing_or_foreign_are_found(folder):
+    (folder / "impacts.csv").unlink()
+    (folder / "thesis.txt").write_text("mine", encoding="utf-8")
+    (folder / "figures").mkdir()
+    (folder / "returns.csv").unlink()
+    (folder / "returns.csv").mkdir()
+    assert found(folder) == {
+        "impacts.csv": "missing",
+        "returns.csv": "changed",
+        "figures": "not of this result",
+        "thesis.txt": "not of this result",
+    }
+
+
+def test_what_cannot_be_read_is_said(folder, monkeypatch):
+    def refuses(*_, **__):
+        raise PermissionError(13, "Permission denied", "impacts.csv")
+
+    monkeypatch.setattr(manifest_module, "file_sha256", refuses)
+    with pytest.raises(ResultFolderError, match=r"mine: cannot be read \(.*Permission denied.*impacts\.csv"):
+        verify_result(folder)
+
+
+def test_a_table_edited_together_with_its_hash_is_found_by_making_it_again(folder):
+    flip(folder / "returns.csv")
+    forge(folder, "returns.csv")
+    assert found(folder) == {}
+    assert found(folder, recompute=True) == {"returns.csv": DEPARTS}
+
+
+def test_draws_that_changed_are_not_computed_with(folder):
+    flip(folder / "posterior.nc")
+    with pytest.raises(ResultFolderError, match=r"posterior\.nc: not as it was written"):
+        verify_result(folder, recompute=True)
+
+
+def test_a_folder_without_a_manifest_is_refused(tmp_path):
+    with pytest.raises(ResultFolderError, match=r"no result of ours .* give the folder of a result"):
+        verify_result(tmp_path)
+
+
+def test_the_verb_says_so_and_ends_with_2(folder):
+    well = CliRunner().invoke(app, ["verify", str(folder), "--quiet"])
+    assert well.exit_code == 0
+    assert "every file is as it was written" in well.stdout
+    flip(folder / "impacts.png")
+    result = CliRunner().invoke(app, ["verify", str(folder), "--json"])
+    assert result.exit_code == 2
+    records = json.loads(result.stdout)["tables"][0]["records"]
+    assert records[0] == {"file": "impacts.png", "finding": "changed"}
+
+
+def test_a_file_that_changes_under_the_reader_is_used_as_it_was_looked_at(folder, monkeypatch):
+    before = load_result(folder)
+    unchanged = reading_module.unchanged_bytes
+
+    def then_changes(file, manifest):
+        content = unchanged(file, manifest)
+        file.write_bytes(b"changed")
+        return content
+
+    monkeypatch.setattr(reading_module, "unchanged_bytes", then_changes)
+    again = load_result(folder)
+    assert again.impacts.equals(before.impacts)
+    assert found(folder) == {"posterior.nc": "changed", "specs.json": "changed"}
+
+
+def test_a_report_is_refused_where_a_table_changes_while_it_is_made(folder):
+    def meanwhile(stage, _done, _total):
+        if stage == "Writing the report":
+            edit(folder / "impacts.csv", "WMCA", "wmca")
+
+    with pytest.raises(ResultFolderError, match=r"impacts\.csv: not as it was written"):
+        write_report(folder, progress=meanwhile)
+    assert not (folder / "report.html").exists()
+    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
