@@ -1,40 +1,42 @@
 """The whole report in a real browser: it works offline, its sliders agree with the package, everybody can use it."""
 
 import json
+import re
 import shutil
-from itertools import product
 
 import pandas as pd
 import pytest
 import xarray as xr
+from explorer_by_package import returns_by_the_package
 from helpers import README
 from playwright.sync_api import sync_playwright
 
 from hlt_bayes.analysis import analyse
-from hlt_bayes.economics import appraise, assumptions, quantity_label, return_summary, tornado
-from hlt_bayes.fitting import fit
-from hlt_bayes.moderation import moderation_summary
-from hlt_bayes.report import load_result, write_report, write_result
-from hlt_bayes.report.appraisal import component_returns_table
+from hlt_bayes.checks.run_checks import CheckTables
+from hlt_bayes.core.vocabulary import GROUPS
+from hlt_bayes.display.appraisal import component_returns_table
+from hlt_bayes.economics import assumptions, quantity_label, tornado
+from hlt_bayes.impacts.moderation import moderation_summary
+from hlt_bayes.inference.fit import fit
 from hlt_bayes.report.checklists import (
     ABSENT,
     ITEMS,
     MET,
     STANDS_FOR,
     Context,
-    Draws,
+    DrawsGroup,
     File,
     Recorded,
     Section,
     Stated,
     checklists,
 )
-from hlt_bayes.report.folder import FILES, file_sha256
 from hlt_bayes.report.page import _holds, page
-from hlt_bayes.report.reading import read_manifest
-from hlt_bayes.scrutiny import Scrutiny
+from hlt_bayes.report.write import write_report
+from hlt_bayes.results.manifest import file_sha256, read_manifest
+from hlt_bayes.results.read import load_result
+from hlt_bayes.results.write import write_result
 from hlt_bayes.specs import load_economic_spec, load_impact_spec
-from hlt_bayes.vocabulary import GROUPS
 
 pytestmark = pytest.mark.slow
 
@@ -136,7 +138,9 @@ def opened(browser, reported, request):
 
 def test_the_report_completes_the_folder(reported):
     names = {path.name for path in reported.iterdir()}
-    assert names == FILES
+    listed = set(re.findall(r"(?:^\| |, )`(\w+\.\w+)`(?= \||,)", README.read_text("utf-8"), flags=re.MULTILINE))
+    pictures = {f"{name}.{ending}" for name in ("impacts", "returns", "walk") for ending in ("png", "svg")}
+    assert names == listed | pictures
     manifest = read_manifest(reported)
     assert set(manifest["outputs"]) == names - {"manifest.json"}
     assert all(file_sha256(reported / name) == digest for name, digest in manifest["outputs"].items())
@@ -185,7 +189,7 @@ def _without(artefact, reported, tmp_path, text):
     match artefact:
         case File(name, _):
             (folder / name).unlink()
-        case Draws(group):
+        case DrawsGroup(group):
             (folder / "posterior.nc").unlink()
             tree = xr.load_datatree(reported / "posterior.nc", engine="h5netcdf")
             del tree[group]
@@ -247,8 +251,8 @@ def test_every_shipped_spec_of_components_starts_as_its_own_table(browser, drawn
     }
     labels = {key: quantity_label(key, components) for key in tables["tornado"]["quantity"].unique()}
     folder = write_result(analysis, tmp_path / name)
-    scrutiny = Scrutiny(tables=tables, why_not={}, labels=labels)
-    text, _ = page(analysis, scrutiny, {}, folder=folder, manifest=read_manifest(folder), model="")
+    checked = CheckTables(tables=tables, why_not={}, labels=labels)
+    text, _ = page(analysis, checked, {}, folder=folder, manifest=read_manifest(folder), model="")
     (folder / "report.html").write_text(text, encoding="utf-8")
     found = Opened(browser, folder, 1400)
     shown = component_returns_table(analysis.appraisal)
@@ -260,71 +264,35 @@ def test_every_shipped_spec_of_components_starts_as_its_own_table(browser, drawn
     found.page.close()
 
 
-SETTINGS = {
-    "qaly": {"Value_of_a_QALY": 30000},
-    "years": {"Gains_in": 8.5},
-    "short": {"Gains_in": 1},
-    "nobody": {"Non-respondents": 0},
-    "some": {"Non-respondents": 0.25},
-    "most": {"Non-respondents": 0.8},
-    "cost": {"Cost_per_head": 80},
-    "people": {"People_treated": 200, "Cost_that_is_fixed": 0.3},
-    "filter": {"Significance": True},
-    "all": {"Value_of_a_QALY": 100000, "Gains_in": 3, "Non-respondents": 1, "Cost_per_head": 120, "Significance": True},
+LABELS = {
+    "qaly": "Value_of_a_QALY",
+    "years": "Gains_in",
+    "gained": "Non-respondents",
+    "cost": "Cost_per_head",
+    "people": "People_treated",
+    "fixed": "Cost_that_is_fixed",
+    "starred_only": "Significance",
 }
-
-
-def by_the_package(analysis, settings):
-    """Value the same draws by the package, from a spec and parameters that say what the sliders say."""
-    appraisal, evidence = analysis.appraisal, analysis.evidence
-    spec, economics = appraisal.spec, appraisal.economics
-    health = spec.benefits["health"]
-    price = health.price.model_copy(update={"value": float(settings.get("Value_of_a_QALY", 70000))})
-    lasting = spec.persistence["health"]
-    horizon = lasting.horizon.model_copy(update={"value": float(settings.get("Gains_in", 5))})
-    spec = spec.model_copy(
-        update={
-            "benefits": {**spec.benefits, "health": health.model_copy(update={"price": price})},
-            "persistence": {**spec.persistence, "health": lasting.model_copy(update={"horizon": horizon})},
-        }
-    )
-    keys = [name for name in economics.data_vars if "." in str(name)]
-    parameters = economics[keys].copy()
-    parameters["benefits.health.price"] = xr.full_like(parameters["benefits.health.price"], price.value)
-    parameters["nonresponse.share"] = towards(parameters["nonresponse.share"], settings.get("Non-respondents", 0.5))
-    impact = analysis.draws["posterior"]["impact"].copy()
-    if settings.get("Significance"):
-        printed = evidence.impacts.set_index(["outcome", "group"])["stars"]
-        for outcome, group in product(impact["outcome"].to_numpy(), impact["group"].to_numpy()):
-            if not printed[(outcome, group)]:
-                impact.loc[{"outcome": outcome, "group": group}] = 0.0
-    found = appraise(impact, spec, evidence, seed=1, parameters=parameters)
-    fixed = towards(parameters["costs.fixed_share"], settings.get("Cost_that_is_fixed", 0.5))
-    people = settings.get("People_treated", 100) / 100
-    factor = settings.get("Cost_per_head", 100) / 100 * (fixed / people + 1 - fixed)
-    cost = found["cost_per_head"] * factor
-    return found.assign(
-        cost_per_head=cost.assign_attrs(found["cost_per_head"].attrs),
-        benefit_cost_ratio=(found["benefit_per_head"] / cost).assign_attrs(found["benefit_cost_ratio"].attrs),
-    )
-
-
-def economic(appraised):
-    """Summary of the economic returns by group."""
-    return return_summary(appraised).query("perspective == 'economic'").set_index("group")
-
-
-def towards(share, mean):
-    """Draws between 0 and 1 of mean a half, drawn in towards an end until their mean is another."""
-    return 2 * mean * share if mean <= 0.5 else 1 - 2 * (1 - mean) * (1 - share)
+SETTINGS = {
+    "qaly": {"qaly": 30000},
+    "years": {"years": 8.5},
+    "short": {"years": 1},
+    "nobody": {"gained": 0},
+    "some": {"gained": 0.25},
+    "most": {"gained": 0.8},
+    "cost": {"cost": 80},
+    "people": {"people": 200, "fixed": 0.3},
+    "filter": {"starred_only": True},
+    "all": {"qaly": 100000, "years": 3, "gained": 1, "cost": 120, "starred_only": True},
+}
 
 
 @needs_chromium
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_slider_moves_the_figures_to_those_of_the_package(opened, loaded, name):
     picture = opened.page.locator("#explorer-chart svg").inner_html()
-    opened.move(**SETTINGS[name])
-    returns = economic(by_the_package(loaded, SETTINGS[name]))
+    opened.move(**{LABELS[signal]: value for signal, value in SETTINGS[name].items()})
+    returns = returns_by_the_package(loaded, SETTINGS[name])
     for group, cost, benefit, ratio, prob in opened.rows():
         row = returns.loc[group]
         assert money(cost) == pytest.approx(row["cost_per_head_gbp"], abs=0.6)
@@ -336,7 +304,7 @@ def test_a_slider_moves_the_figures_to_those_of_the_package(opened, loaded, name
         assert float(prob.strip("<>%")) == pytest.approx(100 * row["prob_above_one"], abs=1.01)
     # The figure follows, too; and what was not moved would not have passed.
     assert opened.page.locator("#explorer-chart svg").inner_html() != picture
-    still = economic(by_the_package(loaded, {}))
+    still = returns_by_the_package(loaded, {})
     assert (still["mean"] - returns["mean"]).abs().max() > 0.02
 
 
