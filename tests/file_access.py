@@ -233,11 +233,14 @@ COMPILERS = ("numba", "pytensor", "llvmlite", "nutpie")
 FINDERS = ("importlib._bootstrap", "importlib.metadata", "importlib_metadata", "linecache")
 """What looks for modules, their versions and their source."""
 
+STARTERS = ("subprocess", "os", "socket", "socketserver", "multiprocessing", "concurrent", "asyncio", "urllib", "http")
+"""Modules through which code starts a process of its own; others start some to ask what machine this is, once each."""
+
 HERE = str(Path(__file__).parent) + os.sep
 
 _PLACES = [*sysconfig.get_paths().values(), sys.prefix, sys.base_prefix]
 INSTALLED = tuple(sorted({*_PLACES, *(str(Path(place).resolve()) for place in _PLACES)}))
-SYSTEM = ("/proc/", "/sys/", "/dev/null", "/dev/urandom", "/usr/share/zoneinfo/")
+SYSTEM = ("/proc/", "/sys/", "/dev/null", "/dev/urandom", "/usr/share/", "/usr/lib/", "/etc/")
 """Where Python and its libraries lie, and what the system says of itself: anybody may read there."""
 
 EVENTS = {
@@ -272,7 +275,7 @@ class Watch:
         target = arguments[0] if arguments else ""
         if isinstance(target, int) or (kind == READ and self._anybody_may_read(target)):
             return
-        place = self._place()
+        place = self._place(kind)
         if place is not None and not may(kind, place, self.allowed):
             self.refused.append(f"hlt_bayes/{place} {kind} {target} ({event})")
             raise PermissionError(self.refused[-1])
@@ -281,17 +284,18 @@ class Watch:
         path = os.path.abspath(os.fsdecode(target) if isinstance(target, bytes) else str(target))  # noqa: PTH100
         return path.startswith((*INSTALLED, *SYSTEM)) and not path.startswith(self.package)
 
-    def _place(self) -> str | None:
+    def _place(self, kind: str) -> str | None:
         """File of the package whose code is innermost; none where a test's is, or what finds modules, or a compiler."""
         frame = sys._getframe(2)
         while frame is not None:
             name, module = frame.f_code.co_filename, frame.f_globals.get("__name__", "")
             if name.startswith(("<frozen importlib", HERE)) or module.startswith(FINDERS):
                 return None
-            if module.split(".")[0] in COMPILERS:
-                return None
             if name.startswith(self.package):
                 return name.removeprefix(self.package)
+            top = module.split(".")[0]
+            if top in COMPILERS or (kind == START and top not in STARTERS):
+                return None
             frame = frame.f_back
         return None
 

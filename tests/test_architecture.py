@@ -285,6 +285,11 @@ def test_an_edge_may_and_imports_are_no_access(file_watch, tmp_path):
     planted("economics/planted.py", "import wave")
     planted("economics/planted.py", "import traceback\nsaid = traceback.format_list(traceback.extract_stack())")
     planted("economics/planted.py", "import zoneinfo\nzoneinfo.ZoneInfo('Europe/London')\nopen('/dev/null').close()")
+    # What libraries ask of the machine once a process would make a test depend on those before it.
+    planted(
+        "economics/planted.py",
+        "import platform\nplatform._uname_cache = None\nplatform._platform_cache.clear()\nplatform.platform()",
+    )
     # Code of a pure room that calls an edge is not what reads.
     reader = planted("specs/planted.py", "def read(path):\n    return path.read_text()")["read"]
     assert planted("economics/planted.py", "text = read(path)", path=path, read=reader)["text"] == "x"

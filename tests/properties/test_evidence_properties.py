@@ -15,7 +15,7 @@ import hlt_bayes as hb
 from hlt_bayes.core.errors import EvidenceError
 from hlt_bayes.core.toml import tomllib
 from hlt_bayes.display.evidence import trials_csv
-from hlt_bayes.evidence import own_trials, reading
+from hlt_bayes.evidence import load, own_trials
 from hlt_bayes.evidence.load import EMBEDDED
 from hlt_bayes.likelihood import recovered_se, reported_results
 
@@ -137,7 +137,7 @@ def test_a_ledger_is_read_or_refused(thrown):
 
 
 def test_a_ledger_whose_findings_are_not_raised_is_found_out(monkeypatch):
-    monkeypatch.setattr(reading, "_raise_for", lambda _: None)
+    monkeypatch.setattr(load, "_raise_for", lambda _: None)
     finds_out(ledgers(), ledger_holds, "ledger")
 
 

@@ -11,7 +11,7 @@ from properties import finds_out, folder, result_or_error, take
 
 import hlt_bayes as hb
 from hlt_bayes.core.errors import RecordsError
-from hlt_bayes.ipd.data import mapping, reading
+from hlt_bayes.ipd.data import load, mapping
 
 PLANTED = "Jane Q. Canary, 1 Cage Lane"
 OURS_TO_BLAME = ("KeyError", "TypeError", "IndexError", "AttributeError", "AssertionError", "Warning", "RecursionError")
@@ -100,9 +100,7 @@ def test_a_message_that_quotes_a_record_is_found_out(monkeypatch, thrown):
     def quoted(name, known):
         raise RecordsError(f"thrown {name!r} {known}")
 
-    monkeypatch.setattr(
-        reading, "raise_for", lambda findings, **_: quoted(PLANTED, findings) if len(findings) else None
-    )
+    monkeypatch.setattr(load, "raise_for", lambda findings, **_: quoted(PLANTED, findings) if len(findings) else None)
     finds_out(thrown, records_hold, "records")
 
 
@@ -125,7 +123,7 @@ def _frame(rows):
 
 
 def test_a_damaged_parquet_file_that_is_not_refused_is_found_out(monkeypatch):
-    monkeypatch.setattr(reading, "_quietly", lambda work, _: work())
+    monkeypatch.setattr(load, "_quietly", lambda work, _: work())
     finds_out(damaged([b"PAR1 and no more"]), lambda content: records_hold(content, ".parquet"), "records in Parquet")
 
 
