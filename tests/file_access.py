@@ -273,7 +273,7 @@ class Watch:
             return
         kind = EVENTS[event] or _kind_of_opening(arguments)
         target = arguments[0] if arguments else ""
-        if isinstance(target, int) or (kind == READ and self._anybody_may_read(target)):
+        if isinstance(target, int) or target == os.devnull or (kind == READ and self._anybody_may_read(target)):
             return
         place = self._place(kind)
         if place is not None and not may(kind, place, self.allowed):
