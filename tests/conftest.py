@@ -5,36 +5,54 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import numpy as np
-import pytest
-import xarray as xr
-from file_access import Watch, edges
-from helpers import REFERENCE, fill_block
+from hlt_bayes.core.threads import cap_blas_threads
 
-import hlt_bayes
-from hlt_bayes.analysis import analyse
-from hlt_bayes.core.vocabulary import GROUPS, OUTCOMES
-from hlt_bayes.evidence import load_evidence, load_ips_counts
-from hlt_bayes.evidence.load import EMBEDDED
-from hlt_bayes.ipd.synthetic import make_twin
-from hlt_bayes.meta import included, load_meta_spec
-from hlt_bayes.specs import load_economic_spec, load_impact_spec
+cap_blas_threads()  # before NumPy is imported, here and in every process that a test starts
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import xarray as xr  # noqa: E402
+from file_access import Watch, edges  # noqa: E402
+from helpers import REFERENCE, fill_block  # noqa: E402
+
+import hlt_bayes  # noqa: E402
+from hlt_bayes.analysis import analyse  # noqa: E402
+from hlt_bayes.core.vocabulary import GROUPS, OUTCOMES  # noqa: E402
+from hlt_bayes.evidence import load_evidence, load_ips_counts  # noqa: E402
+from hlt_bayes.evidence.load import EMBEDDED  # noqa: E402
+from hlt_bayes.ipd.synthetic import make_twin  # noqa: E402
+from hlt_bayes.meta import included, load_meta_spec  # noqa: E402
+from hlt_bayes.specs import load_economic_spec, load_impact_spec  # noqa: E402
 
 
 def pytest_addoption(parser):
     parser.addoption("--golden", action="store_true", help="write golden texts and the README's tables anew")
-    parser.addoption("--kills", type=int, default=4, help="how often each verb is killed in tests/faults")
+    parser.addoption("--kills", type=int, default=4, help="how often each verb is killed by tests/deep/test_kill.py")
 
+
+DEEP = Path(__file__).parent / "deep"
 
 WATCH = Watch(Path(hlt_bayes.__file__).parent, edges())
 WATCH.install()
 
 
+def tiers(item):
+    """Which of the later tiers a test is of; ``make test`` runs what is of none."""
+    return {"ci", "deep"} & {marker.name for marker in item.iter_markers()}
+
+
+def pytest_collection_modifyitems(items):
+    """Count all of tests/deep as deep."""
+    for item in items:
+        if DEEP in item.path.parents and not tiers(item):
+            item.add_marker(pytest.mark.deep)
+
+
 def watched(item):
     """Refuse files to the pure rooms while a test or its fixtures run, and say so even where the refusal was caught."""
     WATCH.refused.clear()
-    # Slow tests run the package in processes of their own.
-    WATCH.on = item.get_closest_marker("slow") is None
+    # Most tests of the later tiers run the package in processes of their own.
+    WATCH.on = not tiers(item)
     try:
         result = yield
     finally:

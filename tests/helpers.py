@@ -1,15 +1,25 @@
 """Small things that tests share."""
 
+import contextlib
 import re
 import shutil
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+from hlt_bayes.cli import app
 from hlt_bayes.specs import spec_path
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "tests/reference"
 README = ROOT / "README.md"
 NUMBER = r"-?[\d,]*\.?\d+"
+
+
+def invoked(*arguments, cwd=None, **environment):
+    """Run the command line in this process: its exit code, standard output and standard error, which are no terminal."""
+    with contextlib.chdir(cwd or "."):
+        return CliRunner(env={"COLUMNS": None} | environment).invoke(app, list(map(str, arguments)), prog_name="hlt-bayes")
 
 
 def words(text):

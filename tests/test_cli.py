@@ -2,23 +2,12 @@
 
 import csv
 import io
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-from helpers import edit, edited_spec
+from helpers import edit, edited_spec, invoked
 from typer.testing import CliRunner
 
 from hlt_bayes.cli import app
 from hlt_bayes.evidence import load_evidence
-
-COMMAND = str(Path(sys.executable).with_name("hlt-bayes"))
-
-
-def hlt(*arguments, cwd):
-    return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False)
-
 
 def misspelt(tmp_path):
     return edited_spec(tmp_path, "primary", "impact", ("[priors.mu.earnings]", "[priors.mu.earning]"))
@@ -44,8 +33,8 @@ def foreign(tmp_path):
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, message):
     given = arguments(tmp_path)
     before = sorted(path.name for path in tmp_path.rglob("*"))
-    result = hlt("run", *given, cwd=tmp_path)
-    assert result.returncode == 2
+    result = invoked("run", *given, cwd=tmp_path)
+    assert result.exit_code == 2
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("hlt-bayes:")]
     assert message in line
     assert "Traceback" not in result.stderr
@@ -55,8 +44,8 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, message):
 
 def test_a_negative_cost_is_one_line(evidence_folder, tmp_path):
     edit(evidence_folder / "tables/synthesis_table_2_2.csv", '"£2,116",2116', '"-£2,116",-2116')
-    result = hlt("run", "--evidence", evidence_folder, cwd=tmp_path)
-    assert result.returncode == 2
+    result = invoked("run", "--evidence", evidence_folder, cwd=tmp_path)
+    assert result.exit_code == 2
     assert "synthesis_table_2_2.csv, line 2, column 'value': £-2116 given" in result.stderr
     assert not (tmp_path / "results").exists()
 

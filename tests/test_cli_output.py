@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer
+from helpers import invoked
 from typer.testing import CliRunner
 
 from hlt_bayes.audit import audit_evidence
@@ -107,8 +108,8 @@ def test_help_fits_a_screen_and_names_verbs_and_exit_codes():
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_short_line_of_a_verb_is_the_first_of_its_help(verb):
-    listed = next(line for line in piped("--help").stdout.splitlines() if line.startswith(f"  {verb} "))
-    assert " ".join(listed.split()[1:]) in " ".join(piped(verb, "--help", COLUMNS="120").stdout.split())
+    listed = next(line for line in invoked("--help").stdout.splitlines() if line.startswith(f"  {verb} "))
+    assert " ".join(listed.split()[1:]) in " ".join(invoked(verb, "--help", COLUMNS="120").stdout.split())
 
 
 def test_every_verb_takes_quiet_and_all_that_print_tables_json():
@@ -231,11 +232,12 @@ def test_findings_in_records_come_as_json_with_exit_code_2(tmp_path):
 
 
 def test_what_is_piped_has_no_escape_codes():
-    for arguments in (["models"], ["audit", "--severity", "error"], ["compare", "--outcome", "health"]):
-        result = piped(*arguments, TERM="xterm-256color")
-        assert result.returncode == 0
+    for arguments in (["models"], ["audit", "--severity", "error"]):
+        result = invoked(*arguments, TERM="xterm-256color")
+        assert result.exit_code == 0
         assert ESCAPE not in result.stdout + result.stderr
         assert "primary" in result.stdout or "─" in result.stdout
+    assert ESCAPE not in piped("models", TERM="xterm-256color").stdout
 
 
 def on_a_terminal(*arguments, **environment):
@@ -263,13 +265,18 @@ def on_a_terminal(*arguments, **environment):
     return found.decode()
 
 
-def test_colours_are_for_a_terminal_that_wants_them():
-    colour = re.compile(r"\x1b\[[0-9;]*3[0-9;]*m")
-    arguments = ["compare", "--outcome", "health"]
-    assert colour.search(on_a_terminal(*arguments))
-    assert not colour.search(on_a_terminal(*arguments, NO_COLOR="1"))
-    assert "0:00:0" in on_a_terminal(*arguments, "--json")
-    assert "0:00:0" not in on_a_terminal(*arguments, "--quiet")
+def test_colours_and_progress_are_for_a_terminal_that_wants_them(tmp_path):
+    colour, clock = re.compile(r"\x1b\[[0-9;]*3[0-9;]*m"), re.compile(r"\d:\d\d:\d\d")
+
+    def twin(*options, **environment):
+        out = tmp_path / f"twin{len(list(tmp_path.iterdir()))}.csv"
+        return on_a_terminal("twin", "--n", "300", "--out", str(out), *options, **environment)
+
+    assert colour.search(twin())
+    plain = twin("--json", NO_COLOR="1")
+    assert clock.search(plain)
+    assert not colour.search(plain)
+    assert not clock.search(twin("--quiet"))
 
 
 @pytest.mark.parametrize(
@@ -289,5 +296,5 @@ def test_colours_are_for_a_terminal_that_wants_them():
 )
 def test_names_are_completed(words, expected):
     last = len(words.split()) - (not words.endswith(" "))
-    result = piped(_HLT_BAYES_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(last))
+    result = invoked(_HLT_BAYES_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(last))
     assert set(result.stdout.split("\n")) - {""} == expected

@@ -20,7 +20,7 @@ from hlt_bayes.core.errors import TaskError
 from hlt_bayes.core.parallel import pool as module
 from hlt_bayes.core.parallel import run_tasks
 from hlt_bayes.core.parallel.journal import HEAD, HEADER, Journal, digest
-from hlt_bayes.core.parallel.pool import ONE_THREAD
+from hlt_bayes.core.threads import BLAS_THREADS
 
 VARIABLES = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 """Other processes find this module by it; spawned workers are given sys.path anyway."""
@@ -64,11 +64,18 @@ def runs(folder, count):
 
 
 def environment(_task):
-    return [os.environ.get(name) for name in ONE_THREAD]
+    return dict(os.environ)
 
 
 def process(_task):
-    time.sleep(0.2)
+    return os.getpid()
+
+
+def meet(task):
+    folder, number = task
+    (folder / f"here{number}").touch()
+    while not (folder / f"here{1 - number}").exists():
+        time.sleep(0.01)
     return os.getpid()
 
 
@@ -94,15 +101,23 @@ def test_any_number_of_workers_gives_the_same_results_in_the_order_of_tasks(tmp_
     assert runs(tmp_path, 12) == [1] * 12
 
 
-def test_work_is_shared_and_each_worker_has_one_thread(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    pids = set(run_tasks(process, range(4), workers=2))
-    assert len(pids) == 2
-    assert os.getpid() not in pids
-    assert run_tasks(environment, [0], workers=2) == [["1"] * len(ONE_THREAD)]
-    assert os.environ["OMP_NUM_THREADS"] == "7"
-    assert "MKL_NUM_THREADS" not in os.environ
+def test_work_is_shared(tmp_path):
+    # Each waits for the other, so that one worker alone would never end.
+    assert len(set(run_tasks(meet, [(tmp_path, 0), (tmp_path, 1)], workers=2)) - {os.getpid()}) == 2
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [({}, "1"), ({"OMP_NUM_THREADS": "7"}, "7")])
+def test_workers_have_one_thread_unless_the_user_chose_a_number(monkeypatch, chosen, expected):
+    for name in (*BLAS_THREADS, "NUMBA_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    (found,) = run_tasks(environment, [0], workers=2)
+    assert found["OMP_NUM_THREADS"] == expected
+    assert found.get("OPENBLAS_NUM_THREADS") == (None if chosen else "1")
+    assert found["NUMBA_NUM_THREADS"] == "1"
+    assert dict(os.environ) == before
 
 
 def test_one_worker_is_this_process():
@@ -440,7 +455,7 @@ def cluster(folder, *, size=2, **settings):
             running.wait()
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_dask_loses_nothing_where_a_worker_is_killed(tmp_path, expected):
     pytest.importorskip("distributed")
     journal = tmp_path / "journal"
@@ -455,7 +470,7 @@ def test_dask_loses_nothing_where_a_worker_is_killed(tmp_path, expected):
     assert run_tasks(draw, both, scheduler=address, journal=journal) == expected
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_task_that_kills_its_workers_is_given_up_by_dask(tmp_path):
     pytest.importorskip("distributed")
     settings = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
@@ -466,7 +481,7 @@ def test_a_task_that_kills_its_workers_is_given_up_by_dask(tmp_path):
         run_tasks(draw, tasks_of(tmp_path, 4, task2="die"), scheduler=address)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("delay", [0, 0.5], ids=["while tasks come back", "while all wait"])
 def test_a_scheduler_that_is_killed_is_said(tmp_path, monkeypatch, delay):
     pytest.importorskip("distributed")
@@ -481,7 +496,7 @@ def test_a_scheduler_that_is_killed_is_said(tmp_path, monkeypatch, delay):
             run_tasks(draw, tasks_of(tmp_path, 5, task4="sleep"), scheduler=address, progress=kill)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_scheduler_that_is_not_there_or_has_no_worker_is_said(tmp_path, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr(module, "CONNECT_SECONDS", 1.0)

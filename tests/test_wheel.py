@@ -18,7 +18,7 @@ print(jinja2.PackageLoader("hlt_bayes.report", ".").list_templates())
 """
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_a_wheel_carries_all_that_it_reads(tmp_path):
     pip = [sys.executable, "-m", "pip", "--quiet"]
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path, ROOT], check=True, cwd=tmp_path)

@@ -27,6 +27,7 @@ from hlt_bayes.cli.report import report
 from hlt_bayes.cli.run import run
 from hlt_bayes.cli.twin import twin
 from hlt_bayes.cli.verify import verify
+from hlt_bayes.core.threads import cap_blas_threads
 
 VERBS: dict[str, typer.Typer | Callable[..., None]] = {
     "run": run,
@@ -100,6 +101,7 @@ def _have_a_cache() -> None:
 
 def main() -> None:
     """Run the command line."""
+    cap_blas_threads()
     _have_a_cache()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that lacks a character shows a substitute: a finished result must not fail on its display.

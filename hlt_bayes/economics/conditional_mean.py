@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from hlt_bayes.core.errors import HltBayesError
+from hlt_bayes.core.threads import one_blas_thread
 
 OVER = ("chain", "draw")
 
@@ -42,6 +43,7 @@ def share_explained(target: xr.DataArray, known: Sequence[xr.DataArray]) -> xr.D
     return _fit(target, known)[2]
 
 
+@one_blas_thread()
 def _fit(target: xr.DataArray, known: Sequence[xr.DataArray]) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
     """Fit the target, and give the share of its variance that the fit has, as it is and adjusted for its terms."""
     try:

@@ -10,15 +10,19 @@ import tempfile
 import time
 from pathlib import Path
 
-import economics
-import exact
-import information
-import machine
-import main_job
-import pandas as pd
-import peers
-from targets import TARGETS, verdicts
-from timing import REFERENCE, afresh, environment_with_cache, keep, run_fresh, say
+from hlt_bayes.core.threads import cap_blas_threads
+
+cap_blas_threads()  # before NumPy is imported, here and in every process that is started
+
+import economics  # noqa: E402
+import exact  # noqa: E402
+import information  # noqa: E402
+import machine  # noqa: E402
+import main_job  # noqa: E402
+import pandas as pd  # noqa: E402
+import peers  # noqa: E402
+from targets import TARGETS, verdicts  # noqa: E402
+from timing import REFERENCE, afresh, environment_with_cache, keep, run_fresh, say  # noqa: E402
 
 
 def of_individual(asked):

@@ -9,12 +9,6 @@ from hlt_bayes.analysis import analyse
 from hlt_bayes.inference.fit import fit
 
 
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if "statistical" in item.path.parts and not item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.statistical)
-
-
 @pytest.fixture(scope="session")
 def fitted(primary, evidence):
     return fit(primary, evidence)

@@ -38,7 +38,7 @@ from hlt_bayes.results.read import load_result
 from hlt_bayes.results.write import write_result
 from hlt_bayes.specs import load_economic_spec, load_impact_spec
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.ci
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [

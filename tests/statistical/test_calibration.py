@@ -79,7 +79,7 @@ def test_ranks_of_a_right_model_are_uniform(calibrated):
     assert is_calibrated(calibrated)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("fault", ["half the people", "numbers taken as cut off, not rounded", "treatment for control"])
 def test_a_wrong_model_is_found_out(complete, evidence, monkeypatch, fault):
     right = module._exactly
@@ -98,7 +98,7 @@ def test_a_wrong_model_is_found_out(complete, evidence, monkeypatch, fault):
     assert not is_calibrated(calibrate(complete, evidence, engine="exact", replicates=FEW, workers=1))
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_it_does_not_matter_how_replicates_are_cut(complete, evidence, calibrated, monkeypatch):
     monkeypatch.setitem(module.BLOCK, "exact", 80)
     again = calibrate(complete, evidence, engine="exact", replicates=FEW, workers=1)
@@ -168,6 +168,6 @@ def test_a_record_says_what_was_calibrated(complete, evidence, calibrated):
     assert record["least_p"] == pytest.approx(calibrated["p"].min(), abs=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_nuts_is_calibrated_in_short(complete, evidence):
     assert is_calibrated(calibrate(complete, evidence, engine="nuts", replicates=100, workers=2))

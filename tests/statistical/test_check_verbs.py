@@ -29,7 +29,7 @@ def check(*arguments):
         pytest.param(
             ["moderators", "--new-site", "caseload=12"],
             ["One moderator at a time", "SCR OOW as WMCA", "A new site with caseload 12"],
-            marks=pytest.mark.slow,
+            marks=pytest.mark.deep,
         ),
         (["calibration", "--spec", "primary"], ["primary  nuts", "primary  exact", "2,000"]),
     ],

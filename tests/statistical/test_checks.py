@@ -202,7 +202,7 @@ def test_a_held_out_cell_is_scored_by_the_others(evidence):
     assert pooled.loc[("employment", "SCR OOW"), "log_probability"] < scores["employment", "SCR OOW"]
 
 
-@pytest.mark.parametrize("name", ["complete-pooling", pytest.param("moderators", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["complete-pooling", pytest.param("moderators", marks=pytest.mark.deep)])
 def test_scores_have_the_monte_carlo_error_that_they_say(evidence, name):
     spec = load_impact_spec(name)
     scores = [held_out_scores(spec, evidence, seed=seed)["log_probability"] for seed in range(6)]

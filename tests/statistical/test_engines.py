@@ -23,7 +23,7 @@ def means_agree(by_nuts, exact, names):
         assert (off < 4.5 * np.hypot(error, other)).all(), name
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_pymcs_own_sampler_agrees_with_the_exact_engine(evidence):
     spec = load_impact_spec("complete-pooling")
     by_pymc, exact = (fit(spec, evidence, engine=engine)["posterior"].dataset for engine in ("pymc", "exact"))

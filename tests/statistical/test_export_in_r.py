@@ -17,7 +17,7 @@ from hlt_bayes.results.export.mixture import Mixture
 from hlt_bayes.results.export.person_sd import PersonSD
 from hlt_bayes.results.export.priors import mixture_json
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.ci
 
 PACKAGES = ("jsonlite", "metafor", "ncdf4", "posterior", "readr")
 PROBABILITIES = (0.025, 0.055, 0.25, 0.5, 0.75, 0.945, 0.975)

@@ -64,7 +64,7 @@ SABOTAGE = {
     "complete-pooling": {"groups that differ a little": {"tau": {k: v / 3 for k, v in FAMILY["primary"].tau.items()}}},
 }
 TWINS = [
-    pytest.param(name, fault, marks=[pytest.mark.slow] if name in ("joint", "moderators") else [])
+    pytest.param(name, fault, marks=[pytest.mark.deep] if name in ("joint", "moderators") else [])
     for name in SPECS
     for fault in (*SABOTAGE[name], "arms swapped")
 ]
@@ -129,7 +129,7 @@ def test_the_reference_draws_correlation_matrices_of_an_lkj_prior(eta):
         assert kstest((1 + matrices[:, i, j]) / 2, beta(shape, shape).cdf).pvalue > 1e-4
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("name", SPECS)
 def test_the_reference_is_worth_many_draws(name):
     assert expected(name).effective > LEAST_EFFECTIVE
@@ -143,7 +143,7 @@ def test_the_exact_engine_agrees_with_the_reference(fit_of, name):
     assert max(found.values()) < BOUND, largest(found)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("name", SPECS)
 def test_nuts_agrees_with_the_reference(fit_of, name):
     found = departures(fit_of(name, "nuts"), expected(name), list(expected(name).mean))

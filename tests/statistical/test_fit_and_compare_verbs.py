@@ -97,8 +97,8 @@ def test_results_stand_beside_each_other(results):
         ["fit", "--engine", "exact"],
         ["compare"],
         ["ips"],
-        pytest.param(["check", "moderators", "--new-site", "caseload=12"], marks=pytest.mark.slow),
-        pytest.param(["run", "--engine", "exact"], marks=pytest.mark.slow),
+        pytest.param(["check", "moderators", "--new-site", "caseload=12"], marks=pytest.mark.deep),
+        pytest.param(["run", "--engine", "exact"], marks=pytest.mark.deep),
     ],
     ids=" ".join,
 )

@@ -61,12 +61,12 @@ def test_engines_agree_on_employment(twin):
     engines_agree(SPEC, twin.records, "employment")
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_engines_agree_on_earnings(twin):
     engines_agree(SPEC, twin.records, "earnings")
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_engines_agree_on_health(twin):
     engines_agree(SPEC, twin.records, "health")
 
@@ -99,7 +99,7 @@ def drawn_impacts(seed):
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_intervals_cover_what_is_true_of_a_hundred_twins(held, evidence):
     """Of impacts drawn from their prior 89 % intervals hold 85 to 93 of 100, by outcome; half as wide they do not.
 
@@ -148,7 +148,7 @@ def gradient_by_group(records):
     return poorest - best
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_subgroups_that_differ_are_found_and_others_are_not(evidence):
     """The published one, on 40,000 people: in SCR IW health gains more the poorer it was; on another twin not."""
     there, absent = (
@@ -166,7 +166,7 @@ def test_subgroups_that_differ_are_found_and_others_are_not(evidence):
     assert ((low < 0) & (high > 0)).all()
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_slopes_within_sites_are_found_and_those_between_share_one_contrast(evidence):
     """On 200,000 people without covariates, in whom specialists differ by more than chance."""
     made = make_twin(load_twin_spec("no-gradient"), evidence, n=200_000, seed=4)
@@ -192,7 +192,7 @@ def test_slopes_within_sites_are_found_and_those_between_share_one_contrast(evid
     assert float((slopes.to_numpy() @ along).std()) < 0.8 * prior
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_people_who_did_not_answer_are_mixed_in_as_in_the_aggregate_model(twin):
     """Without covariates, by the formula on response rates by arm; with arms exchanged it is another number."""
     spec = only(load_individual_spec("nonresponse"), "health")
@@ -212,7 +212,7 @@ def test_people_who_did_not_answer_are_mixed_in_as_in_the_aggregate_model(twin):
     assert abs(wrong.std((0, 1, 2)) / found["impact"].std(("chain", "draw", "outcome")).to_numpy() - 1).max() > 0.02
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_scale_that_ends_is_seen_through(twin):
     """A ceiling for one in six: the impact on what is seen agrees with that of least squares on the same values."""
     frame = twin.records.frame

@@ -193,7 +193,7 @@ def shown(text):
     return [float(found) for found in re.findall(r"-?\d+(?:\.\d+)?", text.replace("<0.001", "0"))]
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("name", ["ips", "ips-prior"])
 def test_the_readme_shows_what_the_trials_say(tables, name, request):
     if request.config.getoption("--golden"):
@@ -222,7 +222,7 @@ def test_the_readme_shows_what_the_trials_say(tables, name, request):
                 assert np.allclose(theirs, ours, atol=0.03 if ours[0] <= 1 else 2.0)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_how_far_the_size_adjustment_hangs_on_its_prior(ips_counts, ips_spec):
     """The limit that the spec states: a slope held more tightly leaves more of the small trials' effect."""
     tight = ips_spec.model_copy(
@@ -240,7 +240,7 @@ def test_how_far_the_size_adjustment_hangs_on_its_prior(ips_counts, ips_spec):
     assert np.allclose(medians[::-1], found, atol=0.06)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_the_informed_spec_states_what_the_other_trials_predict(ips_counts, ips_spec, primary):
     """Mean and SD of each group's prior, averaged; their third digit is Monte Carlo error."""
     ratio = ratio_of_new_trial(fit_trials(ips_counts, ips_spec))

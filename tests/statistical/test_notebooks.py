@@ -10,7 +10,7 @@ from jupyter_client.manager import AsyncKernelManager
 from kept_notebooks import NOTEBOOKS, differences, outputs, read
 from nbclient import NotebookClient
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.ci
 
 LONGEST = 300
 """Seconds that a notebook may take."""

@@ -56,7 +56,7 @@ def test_the_readme_shows_how_priors_move_returns(held, primary, published, evid
     held("grid", markdown(economic) + "\n")
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_the_readme_shows_how_specs_foretell(held, specs, evidence):
     scored = {name: held_out_scores(spec, evidence) for name, spec in specs.items() if is_exact(spec)}
     table = scores_table(scored, [name for name in specs if name not in scored])
@@ -64,7 +64,7 @@ def test_the_readme_shows_how_specs_foretell(held, specs, evidence):
     held("held-out", markdown(total) + "\n")
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_the_readme_sets_specs_side_by_side(held, specs, evidence, published, primary):
     trees = compare_specs(list(specs.values()), evidence)
     impacts = specs_table(impacts_by_spec(trees, evidence))

@@ -111,7 +111,7 @@ WRONG = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("fault", WRONG)
 def test_a_wrong_recovery_does_not_cover(primary, fault):
@@ -201,7 +201,7 @@ def test_pooled_stars_narrow_the_ses_of_their_parts(evidence, with_rows, request
     assert after[2] < before[2]
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_the_model_with_pooled_rows_is_the_primary_one_weighed_by_them(fitted, evidence, with_rows):
     posterior = fitted["posterior"].dataset
     cells = reported_results(evidence, with_rows)

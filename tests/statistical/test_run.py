@@ -95,9 +95,9 @@ def test_draws_that_did_not_converge_are_refused(tmp_path):
     "stage",
     [
         "Sampling",
-        pytest.param("Compiling the model", marks=pytest.mark.slow),
-        pytest.param("Compiling the model, lost", marks=pytest.mark.slow),
-        pytest.param("Writing the result", marks=pytest.mark.slow),
+        pytest.param("Compiling the model", marks=pytest.mark.deep),
+        pytest.param("Compiling the model, lost", marks=pytest.mark.deep),
+        pytest.param("Writing the result", marks=pytest.mark.deep),
     ],
 )
 def test_interrupted_it_leaves_nothing(tmp_path, stage):
@@ -113,7 +113,7 @@ def test_interrupted_it_leaves_nothing(tmp_path, stage):
 
 
 @pytest.mark.timed
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_first_run_and_a_later_one_give_the_same_files(tmp_path):
     cache = tmp_path / "cache"
     cold = {"PYTENSOR_FLAGS": f"base_compiledir={cache}", "NUMBA_CACHE_DIR": str(cache / "numba")}

@@ -5,20 +5,15 @@ import os
 import struct
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from helpers import invoked
 
 from hlt_bayes.ipd.synthetic import make_twin
 
-COMMAND = str(Path(sys.executable).with_name("hlt-bayes"))
 PERSON, SPECIALIST, EARNINGS, INDEX = "SECRET-PERSON-7", "SECRET-SPECIALIST", 98765.4321, 0.12345678
-
-
-def hlt(*arguments, cwd):
-    return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False)
 
 
 def marks():
@@ -56,13 +51,13 @@ def records(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
-def result(records):
-    out = records.parent / "out"
-    done = hlt("run", "--records", records, "--out", out, cwd=records.parent)
-    assert done.returncode == 0, done.stderr
-    page = hlt("report", out, cwd=records.parent)
-    assert page.returncode == 0, page.stderr
+@pytest.fixture(scope="module", params=["laplace", pytest.param("nuts", marks=pytest.mark.ci)])
+def result(records, request):
+    out = records.parent / request.param
+    done = invoked("run", "--records", records, "--engine", request.param, "--out", out, cwd=records.parent)
+    assert done.exit_code == 0, done.stderr
+    page = invoked("report", out, cwd=records.parent)
+    assert page.exit_code == 0, page.stderr
     assert found_in(page.stdout.encode() + page.stderr.encode()) == []
     return done, out
 
@@ -106,8 +101,8 @@ def test_nothing_of_a_record_comes_out(result):
 
 
 def test_a_description_shows_no_count_of_few(records):
-    done = hlt("records", "describe", records, "--csv", cwd=records.parent)
-    assert done.returncode == 0, done.stderr
+    done = invoked("records", "describe", records, "--csv", cwd=records.parent)
+    assert done.exit_code == 0, done.stderr
     assert found_in(done.stdout.encode()) == []
 
 
@@ -123,8 +118,8 @@ def test_a_description_shows_no_count_of_few(records):
     ],
 )
 def test_options_that_do_not_go_together_are_refused(records, options, message):
-    done = hlt("run", *options, "--out", "refused", cwd=records.parent)
-    assert done.returncode == 2
+    done = invoked("run", *options, "--out", "refused", cwd=records.parent)
+    assert done.exit_code == 2
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert not (records.parent / "refused").exists()
@@ -133,8 +128,8 @@ def test_options_that_do_not_go_together_are_refused(records, options, message):
 def test_records_with_findings_are_refused_before_anything_is_fitted(records, tmp_path):
     text = records.read_text().replace(PERSON, "").replace(",treatment,", ",tretment,", 1)
     (tmp_path / "people.csv").write_text(text)
-    done = hlt("run", "--records", "people.csv", "--out", "refused", cwd=tmp_path)
-    assert done.returncode == 2
+    done = invoked("run", "--records", "people.csv", "--out", "refused", cwd=tmp_path)
+    assert done.exit_code == 2
     assert "'arm'" in done.stderr
     assert "tretment" not in done.stderr
     assert "Drawing" not in done.stderr
@@ -169,7 +164,7 @@ np.savez(
 """
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("spec", ["subgroups", "practice"])
 def test_compiled_code_that_stays_on_disk_holds_nobody(spec, tmp_path):
     """In a home of its own: 64 people in a row of any array, in any width, stand nowhere in what is cached."""

@@ -20,6 +20,7 @@ from typing import cast
 from hlt_bayes.core.errors import TaskError
 from hlt_bayes.core.parallel.journal import Journal, digest
 from hlt_bayes.core.parallel.serialise import from_bytes, to_bytes
+from hlt_bayes.core.threads import cap_blas_threads
 
 IN_FLIGHT = 4
 """Tasks handed out at a time per worker."""
@@ -32,9 +33,6 @@ LOOK_SECONDS = 0.2
 
 CONNECT_SECONDS = 10.0
 """Time in which a scheduler must answer, and have a worker."""
-
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-"""Environment of worker processes: there is one for each core already."""
 
 Keep = Callable[[int, bytes], None]
 """Called with the position of a finished task and its pickled result."""
@@ -235,14 +233,14 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 class _Worker(SpawnProcess):
     def start(self) -> None:
         # Not in the initializer: a script that the worker imports before may load BLAS.
-        before = {name: os.environ[name] for name in ONE_THREAD if name in os.environ}
-        os.environ.update(ONE_THREAD)
+        before = dict(os.environ)
+        cap_blas_threads()
+        os.environ.setdefault("NUMBA_NUM_THREADS", "1")
         try:
             super().start()
         finally:
-            for name in ONE_THREAD:
-                os.environ.pop(name, None)
-            os.environ.update(before)
+            for name in set(os.environ) - set(before):
+                del os.environ[name]
 
 
 class _WorkerContext(SpawnContext):

@@ -9,8 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TESTS))
+DEEP = Path(__file__).resolve().parents[1]
+TESTS = DEEP.parent
+sys.path[:0] = [str(TESTS), str(DEEP)]
 
 from hlt_bayes.evidence import load_evidence  # noqa: E402 -- found on the path that is set above
 from validation import calibrations, engines, page, recoveries, twins  # noqa: E402

@@ -12,8 +12,6 @@ import pytest
 
 from hlt_bayes.results.verify import discrepancies, verify_result
 
-pytestmark = pytest.mark.slow
-
 PROGRAM = Path(sys.executable).with_name("hlt-bayes")
 RUN = ["run", "--engine", "exact", "--moderators", "none", "--components", "none"]
 

@@ -18,8 +18,6 @@ import pytest
 from hlt_bayes.results.locking import sole_writer
 from hlt_bayes.results.verify import discrepancies, verify_result
 
-pytestmark = pytest.mark.slow
-
 PROGRAM = Path(sys.executable).with_name("hlt-bayes")
 QUICK = ["--engine", "exact"]
 VERBS = {

@@ -12,7 +12,7 @@ from hlt_bayes.meta import load_meta_spec
 from hlt_bayes.specs import load_impact_spec, load_individual_spec, load_twin_spec, shipped_specs
 from validation.rows import COLUMNS, LEVEL, verdict, worst
 
-COMMAND = ".venv/bin/python tests/validation/validate.py"
+COMMAND = ".venv/bin/python tests/deep/validation/validate.py"
 RECORDS_SPEC = "records"
 PACKAGES = ("hlt-bayes", "pymc", "pytensor", "nutpie", "numba", "numpy", "scipy", "arviz")
 RULE = (

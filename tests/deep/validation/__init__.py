@@ -1,0 +1,1 @@
+"""All that is statistical, run again by one command: tests/deep/validation/validate.py."""

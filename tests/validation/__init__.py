@@ -1,1 +1,0 @@
-"""All that is statistical, run again by one command: tests/validation/validate.py."""
