@@ -1,6 +1,6 @@
-"""Bayesian re-analysis of the Health-led Employment Trials, from printed tables to return on investment.
+"""Bayesian re-analysis of the Health-led Employment Trials, from published tables to return on investment.
 
-The public names stand in ``__init__.pyi``. Each is imported when it is first used: importing the package loads no PyMC.
+The public names are listed in ``__init__.pyi`` and imported on first use, so that importing the package loads no PyMC.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Public names of the package, each once: ``hlt_bayes/__init__.py`` imports them from here when they are first used."""
+"""Public names of the package, each listed once; ``hlt_bayes/__init__.py`` imports them from here on first use."""
 
 from .analysis import analyse as analyse
 from .audit import audit_evidence as audit_evidence

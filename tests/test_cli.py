@@ -118,7 +118,7 @@ def test_a_wrong_file_of_trials_is_refused_before_anything_is_done(tmp_path):
     path.write_text("outcome,group,estimate,unit,se\nhealth,A,0.1,SD,0\n", encoding="utf-8")
     result = runner.invoke(app, ["run", "--evidence", str(path), "--out", str(tmp_path / "out")])
     assert result.exit_code == 2
-    assert "line 2, column 'se': '0' given; a standard error is above 0" in result.output
+    assert "line 2, column 'se': '0' given; must be above 0" in result.output
     path.write_text("outcome,group,estimate,unit,se\nhealth,A,0.1,SD,0.05\n", encoding="utf-8")
     arguments = ["run", "--evidence", str(path), "--economics", "published", "--out", str(tmp_path / "out")]
     result = runner.invoke(app, arguments)

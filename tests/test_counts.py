@@ -400,8 +400,8 @@ GOOD = {"n_treatment": 33, "n_control": 28, "percent_treatment": "42.4"}
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"percent_treatment": 42.4}, r"percent_treatment is 42\.4, which is no text; quote the number as printed"),
-        ({"odds_ratio": (2, "1.1", "3.6")}, r"odds_ratio, estimate, is 2, which is no text; quote"),
+        ({"percent_treatment": 42.4}, r"percent_treatment is 42\.4, which is not text; quote the number as published"),
+        ({"odds_ratio": (2, "1.1", "3.6")}, r"odds_ratio, estimate, is 2, which is not text; quote"),
         ({"percent_treatment": "about 42"}, r"percent_treatment is 'about 42'; it must be a plain number"),
         ({"percent_treatment": "100.5"}, r"percent_treatment is 100\.5; it must be from 0 to 100"),
         ({"percent_treatment": "-4"}, r"percent_treatment is -4; it must be from 0 to 100"),
@@ -411,15 +411,15 @@ GOOD = {"n_treatment": 33, "n_control": 28, "percent_treatment": "42.4"}
         ({"n_control": True}, r"n_control is True; it must be a whole number of people"),
         ({"n_control": (28, 20)}, r"n_control is \(28, 20\); give the smallest first"),
         ({"n_control": (1, 2, 3)}, r"n_control is \(1, 2, 3\); give one number, or \(smallest, largest\)"),
-        ({"n_control": None}, r"nothing bounds n_control; give it, .* or give total"),
-        ({"total": 62}, r"total is 62, but sizes and events make it 61 to 61; check all three"),
-        ({"total": (10, 20)}, r"total is \(10, 20\), but sizes and events make it 61 to 61"),
-        ({"percent_treatment": None}, r"nothing is printed to search by: give a percentage, events or an effect"),
-        ({"odds_ratio": ("2.0", "3.6", "1.1")}, r"lower end 3\.6 is above upper end 1\.1; give the lower one first"),
+        ({"n_control": None}, r"n_control is not bounded; give it, .* or give total"),
+        ({"total": 62}, r"total is 62, but arm sizes and events imply 61 to 61; check all three"),
+        ({"total": (10, 20)}, r"total is \(10, 20\), but arm sizes and events imply 61 to 61"),
+        ({"percent_treatment": None}, r"no published result given: give a percentage, events or an effect"),
+        ({"odds_ratio": ("2.0", "3.6", "1.1")}, r"lower limit 3\.6 is above upper limit 1\.1; check their order"),
         ({"odds_ratio": ("4.0", "1.1", "3.6")}, r"odds_ratio: estimate 4\.0 lies outside its interval, 1\.1 to 3\.6"),
         ({"odds_ratio": ("2.0", "1.1")}, r"odds_ratio is \('2\.0', '1\.1'\); give the estimate, or \(estimate, lower"),
-        ({"risk_ratio": ("2.0", "-1.1", "3")}, r"risk_ratio, lower end, is -1\.1; a ratio is above 0"),
-        ({"risk_difference": "6.9"}, r"risk_difference is '6\.9'; allowed is a proportion .*'6\.9' is '0\.069'"),
+        ({"risk_ratio": ("2.0", "-1.1", "3")}, r"risk_ratio, lower limit, is -1\.1; a ratio must be above 0"),
+        ({"risk_difference": "6.9"}, r"risk_difference is '6\.9'; it must be a proportion .*'6\.9' becomes '0\.069'"),
         ({"level": 95}, r"level is 95; it must lie between 0 and 1, such as 0\.95"),
     ],
 )
@@ -429,12 +429,12 @@ def test_what_cannot_be_is_refused_with_what_to_do(wrong, message):
 
 
 def test_a_search_or_a_result_too_large_is_refused():
-    tables = r"1,013,580,067,500 tables .* at most 50,000,000 are: "
+    tables = r"1,013,580,067,500 tables .* at most 50,000,000 are allowed: "
     with pytest.raises(
         EvidenceError, match=tables + "give percent_treatment or percent_control or a narrower n_control"
     ):
         recover_counts(n_treatment=1000, n_control=(1, 45_000), odds_ratio="1.20")
-    with pytest.raises(EvidenceError, match=r"more than 1,000,000 tables agree with what is printed; give more"):
+    with pytest.raises(EvidenceError, match=r"more than 1,000,000 tables agree with the published results; give more"):
         recover_counts(n_treatment=2000, n_control=2000, risk_ratio="1")
 
 

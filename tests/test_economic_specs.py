@@ -16,25 +16,29 @@ WRONG = {
     "no price": (
         'benefits = ["output"',
         'benefits = ["outputs"',
-        r"no price is stated for 'outputs', in a table \[ben",
+        r"'outputs' is unknown: there is no table \[ben",
     ),
     "transfer as a gain": ('benefits = ["output"', 'benefits = ["tax"', r"'tax' accrues to 'exchequer': a transfer"),
-    "gain as money": ('benefits = ["tax"', 'benefits = ["output"', r"'output' accrues to 'society': nobody pays it"),
-    "twice": ('benefits = ["tax"', 'benefits = ["tax", "tax"', r"financial\.benefits': a benefit stands twice"),
+    "gain as money": (
+        'benefits = ["tax"',
+        'benefits = ["output"',
+        r"'output' accrues to 'society': no exchequer income",
+    ),
+    "twice": ('benefits = ["tax"', 'benefits = ["tax", "tax"', r"financial\.benefits': a benefit is listed twice"),
     "rate in per cent": (
         "value = 0.035",
         "value = 3.5",
-        r"'discounting\.standard\.value': 3\.5 given; a rate a year lies",
+        r"'discounting\.standard\.value': 3\.5 given; an annual rate must lie",
     ),
     "rate of 35": (
         "value = 0.035",
         "value = 35.0",
-        r"35\.0 given; a rate a year lies between 0 and 0\.2: 3\.5 % is 0\.035",
+        r"35\.0 given; an annual rate must lie between 0 and 0\.2: 3\.5 % is 0\.035",
     ),
     "horizon without end": (
         "[persistence.health.horizon]\nvalue = 5.0",
         "[persistence.health.horizon]\nvalue = 1e8",
-        r"1e\+08 given; impacts are of 1 year, so 1 or more, and at most 60",
+        r"1e\+08 given; impacts cover 1 year, so must be 1 to 60",
     ),
     "name with a dot": ("[benefits.tax]", '[benefits."ta.x"]', r"ta\.x"),
     "one gain twice": (
@@ -45,12 +49,12 @@ WRONG = {
     "horizon below the data": (
         "[persistence.health.horizon]\nvalue = 5.0",
         "[persistence.health.horizon]\nvalue = 0.5",
-        r"'persistence\.health\.horizon\.value': 0\.5 given; impacts are of 1 year, so 1 or more",
+        r"'persistence\.health\.horizon\.value': 0\.5 given; impacts cover 1 year, so must be 1 to 60",
     ),
     "horizon below what was followed": (
         "[persistence.work.horizon]\nvalue = 5.0",
         "[persistence.work.horizon]\nvalue = 1.5",
-        r"1\.5 given; the impact was still seen in month 21, so 1\.75 or more",
+        r"1\.5 given; the impact was still present in month 21, so must be 1\.75 or more",
     ),
     "year without index": (
         'price_year = "2019"',
@@ -66,19 +70,23 @@ WRONG = {
     "share above 1": (
         'upper = 1.0\nunit = "share of what those',
         'upper = 1.5\nunit = "share of what those',
-        r"'nonresponse\.share': Uniform\(0, 1\.5\) given; a share lies between 0 and 1",
+        r"'nonresponse\.share': Uniform\(0, 1\.5\) given; a share must lie between 0 and 1",
     ),
     "share below 0": (
         'lower = 0.0\nupper = 1.0\nunit = "share of what those',
         'lower = -0.5\nupper = 1.0\nunit = "share of what those',
-        r"Uniform\(-0\.5, 1\) given; a share lies between 0 and 1",
+        r"Uniform\(-0\.5, 1\) given; a share must lie between 0 and 1",
     ),
     "negative price": (
         "value = 70000.0",
         "value = -1.0",
-        r"'benefits\.health\.price': -1 given; it must not be below 0",
+        r"'benefits\.health\.price': -1 given; must not be below 0",
     ),
-    "cost of nothing": (FACTOR, 'family = "fixed"\nvalue = 0.0', r"a cost of 0 leaves returns undefined, so above 0"),
+    "cost of nothing": (
+        FACTOR,
+        'family = "fixed"\nvalue = 0.0',
+        r"must be above 0, because a cost of 0 leaves returns undefined",
+    ),
     "unknown perspective": (
         "[perspectives.financial]",
         "[perspectives.fiscal]",
@@ -100,7 +108,7 @@ WRONG = {
     "bounds the wrong way": (
         "lower = 0.4",
         "lower = 0.95",
-        r"lower 0\.95 is not below upper 0\.9; for one value take 'fixed'",
+        r"lower 0\.95 is not below upper 0\.9; use 'fixed' for a single value",
     ),
     "unknown key": ('settled_by = "the', 'setled_by = "the', r"did you mean 'settled_by'"),
 }
@@ -131,7 +139,9 @@ def test_two_measures_of_one_gain_need_a_share_that_is_additional(tmp_path):
     text = path.read_text(encoding="utf-8")
     start = text.index(ADDITIONAL)
     path.write_text(text[:start] + text[text.index("[benefits.health-service]") :], encoding="utf-8")
-    with pytest.raises(SpecError, match=r"value health and wellbeing, which measure much the same gain; state for one"):
+    with pytest.raises(
+        SpecError, match=r"value health and wellbeing, which measure much the same gain; for one of them state"
+    ):
         load_economic_spec(path)
     start = text.index("[benefits.earnings.additional]")
     path.write_text(text[:start] + text[text.index("[benefits.health]\n") :], encoding="utf-8")
@@ -141,7 +151,7 @@ def test_two_measures_of_one_gain_need_a_share_that_is_additional(tmp_path):
 
 def test_an_implied_price_holds_all_and_needs_its_reading(tmp_path):
     path = mine(tmp_path, "published", ('accrues_to = "society"', 'accrues_to = "society"\npersistence = "health"'))
-    with pytest.raises(SpecError, match=r"health\.persistence': a price of family 'implied' holds that already"):
+    with pytest.raises(SpecError, match=r"health\.persistence': a price of family 'implied' already includes this"):
         load_economic_spec(path)
     text = spec_path("published", "economic").read_text(encoding="utf-8")
     start, end = text.index("[gross_or_net]"), text.index("[perspectives.financial]")

@@ -200,7 +200,7 @@ DAMAGE = {
         "synthesis_table_1_1.csv",
         "SCR IW,control",
         "SCR IW,treatment",
-        r"recruits, SCR IW, treatment is stated a second time in Table 1\.1",
+        r"recruits, SCR IW, treatment is stated again in Table 1\.1",
     ),
     "base of nobody": ("synthesis_table_1_2.csv", ",2519,age", ",0,age", r"column 'base': '0' given"),
     "line without a number": ("synthesis_table_1_1.csv", "Table 1.1,1,", "Table 1.1,one,", r"column 'line': 'one'"),
@@ -221,7 +221,7 @@ DAMAGE = {
         "synthesis_table_2_1.csv",
         "3ppt *,3,ppt",
         "3ppt *,3,SD",
-        r"column 'unit': 'SD' given; impact is in 'ppt'",
+        r"column 'unit': 'SD' given; the unit of impact must be 'ppt'",
     ),
     "column renamed": (
         "synthesis_table_2_1.csv",
@@ -229,9 +229,9 @@ DAMAGE = {
         "star,base",
         r"column 'star'.*did you mean 'stars'",
     ),
-    "cell twice": ("synthesis_table_1_1.csv", ",SCR IW C,", ",SCR IW T,", r"line 3: this cell stands twice"),
+    "cell twice": ("synthesis_table_1_1.csv", ",SCR IW C,", ",SCR IW T,", r"line 3: this cell appears twice"),
     "cell of no correction": ("corrections.csv", "Table 2.1", "Table 2.9", r"line 2: no such cell"),
-    "correction of another text": ("corrections.csv", "0.9sd", "0.8sd", r"the table prints '0.9sd'"),
+    "correction of another text": ("corrections.csv", "0.9sd", "0.8sd", r"the table has '0.9sd'"),
 }
 
 
@@ -278,7 +278,7 @@ def test_a_wrong_list_of_sources_is_named(evidence_folder, old, new, message):
     [
         ('kind = "sum"', 'kind = "share"', "key 'relation.3': a table given; 'share' takes 2 terms, not 4"),
         ('kind = "sum"', 'kind = "difference_of_shares"', "'difference_of_shares' takes 4 terms, not 2"),
-        ('kind = "sum"', 'kind = "greater"', "'greater' has no 'result'"),
+        ('kind = "sum"', 'kind = "greater"', "'greater' must not have a 'result'"),
         ('kind = "greater"', 'kind = "ratio"', "'ratio' needs a 'result'"),
     ],
 )

@@ -468,11 +468,11 @@ def test_every_shipped_spec_loads(name):
         ([('unit = "proportion"', 'unit = "ppt"')], "impacts on employment are pooled in 'proportion'"),
         (
             [("[priors.spread.health]", "[priors.spread.employment]")],
-            "key 'priors.spread.health' is missing(.|\n)*key 'priors.spread.employment': nothing in this spec uses it",
+            "key 'priors.spread.health' is missing(.|\n)*key 'priors.spread.employment': not used in this spec",
         ),
         (
             [('employment = ["gender", "age"', 'employment = ["age", "age"')],
-            "key 'covariates.employment': a column stands twice",
+            "key 'covariates.employment': a column is listed twice",
         ),
         ([('engine = "laplace"', 'engine = "exact"')], "'exact' is unknown; allowed: 'nuts', 'laplace'"),
     ],

@@ -38,11 +38,11 @@ def test_what_a_journal_keeps_comes_back_as_it_was(result):
 
 
 def test_a_journal_keeps_data_alone(tmp_path):
-    with pytest.raises(TaskError, match=r"gave a PosixPath, which a journal does not keep; allowed: None, text"):
+    with pytest.raises(TaskError, match=r"returned a PosixPath, which a journal cannot store; allowed: None, text"):
         run_tasks(Path, ["a"], workers=1, journal=tmp_path / "journal")
-    with pytest.raises(TaskError, match="gave a ndarray"):
+    with pytest.raises(TaskError, match="returned a ndarray"):
         to_bytes(np.array([{}], dtype=object))
-    with pytest.raises(TaskError, match="data frame that a journal does not keep"):
+    with pytest.raises(TaskError, match="data frame that a journal cannot store"):
         to_bytes(pd.DataFrame({"mixed": [1, "a"]}))
 
 
@@ -62,7 +62,7 @@ def test_reading_a_journal_runs_nothing(tmp_path):
     book.read(set())
     book.append(digest((abs, -1.5)), pickle.dumps(Opens(str(opened))))
     book.close()
-    with pytest.raises(TaskError, match="not a result that a journal keeps"):
+    with pytest.raises(TaskError, match="not a result in the journal's format"):
         run_tasks(abs, [-1.5], workers=1, journal=journal)
     assert not opened.exists()
     pickle.loads(pickle.dumps(Opens(str(opened)))).close()  # noqa: S301 -- shows that it would

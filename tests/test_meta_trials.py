@@ -98,7 +98,7 @@ def test_the_health_led_trials_and_a_trial_twice_are_not_pooled(counts):
     [
         ("14,33,1,25", "34,33,1,25", "line 2, column 'events_t': 34 is above 'n_t', 33"),
         ("14,33,1,25", "14,33,x,25", "line 2, column 'events_c': 'x' is not a number"),
-        ("14,33,1,25", "14,33,,25", "line 2, column 'events_c' is blank; it must be given"),
+        ("14,33,1,25", "14,33,,25", "line 2, column 'events_c' is blank; a value is required"),
         ("14,33,1,25", "14,33,-1,25", "line 2, column 'events_c': -1 fails greater_than_or_equal_to(0)"),
         (
             "any employment,yes",
@@ -106,7 +106,7 @@ def test_the_health_led_trials_and_a_trial_twice_are_not_pooled(counts):
             "line 2, column 'outcome_class': 'any job' is unknown; allowed: 'any emp",
         ),
         ("outcome_class", "outcome", "column 'outcome' is unknown; allowed: 'study_id', "),
-        ("davis2012", "bejerholm2017", "line 3, column 'study_id': 'bejerholm2017' stands twice; keep one"),
+        ("davis2012", "bejerholm2017", "line 3, column 'study_id': 'bejerholm2017' appears twice; keep one"),
     ],
 )
 def test_what_departs_from_the_schema_is_said_by_line_and_column(tmp_path, old, new, said):

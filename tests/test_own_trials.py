@@ -33,30 +33,30 @@ WRONG = {
     "unknown star": ({"stars": "****"}, r"line 2, column 'stars': '\*\*\*\*' is unknown; allowed: '', 'none', '\*'"),
     "unknown outcome": ({"outcome": "helth"}, r"line 2, column 'outcome': 'helth'.*did you mean 'health'"),
     "no group": ({"group": " "}, r"line 2, column 'group': empty"),
-    "name of a pooled row": ({"group": "All SCR"}, r"column 'group': 'All SCR' is the name of a pooled row"),
-    "arm of nobody": ({"n_control": "0"}, r"line 2, column 'n_control': '0' given; an arm has at least one person"),
-    "half a person": ({"n_control": "0.5"}, r"column 'n_control': '0.5' given; people are a whole number"),
-    "one arm": ({"n_control": ""}, r"line 2, column 'n_control': empty, while the other arm's is given"),
+    "name of a pooled row": ({"group": "All SCR"}, r"column 'group': 'All SCR' is reserved for pooled results"),
+    "arm of nobody": ({"n_control": "0"}, r"line 2, column 'n_control': '0' given; must be 1 or more"),
+    "half a person": ({"n_control": "0.5"}, r"column 'n_control': '0.5' given; must be a whole number"),
+    "one arm": ({"n_control": ""}, r"line 2, column 'n_control': empty, but given for the other arm"),
     "interval elsewhere": ({"ci_lower": "0.2", "ci_upper": "0.4"}, r"column 'estimate': '0.10' lies outside its inter"),
     "interval upside down": ({"ci_lower": "0.4", "ci_upper": "0.2"}, r"column 'ci_lower': '0.4' is not below ci_upper"),
-    "half an interval": ({"ci_lower": "0.05"}, r"column 'ci_lower': an interval needs both ends"),
+    "half an interval": ({"ci_lower": "0.05"}, r"column 'ci_lower': give both confidence limits"),
     "level of an interval": (
         {"ci_lower": "0", "ci_upper": "1", "ci_level": "0.95"},
         r"column 'ci_level': '0.95' given",
     ),
-    "SE of 0": ({"se": "0"}, r"line 2, column 'se': '0' given; a standard error is above 0"),
-    "negative SE": ({"se": "-0.05"}, r"column 'se': '-0.05' given; a standard error is above 0"),
-    "negative SD": ({"sd": "-1"}, r"column 'sd': '-1' given; an SD is above 0"),
-    "p above 1": ({"p": "1.2"}, r"column 'p': '1.2' given; p lies between 0 and 1"),
-    "text for a number": ({"estimate": "small"}, r"line 2, column 'estimate': 'small' is not a number"),
+    "SE of 0": ({"se": "0"}, r"line 2, column 'se': '0' given; must be above 0"),
+    "negative SE": ({"se": "-0.05"}, r"column 'se': '-0.05' given; must be above 0"),
+    "negative SD": ({"sd": "-1"}, r"column 'sd': '-1' given; must be above 0"),
+    "p above 1": ({"p": "1.2"}, r"column 'p': '1.2' given; must lie between 0 and 1"),
+    "text for a number": ({"estimate": "small"}, r"line 2, column 'estimate': 'small' is not a valid number"),
     "comma for a point": (
         {"estimate": "0,10"},
-        r"column 'estimate': '0,10' is not a number of this column; write it",
+        r"column 'estimate': '0,10' is not a valid number for this column; write it",
     ),
-    "no number at all": ({"se": "n/a"}, r"column 'se': 'n/a' is not a number"),
-    "wrong unit": ({"unit": "ppt"}, r"column 'unit': 'ppt' given; health is in 'SD'"),
-    "events of health": ({"events_treatment": "3", "events_control": "4"}, r"only employment has events"),
-    "nothing of the SE": ({"n_treatment": "", "n_control": ""}, r"column 'se': nothing bounds the standard error"),
+    "no number at all": ({"se": "n/a"}, r"column 'se': 'n/a' is not a valid number"),
+    "wrong unit": ({"unit": "ppt"}, r"column 'unit': 'ppt' given; the unit of health must be 'SD'"),
+    "events of health": ({"events_treatment": "3", "events_control": "4"}, r"'3' given; allowed only for employment"),
+    "nothing of the SE": ({"n_treatment": "", "n_control": ""}, r"column 'se': no information on the standard error"),
     "no estimate": ({"estimate": ""}, r"column 'estimate': empty; give it, or events"),
 }
 
@@ -83,13 +83,13 @@ EVENTS = {
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"events_treatment": "163"}, r"column 'events_treatment': 163 of 162 people; not possible"),
-        ({"n_treatment": "", "n_control": ""}, r"column 'n_treatment': empty; events need the number of people"),
-        ({"stars": "*"}, r"column 'estimate': empty; stars are of an estimate as printed"),
-        ({"estimate": "300", "unit": "ppt"}, r"a difference of shares is at most 100 ppt"),
+        ({"events_treatment": "163"}, r"column 'events_treatment': 163 events in 162 people; check both"),
+        ({"n_treatment": "", "n_control": ""}, r"column 'n_treatment': empty; required where events are given"),
+        ({"stars": "*"}, r"column 'estimate': empty; stars need the published estimate"),
+        ({"estimate": "300", "unit": "ppt"}, r"must lie between -100 and 100 ppt"),
         (
             {"estimate": "0.07", "unit": "proportion"},
-            r"employment is in 'ppt', written so \(a proportion of 0\.03 is 3 ppt\)",
+            r"the unit of employment must be 'ppt' \(a proportion of 0\.03 is 3 ppt\)",
         ),
         ({"percent_treatment": "44", "percent_control": "100"}, r"column 'percent_control': '100' given"),
     ],
@@ -103,8 +103,8 @@ def test_a_cell_stated_twice_and_a_group_in_two_places_are_named(tmp_path):
     rows = [GOOD | {"site": "north"}, GOOD | {"outcome": "wellbeing", "site": "south"}, GOOD | {"site": "north"}]
     with pytest.raises(EvidenceError) as caught:
         load_evidence(write(tmp_path, rows))
-    assert "line 4: health of 'A' stands in line 2 already" in str(caught.value)
-    assert "line 3, column 'site': 'south', but 'A' was in 'north' before" in str(caught.value)
+    assert "line 4: health of 'A' is already in line 2" in str(caught.value)
+    assert "line 3, column 'site': 'south' given, but 'A' has site 'north' in an earlier line" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_cell_stated_twice_and_a_group_in_two_places_are_named(tmp_path):
     [
         (b"", "empty; the first line must name the columns: outcome, group"),
         (b"\n\n", "empty; the first line"),
-        (b"outcome,group,estimate,unit\n", "no trial in it"),
+        (b"outcome,group,estimate,unit\n", "no trials; add one row per impact"),
         (
             b"outcome;group;estimate\nhealth;A;0.1\n",
             "one column 'outcome;group;estimate'; separate the columns by commas",
@@ -120,7 +120,7 @@ def test_a_cell_stated_twice_and_a_group_in_two_places_are_named(tmp_path):
         (b"group,estimate\nA,0.1\n", "line 1: column 'outcome' is missing: one of employment"),
         (b"outcome,group\nhealth,A\n", "column 'estimate' is missing"),
         (b"outcome,group,estimat\nhealth,A,1\n", r"column 'estimat' is unknown.*did you mean 'estimate'"),
-        (b"outcome,group,estimate,estimate\nhealth,A,1,1\n", "column 'estimate' stands twice"),
+        (b"outcome,group,estimate,estimate\nhealth,A,1,1\n", "column 'estimate' appears twice"),
         (b"outcome,group,estimate,unit\nhealth,A\n", "line 2: 2 fields, but the first line names 4 columns"),
         (b'outcome,group,estimate,unit\nhealth,"A,0.1\n', "line 2: not CSV"),
         (
@@ -303,7 +303,7 @@ def test_levels_are_read_with_their_sign_and_commas_are_not_points():
     row = GOOD | {"ci_lower": "0.00", "ci_upper": "0.20", "ci_level": "90%"}
     assert evidence_of_rows([row], name="mine").impacts["ci_level"].tolist() == [0.9]
     for estimate in ("0,125", "10%", "0.10 ppt"):
-        with pytest.raises(EvidenceError, match="is not a number of this column"):
+        with pytest.raises(EvidenceError, match="is not a valid number for this column"):
             evidence_of_rows([GOOD | {"estimate": estimate}], name="mine")
 
 
@@ -343,7 +343,7 @@ def test_the_audit_of_own_trials_names_the_line(tmp_path):
 
 
 def test_rows_that_are_no_text_are_refused():
-    with pytest.raises(EvidenceError, match=r"'estimate': 0\.1 given; write it as text, with its digits"):
+    with pytest.raises(EvidenceError, match=r"'estimate': 0\.1 given; write it as text with all its digits"):
         evidence_of_rows([GOOD | {"estimate": 0.1}], name="mine")
     with pytest.raises(EvidenceError, match=r"column 'estimat' is unknown"):
         evidence_of_rows([GOOD | {"estimat": "0.1"}], name="mine")

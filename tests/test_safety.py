@@ -37,7 +37,7 @@ def trials(folder, groups, *, source="a report", site=""):
 def test_what_a_spreadsheet_would_run_is_found(text):
     (finding,) = formula_findings(text)
     assert finding.startswith(repr(text))
-    assert "begin it with a letter" in finding
+    assert "start it with a letter" in finding
 
 
 @pytest.mark.parametrize("text", NO_FORMULAS)
@@ -49,7 +49,7 @@ def test_numbers_and_words_are_no_formulas(text):
 def test_a_formula_in_trials_is_refused_with_its_place(tmp_path, column):
     named = {"group": ["=1+1", "B"], "site": ["A", "B"], "source": ["A", "B"]}[column]
     others = {column: "=1+1"} if column != "group" else {}
-    with pytest.raises(EvidenceError, match=rf"trials\.csv, line 2, column '{column}': '=1\+1' begins as a formula"):
+    with pytest.raises(EvidenceError, match=rf"trials\.csv, line 2, column '{column}': '=1\+1' would run as a formula"):
         load_evidence(trials(tmp_path, named, **others))
 
 
@@ -60,7 +60,7 @@ def test_a_formula_in_a_ledger_is_refused_with_its_place(evidence_folder):
     fields[3] = "=cmd"
     lines[1] = ",".join(f'"{field}"' for field in fields)
     table.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    with pytest.raises(EvidenceError, match=r"synthesis_table_2_1\.csv, line 2, column 'row': '=cmd' begins"):
+    with pytest.raises(EvidenceError, match=r"synthesis_table_2_1\.csv, line 2, column 'row': '=cmd' would run"):
         load_evidence(evidence_folder)
 
 
@@ -68,7 +68,7 @@ def test_a_formula_in_a_ledger_is_refused_with_its_place(evidence_folder):
 def test_a_formula_in_a_spec_is_refused_with_its_place(tmp_path, change):
     path = tmp_path / "mine.toml"
     path.write_text(f'based_on = "green-book"\nname = "mine"\n{change}\n', encoding="utf-8")
-    with pytest.raises(SpecError, match=r"mine\.toml: key '(title|benefits)': '=1\+1' begins as a formula"):
+    with pytest.raises(SpecError, match=r"mine\.toml: key '(title|benefits)': '=1\+1' would run as a formula"):
         load_economic_spec(path)
 
 

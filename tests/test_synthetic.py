@@ -475,8 +475,8 @@ def test_every_figure_says_why_and_whence(name):
     ("old", "new", "message"),
     [
         ('columns = ["age"]', 'columns = ["ages"]', "'ages' is unknown"),
-        ('columns = ["condition_arthritis"]', 'columns = ["age"]', "age stands in loadings.age, too"),
-        ("values = [0.9, 0.6, 0.1, -0.6]", "values = [0.9, 0.6]", "2 given; 4 needed"),
+        ('columns = ["condition_arthritis"]', 'columns = ["age"]', "age is already in loadings.age"),
+        ("values = [0.9, 0.6, 0.1, -0.6]", "values = [0.9, 0.6]", "2 values given; 4 needed"),
         ("[employment.covariates.work_history]", "[employment.covariates.works]", "'works' is unknown"),
         ('[earnings.control."SCR IW"]\nvalue = 9000.0', '[earnings.control."SCR IW"]\nvalue = 0.0', "must be above 0"),
         ('[months.length."SCR IW"]', '[months.one."SCR IW"]', "key 'months.one'"),

@@ -1,1 +1,1 @@
-"""What every room stands on: errors, seeds, strict TOML, progress, workers, and the words of the trials."""
+"""Shared basics: errors, seeds, strict TOML, progress, worker processes and the vocabulary of the trials."""

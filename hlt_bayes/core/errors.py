@@ -1,4 +1,4 @@
-"""Errors of this package. Each says where, what was found, what is allowed and what to do."""
+"""Errors raised by this package. Each message says where, what was found, what is allowed and what to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class HltBayesError(Exception):
-    """Root of the package's errors; ``exit_code`` is what the command line returns."""
+    """Base class of the package's errors; ``exit_code`` is the exit status of the command line."""
 
     exit_code = 2
 
@@ -21,7 +21,7 @@ class SpecError(HltBayesError):
 
 
 class PriceYearError(HltBayesError):
-    """Sums of money in prices of two years, or of a year without an index."""
+    """Amounts in different price years, or in a price year without an index."""
 
 
 class ImpactError(HltBayesError):
@@ -29,11 +29,11 @@ class ImpactError(HltBayesError):
 
 
 class ResultFolderError(HltBayesError):
-    """A result folder that may not be written or is not one of ours."""
+    """A result folder that cannot be written, or was not written by this package."""
 
 
 class RecordsError(HltBayesError):
-    """Individual records that cannot be read or break the schema; the message never says what a record holds."""
+    """Individual records that cannot be read or violate the schema; the message never discloses a recorded value."""
 
 
 class TaskError(HltBayesError):
@@ -41,17 +41,17 @@ class TaskError(HltBayesError):
 
 
 class ConvergenceError(HltBayesError):
-    """Draws that may not be used because the sampler did not converge."""
+    """Draws that must not be used because the sampler did not converge."""
 
     exit_code = 3
 
 
 SHOWN_NAMES = 20
-"""Names that an error lists at most."""
+"""Maximum number of allowed names that an error lists."""
 
 
 def unknown_name(found: object, allowed: Iterable[object]) -> str:
-    """Say which names are allowed in place of ``found``, the nearest where one is near; of many, only some."""
+    """Message that ``found`` is unknown, with the allowed names (at most ``SHOWN_NAMES``) and any close match."""
     names = [str(name) for name in allowed]
     near = difflib.get_close_matches(str(found), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""

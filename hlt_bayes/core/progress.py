@@ -1,11 +1,11 @@
-"""Progress of long work: who does it calls a function with the stage, the steps done and the steps in all."""
+"""Progress reporting for long-running work."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Called with the stage, the steps done and the steps in all (0 where not known)."""
+"""Callback that takes the stage, the steps done and the total number of steps (0 if unknown)."""
 
 
 def silent(_stage: str, _done: int, _total: int) -> None:

@@ -1,4 +1,4 @@
-"""Reads TOML into closed, frozen tables: unknown keys are errors, and all errors of a file come at once."""
+"""Reads TOML into closed, frozen tables: unknown keys are errors, and all errors in a file are reported at once."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from hlt_bayes.core.errors import HltBayesError, unknown_name
 
 LEAST_POSITIVE = 1e-9
-DEEPEST = 30
-"""Tables and lists of a file may stand so deep in one another; no spec comes near."""
+MAX_DEPTH = 30
+"""Maximum nesting of tables and lists in a file; no spec comes near it."""
 
-WHOLE = 2**63
-"""Whole numbers beyond it are no TOML, though Python reads them."""
+INTEGER_LIMIT = 2**63
+"""TOML integers have 64 bits, although Python reads larger ones."""
 
 FORMULA = re.compile(r"[=@\t\r]|[-+](?!$|\s*[£$€]?\.?\d[\d.,]*\s*(%|ppt|pp|SD|p)?\**$)")
-"""How a text begins that a spreadsheet, opening a table with it, would run; a signed number or a dash is none."""
+"""Pattern of spreadsheet formula injection; signed numbers and a lone dash are harmless."""
 
 Positive = Annotated[float, Field(ge=LEAST_POSITIVE, le=1e9)]
 Finite = Annotated[float, Field(ge=-1e9, le=1e9)]
@@ -33,12 +33,12 @@ Words = Annotated[str, Field(min_length=1)]
 
 
 REPLACING = {"family", "method", "index"}
-"""Keys by which a table replaces the one that it is based on: another family has other parameters, and the years of
-two price indices cannot stand in one."""
+"""Keys that make a table replace the one it is based on rather than merge with it: another family has other parameters,
+and two price indices must not be mixed."""
 
 
 class Frozen(BaseModel):
-    """A table of a file: its keys are closed and it cannot be changed once read."""
+    """A table of a file: unknown keys are errors, and values cannot be changed once read."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -51,11 +51,11 @@ def read_strict[T: Frozen](
     base: Callable[[str, Path], Path] | None = None,
     hashes: dict[str, str] | None = None,
 ) -> T:
-    """Read a TOML file as ``table``; every departure from it is a line of one ``error``, with file and key.
+    """Read a TOML file as ``table``; one ``error`` lists every violation on a line with file and key.
 
-    Where ``base`` is given, a file may say ``based_on = "name"``: it then holds only what differs from the file
-    that ``base`` finds by that name and the file that says it, key by key, and ``without = ["key", "table.key"]``
-    leaves out keys of that file. ``hashes`` is given the SHA-256 of each file as it was read, by its name.
+    If ``base`` is given, a file may state ``based_on = "name"``. It then holds only the keys that differ from the base
+    file, and ``without = ["key", "table.key"]`` drops keys of the base file. ``base(name, file)`` returns the path of
+    the base file that ``file`` names. ``hashes`` collects the SHA-256 of each file read, by file name.
     """
 
     def read(file: Path, allowed: str = "") -> dict[str, Any]:
@@ -70,11 +70,11 @@ def read_strict[T: Frozen](
     while base is not None and "based_on" in content:
         name, without = content.pop("based_on"), content.pop("without", [])
         if not isinstance(name, str):
-            raise error(f"{path}: key 'based_on': {name!r} given; it must be the name of a spec, or a path")
+            raise error(f"{path}: key 'based_on': {name!r} given; it must be the name of a spec or a path")
         other = base(name, seen[-1])
         if other.resolve() in [one.resolve() for one in seen]:
-            raise error(f"{path}: key 'based_on': {' is based on '.join(map(str, [*seen, other]))}, in a circle")
-        named = f"; key 'based_on' of {seen[-1]} names it: correct that, or put the file there"
+            raise error(f"{path}: key 'based_on': circular: {' is based on '.join(map(str, [*seen, other]))}")
+        named = f"; it is named by key 'based_on' of {seen[-1]}: correct the key or add the file"
         seen.append(other)
         content = _overlaid(_without(read(other, named), without, path, error), content)
     return _validated(content, path, table, error)
@@ -86,20 +86,20 @@ def parse_strict[T: Frozen](content: bytes, path: Path, table: type[T], error: t
 
 
 def formula_findings(text: str) -> list[str]:
-    """Say of a text that a spreadsheet would run it as a formula, from whichever table it gets into."""
+    """Return an error message if a spreadsheet would run the text as a formula, else an empty list."""
     if not FORMULA.match(text):
         return []
-    return [f"{text!r} begins as a formula of a spreadsheet does, and would be run as one; begin it with a letter"]
+    return [f"{text!r} would run as a formula in a spreadsheet; start it with a letter"]
 
 
 def read_bytes(path: Path, error: type[HltBayesError], *, what: str = "", allowed: str = "") -> bytes:
-    """Read a file; where it cannot be, ``error`` says ``what`` it is, why not, and what is ``allowed`` in its place."""
+    """Read a file; if that fails, ``error`` says ``what`` it is, the reason, and what is ``allowed`` instead."""
     try:
         return path.read_bytes()
     except OSError as found:
         raise error(f"{path}: {what}cannot be read ({found.strerror}){allowed}") from found
     except ValueError as found:
-        # A name with a character that no path can have.
+        # The name contains a character that is not allowed in a path.
         raise error(f"{str(path)!r}: {what}cannot be read ({found}){allowed}") from found
 
 
@@ -109,24 +109,24 @@ def _toml(content: bytes, path: Path, error: type[HltBayesError]) -> dict[str, A
     except UnicodeDecodeError as found:
         raise error(f"{path}: byte {found.start} is not UTF-8; save the file as UTF-8") from found
     except ValueError as found:
-        # TOMLDecodeError is one; a number of thousands of digits is another.
+        # Either a TOMLDecodeError or a number with thousands of digits.
         raise error(f"{path}: not TOML: {found}") from found
     except RecursionError as found:
         raise error(f"{path}: {_TOO_DEEP}") from found
-    _refuse_what_no_key_takes(parsed, path, error)
+    _refuse_unusable_values(parsed, path, error)
     return parsed
 
 
-_TOO_DEEP = f"tables or lists stand more than {DEEPEST} deep in one another; no key takes so many: take them apart"
+_TOO_DEEP = f"tables or lists nested more than {MAX_DEPTH} deep; no key needs that many levels: flatten them"
 
 
-def _refuse_what_no_key_takes(parsed: dict[str, Any], path: Path, error: type[HltBayesError]) -> None:
-    """Refuse what could be neither merged nor shown: nesting and numbers without end, and formulas."""
+def _refuse_unusable_values(parsed: dict[str, Any], path: Path, error: type[HltBayesError]) -> None:
+    """Refuse extreme nesting, integers beyond 64 bits and spreadsheet formulas."""
     level: list[tuple[str, Any]] = list(parsed.items())
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         for key, value in level:
-            if isinstance(value, int) and not -WHOLE <= value < WHOLE:
-                raise error(f"{path}: key '{key}': a whole number beyond 64 bits; give one from -2**63 to below 2**63")
+            if isinstance(value, int) and not -INTEGER_LIMIT <= value < INTEGER_LIMIT:
+                raise error(f"{path}: key '{key}': an integer beyond 64 bits; allowed: -2**63 to 2**63 - 1")
             for text in [value] if isinstance(value, str) else value if isinstance(value, dict) else []:
                 for finding in formula_findings(text):
                     raise error(f"{path}: key '{key}': {finding}")
@@ -142,20 +142,20 @@ def _refuse_what_no_key_takes(parsed: dict[str, Any], path: Path, error: type[Hl
 
 
 def _overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Put one table over another, key by key; what names its family or method, or an index, anew replaces it whole."""
+    """Merge table ``above`` into ``below``, key by key; a sub-table with a key in ``REPLACING`` replaces its base."""
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
         whole = not (isinstance(value, dict) and isinstance(old, dict)) or bool(REPLACING & set(value))
         merged[key] = value if whole else _overlaid(old, value)  # type: ignore[arg-type]
     if set(above) - {"unit"} and "why" in below and not any(isinstance(value, dict) for value in above.values()):
-        # A figure that moves needs a reason and a source of its own.
+        # A changed figure needs its own reason and source.
         merged = {key: value for key, value in merged.items() if key in above or key not in ("why", "source")}
     return merged
 
 
 def _without(content: dict[str, Any], keys: object, path: Path, error: type[HltBayesError]) -> dict[str, Any]:
-    """Leave ``keys`` out of the file below; a key that is not there is an error."""
+    """Drop ``keys`` from the base file's content; a key that it does not have is an error."""
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise error(f"{path}: key 'without': {keys!r} given; it must be a list of keys such as 'priors.tau'")
     content = copy.deepcopy(content)
@@ -183,7 +183,7 @@ def _describe(found: Any, table: type[Frozen]) -> str:  # noqa: ANN401 - pydanti
     if not location:
         return str(found["ctx"]["error"])
     of_key = kind == "extra_forbidden" or location[-1] == "[key]"
-    annotation, keys = _walk(table, location[:-1] if of_key else location)
+    annotation, keys = _resolve(table, location[:-1] if of_key else location)
     key = ".".join(keys)
     if kind == "extra_forbidden":
         allowed = annotation.model_fields if _is_table(annotation) else []
@@ -206,16 +206,16 @@ def _describe(found: Any, table: type[Frozen]) -> str:  # noqa: ANN401 - pydanti
 
 
 def _names(expected: str) -> list[str]:
-    """Names out of pydantic's list of them: ``'a', 'b' or 'c'``."""
+    """Names in pydantic's list ``'a', 'b' or 'c'``."""
     return [name.strip(" '") for name in expected.replace(" or ", ",").split(",")]
 
 
-def _walk(annotation: Any, location: tuple[str | int, ...]) -> tuple[Any, list[str]]:  # noqa: ANN401
-    """Follow pydantic's location through the types: the type that stands there, and the TOML keys."""
+def _resolve(annotation: Any, location: tuple[str | int, ...]) -> tuple[Any, list[str]]:  # noqa: ANN401
+    """Follow pydantic's location through the type annotations; return the type found there and the TOML keys."""
     keys: list[str] = []
     for step in location:
-        annotation = _bare(annotation)
-        members = [_bare(member) for member in typing.get_args(annotation)]
+        annotation = _unwrapped(annotation)
+        members = [_unwrapped(member) for member in typing.get_args(annotation)]
         if _is_table(annotation):
             field = annotation.model_fields.get(str(step))
             annotation = field.annotation if field else None
@@ -227,15 +227,15 @@ def _walk(annotation: Any, location: tuple[str | int, ...]) -> tuple[Any, list[s
             annotation = next(member for member in members if step in _tags(member))
             continue
         keys.append(str(step))
-    return _bare(annotation), keys
+    return _unwrapped(annotation), keys
 
 
 def _is_table(annotation: Any) -> bool:  # noqa: ANN401
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def _bare(annotation: Any) -> Any:  # noqa: ANN401
-    """Take what is annotated, and of something that may be left out, what it is where it is not."""
+def _unwrapped(annotation: Any) -> Any:  # noqa: ANN401
+    """Strip ``Annotated`` and ``| None`` from a type."""
     while True:
         members = typing.get_args(annotation)
         if typing.get_origin(annotation) is Annotated:

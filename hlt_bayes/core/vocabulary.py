@@ -1,4 +1,4 @@
-"""The words of the Health-led Trials: outcomes with their units, trial groups, arms."""
+"""Vocabulary of the Health-led Trials: outcomes with their units, trial groups, arms."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Outcome:
     """A primary outcome.
 
-    ``unit`` is that of the impact arrays; a value times ``display_scale`` is in ``display_unit``,
-    in which tables show ``decimals`` digits. Positive is better for each of the four.
+    ``unit`` is the unit of the impact arrays; multiplying by ``display_scale`` gives ``display_unit``, which tables
+    show to ``decimals`` decimal places. Positive is better for all four outcomes.
     """
 
     label: str
@@ -23,7 +23,7 @@ class Outcome:
 
     @property
     def heading(self) -> str:
-        """Label and display unit, as tables show them."""
+        """Label and display unit, as a table heading."""
         return f"{self.label} {self.display_unit}"
 
 
@@ -70,18 +70,18 @@ GROUPS = ("SCR IW", "SCR OOW", "WMCA")
 """Trial groups: Sheffield City Region in work and out of work; West Midlands, all out of work."""
 
 SITES = {"SCR IW": "SCR", "SCR OOW": "SCR", "WMCA": "WMCA"}
-"""The site of each trial group."""
+"""Site of each trial group."""
 
 POOLED_GROUPS = {"All SCR": ("SCR IW", "SCR OOW"), "All OOW": ("SCR OOW", "WMCA")}
-"""Rows that the reports pool over trial groups; derived here, never a group of a model."""
+"""Published rows that pool trial groups; derived here, never modelled as a group."""
 
 REPORTED_GROUPS = ("SCR IW", "SCR OOW", "All SCR", "WMCA", "All OOW")
-"""Trial groups and pooled rows in the order in which the reports print them."""
+"""Trial groups and pooled rows in the order of the reports."""
 
 ARMS = ("treatment", "control")
 
 SURVEY_OUTCOMES = ("health", "wellbeing")
-"""Outcomes that were seen only in those who answered the 12-month survey; the others stand in tax records."""
+"""Outcomes observed only in respondents to the 12-month survey; the others come from tax records."""
 
 OF_ALL_RANDOMISED = "per person randomised; those who did not answer the survey gain a share of what the others gained"
-"""Estimand of impacts that speak for those who did not answer, too."""
+"""Estimand of impacts that include survey non-respondents."""

@@ -1,4 +1,4 @@
-"""Published evidence: a ledger with one row a printed cell, and the frames drawn from it."""
+"""Published evidence: a ledger with one row per printed cell, and data frames derived from it."""
 
 from hlt_bayes.evidence.ips_trials import load_ips_counts, load_ips_trials
 from hlt_bayes.evidence.ledger import Evidence

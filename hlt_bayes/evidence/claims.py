@@ -1,4 +1,4 @@
-"""What documents, printed tables and running text claim, in words that an audit can check."""
+"""Claims of documents, tables and running text, in a form that an audit can check."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Text = str
 
 
 class Document(Frozen):
-    """Where printed cells come from; what a document does not state is empty."""
+    """Source document of printed cells; a field that it does not state is empty."""
 
     title: Words
     authors: list[Words]
@@ -26,17 +26,17 @@ class Document(Frozen):
 
 
 class Sources(Frozen):
-    """The documents, by the name that the ledger uses, and the ledger's files with what each holds."""
+    """Source documents by their name in the ledger, and the ledger's files with their contents."""
 
     documents: dict[str, Document]
     tables: Annotated[dict[str, Words], Field(min_length=1)]
 
 
 class Percentage(Frozen):
-    """A column (or row) of percentages, the one with their counts, and their base.
+    """A column (or row) of percentages, the column (or row) of their counts, and their base.
 
-    The base is a number, or the row or column that holds it here, or a column of another table of the document
-    whose rows bear the same labels.
+    The base is a number, the row or column of this table that holds it, or a column of another table of the document
+    with the same row labels.
     """
 
     percentage: Words
@@ -47,7 +47,7 @@ class Percentage(Frozen):
 
 
 class TotalPercentage(Frozen):
-    """A column of percentages that is the mean of others, weighted by a row of bases."""
+    """A column of percentages that is the mean of other columns, weighted by a row of bases."""
 
     column: Words
     parts: list[Words]
@@ -55,7 +55,7 @@ class TotalPercentage(Frozen):
 
 
 class TotalBlock(Frozen):
-    """As ``TotalPercentage``, for the rows whose label begins so."""
+    """As ``TotalPercentage``, for rows whose label contains ``rows_like``."""
 
     rows_like: Words
     column: Words
@@ -64,7 +64,7 @@ class TotalBlock(Frozen):
 
 
 class TotalRow(Frozen):
-    """A row of percentages that is the mean of the others, weighted by a column of another table."""
+    """A row of percentages that is the mean of the other rows, weighted by a column of another table."""
 
     row: Words
     place: Words
@@ -72,14 +72,14 @@ class TotalRow(Frozen):
 
 
 class SumOfTables(Frozen):
-    """A table that adds up two others cell by cell; ``place`` is this one."""
+    """A table that is the cell-by-cell sum of two others; ``place`` is the sum."""
 
     place: Words
     of: list[Words]
 
 
 class TableStructure(Frozen):
-    """Title, base and inner arithmetic of one printed table; a key that is absent claims nothing."""
+    """Title, base and internal arithmetic of one table; an absent key makes no claim."""
 
     file: Words
     document: Words
@@ -115,18 +115,18 @@ class CellName(Frozen):
 
     @property
     def key(self) -> tuple[str, str, int, str]:
-        """What names the cell, by the columns ``hlt_bayes.evidence.schema.CELL_KEY``."""
+        """Key of the cell, in the order of ``hlt_bayes.evidence.schema.CELL_KEY``."""
         return (self.document, self.place, self.line, self.column)
 
 
 class Relation(Frozen):
-    """Arithmetic that running text claims: how ``result`` follows from ``terms``.
+    """Arithmetic claimed in running text: how ``result`` follows from ``terms``.
 
-    ``sum`` of the terms; ``difference`` of the first and the second; ``share``, per cent of the second that the
-    first is; ``relative``, per cent by which the first exceeds the second; ``ratio`` of the first to the second;
-    ``ratio_of_sum``, of all but the last to the last; ``difference_of_shares``, per cent of the second that the first
-    is minus that of the fourth that the third is; ``greater``, without a result: the first exceeds the second.
-    ``otherwise`` is a reading under which the words may be true although the numbers do not agree.
+    ``sum`` of the terms; ``difference``, first minus second; ``share``, first as a percentage of the second;
+    ``relative``, percentage by which the first exceeds the second; ``ratio``, first to second; ``ratio_of_sum``, sum of
+    all but the last to the last; ``difference_of_shares``, first as a percentage of the second minus third as a
+    percentage of the fourth; ``greater``, without a result: the first exceeds the second. ``otherwise`` is a reading
+    under which the text may be true although the numbers do not agree.
     """
 
     what: Words
@@ -143,7 +143,7 @@ class Relation(Frozen):
             allowed = f"{needed} or more" if more else needed
             raise ValueError(f"{self.kind!r} takes {allowed} terms, not {len(self.terms)}")
         if (self.result is None) != (self.kind == "greater"):
-            raise ValueError(f"{self.kind!r} {'needs a' if self.result is None else 'has no'} 'result'")
+            raise ValueError(f"{self.kind!r} {'needs a' if self.result is None else 'must not have a'} 'result'")
         return self
 
 

@@ -1,8 +1,8 @@
 """Reads the trials of Individual Placement and Support (IPS) other than the Health-led Trials.
 
-Two files beside this module: ``ips_trials.csv`` has what was seen in print, a row a study and follow-up,
-with its sources; ``ips_counts.csv`` has the people and events that an analysis may use, of those analysed
-where fewer were analysed than randomised, with how they are known and whether to include them.
+Two files beside this module: ``ips_trials.csv`` has the published results with their sources, a row per study and
+follow-up; ``ips_counts.csv`` has the people and events for analysis (of those analysed, where these are fewer than
+those randomised), how each was obtained, and whether to include the trial.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 OutcomeClass = Literal["any employment", "employment or education", "steady employment"]
 OUTCOME_CLASSES: tuple[OutcomeClass, ...] = get_args(OutcomeClass)
-"""What counts as an event: any paid job; a job or a course; work held for months."""
+"""Definitions of an event: any paid job; a job or a course; a job held for months."""
 
 _WORDS = ["citation", "population", "outcome", "source_url"]
 _WORDS_OR_BLANK = ["country", "design", "comparator", "events_provenance", "measure", "p", "second_measure"]
@@ -76,49 +76,48 @@ def _counts_schema() -> pa.DataFrameSchema:
 
 
 def load_ips_trials(path: str | Path | None = None) -> pd.DataFrame:
-    """Load what was seen in print of trials of IPS beyond severe mental illness, as it is.
+    """Load the results, as published, of trials of IPS outside severe mental illness.
 
     Parameters
     ----------
     path
-        A CSV file with the same columns; the embedded one without it.
+        CSV file with the same columns. Default: the embedded file.
 
     Returns
     -------
     DataFrame
-        A row a study and follow-up, and rows ``POOLED_*`` with published pooled figures, for comparison
-        only. Numbers are numbers, blanks are missing (not seen; never zero); ratios are as printed, not
-        logs. Each call gives a fresh frame.
+        One row per study and follow-up, and rows ``POOLED_*`` with published pooled estimates, for comparison only.
+        Blanks are missing (not found; never zero); ratios are as published, not logs. Each call returns a new frame.
 
     Raises
     ------
     EvidenceError
-        The file cannot be read, or departs from the schema: every finding a line.
+        The file cannot be read or violates the schema; the message has one finding per line.
     """
     return _read(EMBEDDED / "ips_trials.csv" if path is None else Path(path), _trials_schema())
 
 
 def load_ips_counts(path: str | Path | None = None) -> pd.DataFrame:
-    """Load the events and people of each trial of IPS that are known by count.
+    """Load the event counts and arm sizes of the trials of IPS for which counts are known.
 
     The Health-led Trials are not among them.
 
     Parameters
     ----------
     path
-        A CSV file with the same columns; the embedded one without it.
+        CSV file with the same columns. Default: the embedded file.
 
     Returns
     -------
     DataFrame
         ``events_t`` of ``n_t`` people with the outcome under IPS and ``events_c`` of ``n_c`` in the control
         arm, indexed by ``study_id``; ``outcome_class`` (one of ``OUTCOME_CLASSES``), ``include`` ("yes" or
-        "no") with its ``reason``, and ``source``: how the counts are known.
+        "no") with its ``reason``, and ``source``: how the counts were obtained.
 
     Raises
     ------
     EvidenceError
-        The file cannot be read, or departs from the schema: every finding a line.
+        The file cannot be read or violates the schema; the message has one finding per line.
     """
     return _read(EMBEDDED / "ips_counts.csv" if path is None else Path(path), _counts_schema()).set_index("study_id")
 
@@ -143,7 +142,7 @@ def _read(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
 
 
 def _findings(frame: pd.DataFrame, schema: pa.DataFrameSchema, where: Sequence[str]) -> list[str]:
-    """Everything in which the rows of a table depart from ``schema``, a line each; ``where`` names the rows."""
+    """Return one message per violation of ``schema``; ``where`` names the rows."""
     import pandera.pandas as pa
 
     try:
@@ -155,7 +154,7 @@ def _findings(frame: pd.DataFrame, schema: pa.DataFrameSchema, where: Sequence[s
 
 
 def _describe(case: pd.Series, schema: pa.DataFrameSchema, where: Sequence[str]) -> str:
-    """Say what departs from the schema; nothing where ``column_findings`` or another line of the same cell says it."""
+    """Message for one violation; empty if ``column_findings`` or another line for the cell reports it."""
     found, check = case["failure_case"], str(case["check"])
     if pd.isna(case["index"]) or check.startswith(("column_in_", "dtype")):
         return ""
@@ -165,9 +164,9 @@ def _describe(case: pd.Series, schema: pa.DataFrameSchema, where: Sequence[str])
     if check.startswith("coerce"):
         return f"{field}: {found!r} is not a number"
     if check == "field_uniqueness":
-        return f"{field}: {found!r} stands twice; keep one"
+        return f"{field}: {found!r} appears twice; keep one"
     if check == "not_nullable":
-        return f"{field} is blank; it must be given"
+        return f"{field} is blank; a value is required"
     return f"{field}: {found!r} fails {check}"
 
 

@@ -1,4 +1,4 @@
-"""The evidence as one ledger of printed cells, and the frames drawn from it in natural units."""
+"""The evidence as one ledger of printed cells, and data frames derived from it in natural units."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from hlt_bayes.evidence.schema import BASELINE, CELL, DELIVERY, PENCE, QUANTITY,
 
 @dataclass(frozen=True)
 class Evidence:
-    """The published evidence; every property gives a fresh frame, so that nothing here can change.
+    """The published evidence; properties return copies, so that it cannot be changed.
 
     Parameters
     ----------
     path
-        Where it was read: a folder of ours, or the CSV file of somebody's own trials.
+        Folder in this package's format, or CSV file of the user's own trials, that was read.
     as_printed
-        True where the corrections were left out.
+        True if the corrections were not applied.
     files
-        SHA-256 of every file read, by its path below ``path``.
+        SHA-256 of every file read, by relative path.
     sites
-        The site of each trial group.
+        Site of each trial group.
     tables, relations
-        What the printed tables and the running text claim of the ledger's cells: see
+        Claims that the tables and the running text make about the ledger's cells; see
         ``hlt_bayes.evidence.claims``.
     """
 
@@ -45,16 +45,16 @@ class Evidence:
 
     @property
     def of_own_trials(self) -> bool:
-        """True for somebody's own trials: impacts alone, without documents, costs or returns."""
+        """True for the user's own trials: impacts only, without documents, costs or returns."""
         return not self._sources
 
     @property
     def ledger(self) -> pd.DataFrame:
-        """One row a printed cell: place, text as printed, value, unit, digits, stars, base, what it measures.
+        """One row per printed cell: place, text as printed, value, unit, decimals, stars, base, and what it measures.
 
         ``value``, ``decimals`` and ``stars`` are those of ``text``, which is the printed text or, where
-        ``correction`` gives a reason, the corrected one. ``base`` is the number of people (or things) that a
-        percentage is of, where the document prints it beside the percentage.
+        ``correction`` gives a reason, the corrected text. ``base`` is the denominator of a percentage, where the
+        document prints it beside the percentage.
         """
         return self._ledger.copy()
 
@@ -65,12 +65,12 @@ class Evidence:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the ledger as used, corrections included: what a result was computed from."""
+        """SHA-256 of the ledger that results are computed from, corrections included."""
         return hashlib.sha256(self._ledger.to_json(orient="records").encode()).hexdigest()
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
-        """Trial groups that have impacts, the reports' own first and in their order; no pooled rows."""
+        """Trial groups with impacts, no pooled rows; those of the Health-led Trials first, in report order."""
         printed = dict.fromkeys(self._ledger.loc[self._ledger["measure"].isin(("impact", "events")), "group"])
         ordered = [name for name in REPORTED_GROUPS if name in printed]
         ordered += [name for name in printed if name not in ordered]
@@ -78,18 +78,18 @@ class Evidence:
 
     @property
     def impacts(self) -> pd.DataFrame:
-        """Printed impacts, treatment minus control, per outcome and group, pooled rows included.
+        """Published impacts, treatment minus control, by outcome and group, including pooled rows.
 
         Returns
         -------
         DataFrame
-            ``estimate`` and ``half_unit`` (half of the last printed digit; 0 where the estimate follows from
-            counts of events) in the natural unit of the outcome: a proportion, £, SD; ``stars``. Then, missing where
-            nothing is printed, whatever bounds the standard error: ``se`` with ``se_half_unit``; ``ci_lower``,
-            ``ci_upper``, ``ci_half_unit`` (of its ends) and ``ci_level`` (a proportion); ``p_lower`` and ``p_upper``;
-            ``n_treatment``, ``n_control``, ``events_treatment``, ``events_control``, ``rate_treatment``,
-            ``rate_control`` (proportions); ``sd`` of the outcome. ``site``, ``unit``, ``text``, ``correction``
-            and the cell.
+            ``estimate`` and ``half_unit`` (half a unit of the last printed digit; 0 if the estimate is computed from
+            event counts) in the natural unit of the outcome: a proportion, £, SD; ``stars``. Then the published
+            results that inform the standard error, missing if not published: ``se`` with ``se_half_unit``;
+            ``ci_lower``, ``ci_upper``, ``ci_half_unit`` (of the limits) and ``ci_level`` (a proportion);
+            ``p_lower`` and ``p_upper``; ``n_treatment``, ``n_control``, ``events_treatment``, ``events_control``,
+            ``rate_treatment``, ``rate_control`` (proportions); ``sd`` of the outcome. ``site``, ``unit``, ``text``,
+            ``correction`` and the columns ``CELL``.
         """
         return self._impacts.copy()
 
@@ -104,13 +104,13 @@ class Evidence:
         cells["half_unit"] /= scale
         key = pd.MultiIndex.from_frame(cells[["outcome", "group"]])
         for name, measure in (("se", "standard error"), ("ci_lower", "interval lower"), ("ci_upper", "interval upper")):
-            beside = self._beside(measure)
-            cells[name] = beside["value"].reindex(key).to_numpy() / scale
-            cells[f"{name}_half_unit"] = beside["half_unit"].reindex(key).to_numpy() / scale
+            limit = self._indexed(measure)
+            cells[name] = limit["value"].reindex(key).to_numpy() / scale
+            cells[f"{name}_half_unit"] = limit["half_unit"].reindex(key).to_numpy() / scale
         cells["ci_half_unit"] = (cells.pop("ci_lower_half_unit") + cells.pop("ci_upper_half_unit")) / 2
-        level = pd.to_numeric(self._beside("interval lower")["category"]).reindex(key)
+        level = pd.to_numeric(self._indexed("interval lower")["category"]).reindex(key)
         cells["ci_level"] = level.to_numpy(float) / 100.0
-        p = self._beside("p")
+        p = self._indexed("p")
         strict = p["text"].str.strip().str.slice(0, 1)
         lower = p["value"].where(strict == ">", (p["value"] - p["half_unit"]).clip(lower=0.0)).where(strict != "<", 0.0)
         upper = p["value"].where(strict == "<", (p["value"] + p["half_unit"]).clip(upper=1.0)).where(strict != ">", 1.0)
@@ -121,8 +121,8 @@ class Evidence:
                 ("events", "events", 1.0),
                 ("rate", "employment rate", 100.0),
             ):
-                cells[f"{name}_{arm}"] = self._beside(measure, arm)["value"].reindex(key).to_numpy() / per
-        cells["sd"] = self._beside("outcome sd")["value"].reindex(key).to_numpy() / scale
+                cells[f"{name}_{arm}"] = self._indexed(measure, arm)["value"].reindex(key).to_numpy() / per
+        cells["sd"] = self._indexed("outcome sd")["value"].reindex(key).to_numpy() / scale
         bounds = ["se", "se_half_unit", "ci_lower", "ci_upper", "ci_half_unit", "ci_level", "p_lower", "p_upper"]
         people = [f"{name}_{arm}" for name in ("n", "events", "rate") for arm in ARMS]
         head = ["outcome", "group", "site", "estimate", "half_unit", "stars", "unit"]
@@ -130,7 +130,7 @@ class Evidence:
 
     @property
     def samples(self) -> pd.DataFrame:
-        """People per ``measure`` (recruits, samples achieved by each survey), group and arm."""
+        """Numbers of people by ``measure`` (such as recruits and survey samples), group and arm."""
         return self._samples.copy()
 
     @cached_property
@@ -141,7 +141,7 @@ class Evidence:
         return cells[["measure", "outcome", "group", "arm", "people", *CELL]].reset_index(drop=True)
 
     def arm_sizes(self, measure: str) -> pd.DataFrame:
-        """People of one measure of ``samples``: a row per trial group, a column per arm."""
+        """Numbers of people for one ``measure`` of ``samples``: a row per trial group, a column per arm."""
         if measure not in self._arm_sizes:
             samples = self._samples
             sizes = samples[(samples["measure"] == measure) & ~samples["group"].isin(["All", *POOLED_GROUPS])]
@@ -150,39 +150,39 @@ class Evidence:
 
     @cached_property
     def _arm_sizes(self) -> dict[str, pd.DataFrame]:
-        """Arm sizes by measure that were asked for before."""
+        """Cache of arm sizes by measure."""
         return {}
 
     @property
     def treated(self) -> pd.Series:
-        """Recruits randomised to treatment per trial group: the weights of every pooled row."""
+        """People randomised to treatment per trial group: the weights of pooled rows."""
         recruits = self.arm_sizes("recruits").reindex(index=list(self.groups), columns=list(ARMS))
         return recruits["treatment"]
 
     @property
     def planned(self) -> pd.Series:
-        """People who were planned to be randomised to treatment, per trial group or pooled row that a plan names."""
+        """Planned number randomised to treatment, per trial group or pooled row for which a plan is published."""
         cells = self._ledger[(self._ledger["measure"] == "planned recruits") & (self._ledger["arm"] == "treatment")]
         return cells.drop_duplicates(QUANTITY).set_index("group")["value"].astype(int)
 
     @property
     def employment_rates(self) -> pd.DataFrame:
-        """Printed share of people with the employment outcome: a row per trial group, a column per arm.
+        """Published proportion with the employment outcome: a row per trial group, a column per arm.
 
-        For SCR OOW the text says "in work at the 12-month point"; the two rates differ by the printed impact
+        For SCR OOW the text says "in work at the 12-month point"; the two rates differ by the published impact
         on employment for 13+ weeks, so they are taken as rates of that outcome.
         """
         return self._cells("employment rate").pivot(index="group", columns="arm", values="value") / 100.0
 
     @property
     def costs(self) -> pd.DataFrame:
-        """Printed cost per recruit to the treatment group in £ (``cost_per_head_gbp``)."""
+        """Published cost per person randomised to treatment, in £ (``cost_per_head_gbp``)."""
         cells = self._cells("cost per head")
         return cells.rename(columns={"value": "cost_per_head_gbp"})[["group", "cost_per_head_gbp", "half_unit", *CELL]]
 
     @property
     def returns(self) -> pd.DataFrame:
-        """Printed return per £1 by ``perspective`` and group; missing where the report prints n/c."""
+        """Published return per £1 by ``perspective`` and group; missing where the report says n/c."""
         cells = pd.concat(
             [self._cells(f"{name} return").assign(perspective=name) for name in ("financial", "economic")]
         )
@@ -191,22 +191,22 @@ class Evidence:
 
     @property
     def baseline(self) -> pd.DataFrame:
-        """Who was recruited: per cent by ``measure``, ``category`` and group, with the base where printed."""
+        """Baseline characteristics by ``measure``, ``category`` and group, with the base if published."""
         return self._described(BASELINE)
 
     @property
     def delivery(self) -> pd.DataFrame:
-        """What was delivered: contacts, caseloads, sessions, referrals, job outcomes recorded by providers."""
+        """Delivery of the service: contacts, caseloads, sessions, referrals, job outcomes recorded by providers."""
         return self._described(DELIVERY)
 
     @property
     def survey(self) -> pd.DataFrame:
-        """What the 12-month survey found besides the primary outcomes: support used, motivation, barriers."""
+        """Results of the 12-month survey other than the primary outcomes: support used, motivation, barriers."""
         return self._described(SURVEY)
 
     @property
     def corrections(self) -> pd.DataFrame:
-        """Cells that are used otherwise than printed, with both texts and the reason."""
+        """Corrected cells, with the printed and the corrected text and the reason."""
         cells = self._ledger[self._ledger["correction"] != ""]
         return cells[[*CELL, "printed", "text", "correction"]].reset_index(drop=True)
 
@@ -215,10 +215,9 @@ class Evidence:
         return cells[["measure", "category", "group", "arm", "value", "unit", "base", "text", *CELL]]
 
     def _cells(self, measure: str) -> pd.DataFrame:
-        """Cells of a measure with half their last digit, each quantity once: where it stands first.
+        """Cells of a measure with half a unit of their last digit; for a repeated quantity, only the first cell.
 
-        The category of an interval is its level; of other measures that an analysis uses only cells of no special
-        category count.
+        The category of an interval is its level; for other measures, only cells without a category are used.
         """
         if measure not in self._found:
             self._found[measure] = self._find_cells(measure)
@@ -226,7 +225,7 @@ class Evidence:
 
     @cached_property
     def _found(self) -> dict[str, pd.DataFrame]:
-        """Cells by measure that were asked for before."""
+        """Cache of cells by measure."""
         return {}
 
     def _find_cells(self, measure: str) -> pd.DataFrame:
@@ -239,13 +238,13 @@ class Evidence:
         cells.loc[pence, ["value", "half_unit"]] /= 100.0
         return cells
 
-    def _beside(self, measure: str, arm: str = "") -> pd.DataFrame:
-        """Cells of a measure by the outcome and group whose impact they stand beside."""
+    def _indexed(self, measure: str, arm: str = "") -> pd.DataFrame:
+        """Cells of a measure, indexed by outcome and group to match the impacts."""
         cells = self._cells(measure)
         return cells[cells["arm"] == arm].set_index(["outcome", "group"])
 
     def _impacts_of_events(self, printed: pd.DataFrame) -> pd.DataFrame:
-        """Impacts that are not printed but follow from events and arm sizes, without rounding."""
+        """Unpublished impacts computed from events and arm sizes, without rounding."""
         events, people = (
             self._cells(measure).pivot(index=["outcome", "group"], columns="arm", values="value")
             for measure in ("events", "analysed sample")

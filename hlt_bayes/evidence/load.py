@@ -1,4 +1,4 @@
-"""Reads evidence, ours or somebody's own trials, applies the corrections, and refuses what cannot be used."""
+"""Reads the embedded evidence or the user's own trials, applies corrections and validates the result."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from hlt_bayes.evidence.schema import (
 )
 
 EMBEDDED = Path(__file__).parent
-"""The folder with ``sources.toml``, ``tables.toml``, ``relations.toml`` and ``tables/`` that the package carries."""
+"""Folder of the embedded evidence: ``sources.toml``, ``tables.toml``, ``relations.toml`` and ``tables/``."""
 
 
 def load_evidence(path: str | Path | None = None, *, as_printed: bool = False) -> Evidence:
@@ -42,16 +42,16 @@ def load_evidence(path: str | Path | None = None, *, as_printed: bool = False) -
     Parameters
     ----------
     path
-        A CSV file of your own trials (columns: ``hlt_bayes.evidence.own_trials.COLUMNS``); or a folder in the
-        ledger's format, as the one that the package carries, which is loaded without it.
+        CSV file of your own trials (columns: ``hlt_bayes.evidence.own_trials.COLUMNS``), or a folder in the format of
+        the embedded evidence. Default: the embedded evidence.
     as_printed
-        True leaves out the corrections: misprints stay as they were printed.
+        True omits the corrections: misprints stay as printed.
 
     Raises
     ------
     EvidenceError
-        A file that is missing or cannot be read, or cells that the format does not allow: all findings of
-        all files in one message, each with file, line, column, what was found and what is allowed.
+        A file is missing or unreadable, or its content violates the format; the message gives one finding per line,
+        with file, line, column, what was found and what is allowed.
     """
     root = EMBEDDED if path is None else Path(path)
     if root.suffix.lower() == ".csv":
@@ -91,19 +91,19 @@ def _own_trials(path: Path, *, as_printed: bool) -> Evidence:
 
 
 def evidence_of_rows(rows: Sequence[Mapping[str, str]], *, name: str) -> Evidence:
-    """Make evidence of rows as they would stand in a CSV file of your own trials; ``name`` stands for the file.
+    """Build evidence from rows with the columns of a CSV file of your own trials; ``name`` replaces the file name.
 
     Raises
     ------
     EvidenceError
-        As ``load_evidence`` on such a file; the first row is line 1.
+        As ``load_evidence`` for such a file; the first row is line 1.
     """
     for row in rows:
         for column in row:
             if column not in COLUMNS:
                 raise EvidenceError(f"{name}: column {unknown_name(column, COLUMNS)}")
             if not isinstance(row[column], str):
-                raise EvidenceError(f"{name}, {column!r}: {row[column]!r} given; write it as text, with its digits")
+                raise EvidenceError(f"{name}, {column!r}: {row[column]!r} given; write it as text with all its digits")
     ledger, sites = own_trials_ledger([(i + 1, complete_row(row)) for i, row in enumerate(rows)], Path(name))
     return _evidence_of_trials(ledger, sites, Path(name), files={}, as_printed=False)
 
@@ -130,8 +130,8 @@ def _raise_for(problems: list[str]) -> None:
 
 def _content(root: Path, name: str, hashes: dict[str, str]) -> bytes:
     allowed = (
-        "; evidence is a CSV file of trials, or a folder with sources.toml, tables.toml, relations.toml and the tables "
-        "it lists under tables/"
+        "; give a CSV file of trials, or a folder with sources.toml, tables.toml, relations.toml and, in tables/, the "
+        "files that sources.toml lists"
     )
     content = read_bytes(root / name, EvidenceError, what="evidence file ", allowed=allowed)
     hashes[name] = hashlib.sha256(content).hexdigest()
@@ -139,9 +139,9 @@ def _content(root: Path, name: str, hashes: dict[str, str]) -> bytes:
 
 
 def _wrong_names(sources: Sources) -> list[str]:
-    """Names of tables that would lead out of the folder ``tables``, or that are no CSV file; a line each."""
+    """Return one message per table name that points outside ``tables/`` or is not a CSV file."""
     return [
-        f"key 'tables.{name}': must be the plain name of a .csv file that lies in tables/, without a folder"
+        f"key 'tables.{name}': must be the name of a .csv file in tables/, without a folder"
         for name in sources.tables
         if not name.endswith(".csv") or not name.isprintable() or "/" in name or "\\" in name
     ]
@@ -160,7 +160,7 @@ def _read_table(root: Path, name: str, hashes: dict[str, str]) -> pd.DataFrame:
             if fields and len(fields) != len(header):
                 raise EvidenceError(
                     f"{root / name}, line {reader.line_num}: {len(fields)} fields, but the first line names "
-                    f"{len(header)} columns; quote a field that holds a comma"
+                    f"{len(header)} columns; quote any field that contains a comma"
                 )
             if fields:
                 rows[reader.line_num] = fields
@@ -168,13 +168,13 @@ def _read_table(root: Path, name: str, hashes: dict[str, str]) -> pd.DataFrame:
         raise EvidenceError(f"{root / name}, line {reader.line_num}: not a table ({error})") from error
     twice = [column for column in dict.fromkeys(header) if header.count(column) > 1]
     if not header or twice:
-        why = f"column {twice[0]!r} stands twice" if twice else "it is empty"
-        raise EvidenceError(f"{root / name}: not a table ({why}); the first line must name the columns, each once")
+        why = f"column {twice[0]!r} appears twice" if twice else "it is empty"
+        raise EvidenceError(f"{root / name}: not a table ({why}); the first line must name each column once")
     return pd.DataFrame(list(rows.values()), index=list(rows), columns=header, dtype=str)
 
 
 def _checked(root: Path, names: list[str], columns: Sequence[str], hashes: dict[str, str]) -> pd.DataFrame:
-    """Read tables of the same columns as one, all text, or tell all that is wrong with them."""
+    """Read tables with the same columns into one frame, all text; raise if anything is wrong."""
     tables = {name: _read_table(root, name, hashes) for name in names}
     problems = [f"{root / name}, {text}" for name, table in tables.items() for text in column_findings(table, columns)]
     _raise_for(problems)
@@ -196,7 +196,7 @@ def _with_values(ledger: pd.DataFrame) -> pd.DataFrame:
 
 
 def _formulas(table: pd.DataFrame, where: Sequence[str]) -> list[str]:
-    """Fields that a spreadsheet would run, a line each."""
+    """Return one message per field that a spreadsheet would run as a formula."""
     return [
         f"{place}, column {name!r}: {finding}"
         for name in table
@@ -206,7 +206,7 @@ def _formulas(table: pd.DataFrame, where: Sequence[str]) -> list[str]:
 
 
 def _wrong_numbers(table: pd.DataFrame, where: Sequence[str]) -> list[str]:
-    """Numbers of ours beside the printed text that no column holds, a line each."""
+    """Return one message per malformed number in the columns that accompany the printed text."""
     return [
         f"{place}, column {name!r}: {text!r} given; {allowed}"
         for name, (pattern, allowed) in _NUMBERS.items()
@@ -217,10 +217,10 @@ def _wrong_numbers(table: pd.DataFrame, where: Sequence[str]) -> list[str]:
 
 
 _NUMBERS = {
-    "line": (r"[0-9]{1,9}", "it must be the number of the table's row"),
-    "base": (r"([0-9]{1,9})?", "a base is a whole number above 0, or empty"),
-    "value": (r"(-?[0-9]{1,12}(\.[0-9]{1,15})?)?", "it must be the printed number in plain digits, or empty"),
-    "decimals": (r"([0-9]|1[0-5])?", "it must be how many digits stand behind the point, 0 to 15, or empty"),
+    "line": (r"[0-9]{1,9}", "must be the row number in the table"),
+    "base": (r"([0-9]{1,9})?", "must be a whole number above 0, or empty"),
+    "value": (r"(-?[0-9]{1,12}(\.[0-9]{1,15})?)?", "must be the printed number in plain digits, or empty"),
+    "decimals": (r"([0-9]|1[0-5])?", "must be the number of decimal places, 0 to 15, or empty"),
 }
 
 
@@ -229,19 +229,19 @@ def _with_lines(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _repeated_cells(ledger: pd.DataFrame) -> list[str]:
-    """Quantities that an analysis uses and that one place states twice."""
+    """Return one message per quantity used in analyses that a table states twice."""
     used = ledger[ledger["measure"].isin(list(TRIAL))]
     cells = used[
         used.duplicated(["document", "place", *QUANTITY], keep="first") & used["place"].str.startswith("Table")
     ]
     return [
-        f"{_named(row)} is stated a second time in {row['place']}, {row['row']}, {row['column']}; keep one"
+        f"{_named(row)} is stated again in {row['place']}, {row['row']}, {row['column']}; keep one"
         for _, row in cells.iterrows()
     ]
 
 
 def _missing_cells(ledger: pd.DataFrame) -> list[str]:
-    """Quantities that must be there because others are: all of what an analysis needs of each trial group."""
+    """Return one message per missing quantity that an analysis needs for each trial group."""
     used = ledger[ledger["measure"].isin(list(TRIAL))]
     stated = {tuple(row) for row in used.dropna(subset="value")[QUANTITY].to_numpy()}
     cells = {tuple(row) for row in used[QUANTITY].to_numpy()}
@@ -257,14 +257,14 @@ def _missing_cells(ledger: pd.DataFrame) -> list[str]:
         for group in groups
         for arm in ARMS
     ]
-    # Employment rates may be absent, but not those of one arm alone.
+    # Employment rates may be absent, but not in one arm alone.
     rates = [key for key in stated if key[:2] == ("employment rate", "")]
     needed += [(*key[:4], arm) for key in sorted(rates) for arm in ARMS]
     needed += [("cost per head", "", "", group, "") for group in rows]
     lines = [f"no number for {_named(dict(zip(QUANTITY, key, strict=True)))}" for key in needed if key not in stated]
     returns = [(f"{name} return", "", "", group, "") for name in ("financial", "economic") for group in rows]
     lines += [
-        f"no cell for {_named(dict(zip(QUANTITY, key, strict=True)))}; n/c stands for one that was not calculated"
+        f"no cell for {_named(dict(zip(QUANTITY, key, strict=True)))}; enter n/c if it was not calculated"
         for key in returns
         if key not in cells
     ]
@@ -276,7 +276,7 @@ def _named(cell: Mapping[str, str] | pd.Series) -> str:
 
 
 def _unknown_cells(evidence: Evidence) -> list[str]:
-    """Cells that a relation names and no table has."""
+    """Return one message per cell that a relation names and no table contains."""
     known = set(evidence.ledger[CELL_KEY].itertuples(index=False, name=None))
     return [
         f"relation {relation.what!r}: no cell {name.document}, {name.place}, line {name.line}, column {name.column!r}"
@@ -294,9 +294,9 @@ def _corrected(ledger: pd.DataFrame, corrections: pd.DataFrame) -> tuple[pd.Data
         cell = (ledger[CELL] == correction[CELL]).all(axis=1)
         printed = parse_printed(correction["corrected"])
         if not cell.any():
-            problems.append(f"{where}: no such cell in the tables; name document, place, line, row and column as there")
+            problems.append(f"{where}: no such cell in the tables; document, place, line, row and column must match")
         elif ledger.loc[cell, "printed"].item() != correction["printed"]:
-            problems.append(f"{where}, column 'printed': the table prints {ledger.loc[cell, 'printed'].item()!r}")
+            problems.append(f"{where}, column 'printed': the table has {ledger.loc[cell, 'printed'].item()!r}")
         elif printed is None or not correction["reason"]:
             problems.append(f"{where}: a correction needs a number in 'corrected' and a reason")
         else:

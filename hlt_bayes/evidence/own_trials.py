@@ -1,4 +1,4 @@
-"""Reads somebody's own trials: one CSV row an impact, whatever its report printed of the standard error."""
+"""Reads the user's own trials: one CSV row per impact, with whatever the report gives on its standard error."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from hlt_bayes.evidence.schema import CELL, MARKS, QUANTITY
 
 COLUMNS = {
     "outcome": f"one of {', '.join(OUTCOMES)}",
-    "group": "the trial, or the group of a trial, whose impact this is; your own name for it",
-    "site": "where it ran; empty: the same as group",
-    "estimate": "the impact as printed, digits kept (0.10, not 0.1); may be empty where events are given",
+    "group": "your name for the trial or trial group",
+    "site": "trial site; empty: same as group",
+    "estimate": "impact as published, with all digits (0.10, not 0.1); may be empty if events are given",
     "unit": "; ".join(f"{name}: {outcome.printed_unit}" for name, outcome in OUTCOMES.items()),
-    "stars": "*, ** or *** for 90, 95, 99 %; none: printed without a star where others have one; empty: no stars used",
-    "se": "standard error as printed, in the unit of the estimate",
-    "ci_lower": "lower end of the confidence interval as printed",
-    "ci_upper": "upper end of the confidence interval as printed",
-    "ci_level": "its level in %; empty: 95",
-    "p": "two-sided p as printed: 0.03, <0.001 or >0.1",
+    "stars": "*, ** or *** (90, 95, 99 % confidence); none: no star where others have one; empty: no stars used",
+    "se": "standard error as published, in the unit of the estimate",
+    "ci_lower": "lower confidence limit as published",
+    "ci_upper": "upper confidence limit as published",
+    "ci_level": "confidence level in %; empty: 95",
+    "p": "two-sided p-value as published: 0.03, <0.001 or >0.1",
     "n_treatment": "people analysed in the treatment group",
     "n_control": "people analysed in the control group",
     "events_treatment": "employment: people with the outcome in the treatment group",
     "events_control": "employment: people with the outcome in the control group",
-    "percent_treatment": "employment: per cent with the outcome in the treatment group, as printed",
-    "percent_control": "employment: per cent with the outcome in the control group, as printed",
-    "sd": "SD of the outcome between people, in the unit of the estimate",
-    "source": "where it is printed",
+    "percent_treatment": "employment: per cent with the outcome in the treatment group, as published",
+    "percent_control": "employment: per cent with the outcome in the control group, as published",
+    "sd": "SD of the outcome across people, in the unit of the estimate",
+    "source": "where it is published",
 }
-"""Columns of the file and what each holds; only ``outcome`` and ``group`` must be there."""
+"""Columns of the file with a description of each; those in ``REQUIRED`` must be present."""
 
 REQUIRED = ("outcome", "group")
 MAX_ROWS = 500
-"""Impacts that one file may hold: each adds three unknowns to the model, and their draws to a result."""
+"""Maximum number of impacts in a file: each adds three parameters to the model, and their draws to the result."""
 
 SHOWN_PROBLEMS = 20
 LARGEST_SD = 5.0
 
 LARGEST, MOST_DECIMALS = 1e9, 15
-"""No count, sum or interval is beyond it, and no more digits are told apart."""
+"""Largest accepted absolute value, and most decimal places."""
 
 _NUMBER = re.compile(
     r"[-+]?£?([1-9]\d{0,2}(,\d{3})+|\d+)?(\.\d+)?(?P<unit>ppt|pp|%|sd)?", flags=re.IGNORECASE | re.ASCII
@@ -69,24 +69,24 @@ _UNITS = {"n": "people", "events": "people", "percent": "%", "p": "p"}
 
 
 def read_own_trials(content: bytes, path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Turn the bytes of a CSV file into ledger rows (all text), and the site of each group.
+    """Convert the bytes of a CSV file to ledger rows (all text), and return the site of each group.
 
     Raises
     ------
     EvidenceError
-        Every departure from the format, each with line, column, what was found, and what is allowed.
+        Violations of the format, each with line, column, what was found and what is allowed.
     """
     return own_trials_ledger(list(_rows(content, path)), path)
 
 
 def own_trials_ledger(rows: list[tuple[int, dict[str, str]]], path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Turn rows, each with the number of its line, into ledger rows; as ``read_own_trials``."""
+    """Convert pairs of line number and row to ledger rows, as ``read_own_trials`` does."""
     if not rows:
-        raise EvidenceError(f"{path}: no trial in it; a row an impact must follow the line that names the columns")
+        raise EvidenceError(f"{path}: no trials; add one row per impact below the column names")
     if len(rows) > MAX_ROWS:
         raise EvidenceError(
-            f"{path}: {len(rows):,} rows; at most {MAX_ROWS:,} are allowed, since each is an unknown impact of the "
-            "model: fit a part of them, or pool rows of one trial before"
+            f"{path}: {len(rows):,} rows; at most {MAX_ROWS:,} are allowed, because each adds an impact to the "
+            "model: fit a subset, or pool rows of the same trial first"
         )
     problems = [problem for line, row in rows for problem in _problems(line, row)]
     problems += _repeated(rows)
@@ -116,7 +116,7 @@ def _rows(content: bytes, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             if len(fields) != len(header):
                 raise EvidenceError(
                     f"{path}, line {reader.line_num}: {len(fields)} fields, but the first line names {len(header)} "
-                    "columns; quote a field that holds a comma"
+                    "columns; quote any field that contains a comma"
                 )
             yield reader.line_num, complete_row(dict(zip(header, fields, strict=True)))
     except csv.Error as error:
@@ -124,7 +124,7 @@ def _rows(content: bytes, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def complete_row(fields: Mapping[str, str]) -> dict[str, str]:
-    """Give a row all of ``COLUMNS``, those that are not there empty."""
+    """Return a row with all ``COLUMNS``; absent ones are empty."""
     return dict.fromkeys(COLUMNS, "") | {name: field.strip() for name, field in fields.items()}
 
 
@@ -134,18 +134,18 @@ def _check_header(header: list[str], path: Path) -> None:
     if len(header) == 1 and re.search(r"[;\t]", header[0]):
         raise EvidenceError(f"{path}, line 1: one column {header[0]!r}; separate the columns by commas")
     problems = [f"column {unknown_name(name, COLUMNS)}" for name in header if name not in COLUMNS]
-    problems += [f"column {name!r} stands twice" for name in dict.fromkeys(header) if header.count(name) > 1]
+    problems += [f"column {name!r} appears twice" for name in dict.fromkeys(header) if header.count(name) > 1]
     problems += [f"column {name!r} is missing: {COLUMNS[name]}" for name in REQUIRED if name not in header]
     if "estimate" in header and "unit" not in header:
         problems.append(f"column 'unit' is missing: {COLUMNS['unit']}")
     if not {"estimate", "events_treatment"} & set(header):
-        problems.append("column 'estimate' is missing (or 'events_treatment' and its fellows in its place)")
+        problems.append("column 'estimate' is missing; give it, or events and people of both arms instead")
     if problems:
         raise EvidenceError("\n".join(f"{path}, line 1: {problem}" for problem in problems))
 
 
 def _problems(line: int, row: dict[str, str]) -> Iterator[str]:
-    """Everything that is wrong with one row."""
+    """Yield every error in one row."""
     numbers: dict[str, Printed] = {}
     for name in [*_IMPACT_CELLS, "ci_level"]:
         text = row[name].lstrip("<>= ") if name == "p" else row[name]
@@ -157,13 +157,13 @@ def _problems(line: int, row: dict[str, str]) -> Iterator[str]:
         fits = fits or (name in _OF_OUTCOME and row["outcome"] in _UNIT_OF.get(unit, ""))
         if number is None or found is None or not fits:
             yield (
-                f"line {line}, column {name!r}: {row[name]!r} is not a number of this column; write it as printed, "
-                "with a point before decimals (0.10)"
+                f"line {line}, column {name!r}: {row[name]!r} is not a valid number for this column; write it "
+                "as published, with a decimal point (0.10)"
             )
         elif abs(number.value) > LARGEST or number.decimals > MOST_DECIMALS:
             yield (
-                f"line {line}, column {name!r}: a number of {len(_plain(text))} signs; at most {LARGEST:,.0f}, and "
-                f"{MOST_DECIMALS} decimals, are allowed: check it against the print"
+                f"line {line}, column {name!r}: a number of {len(_plain(text))} characters; at most {LARGEST:,.0f} "
+                f"and {MOST_DECIMALS} decimal places are allowed: check it against the report"
             )
         else:
             numbers[name] = number
@@ -175,63 +175,63 @@ def _problems(line: int, row: dict[str, str]) -> Iterator[str]:
     if not row["group"]:
         yield f"line {line}, column 'group': empty; name the trial or its group"
     elif row["group"] in (*POOLED_GROUPS, "All"):
-        yield f"line {line}, column 'group': {row['group']!r} is the name of a pooled row; give the group another"
+        yield f"line {line}, column 'group': {row['group']!r} is reserved for pooled results; use another name"
     if row["stars"] not in ("", "none", *MARKS[1:]):
         yield f"line {line}, column 'stars': {unknown_name(row['stars'], ['', 'none', *MARKS[1:]])}"
     unit = OUTCOMES[row["outcome"]].printed_unit
     if row["estimate"] and row["unit"] != unit:
         yield (
-            f"line {line}, column 'unit': {row['unit']!r} given; {row['outcome']} is in {unit!r}, written so"
+            f"line {line}, column 'unit': {row['unit']!r} given; the unit of {row['outcome']} must be {unit!r}"
             + (" (a proportion of 0.03 is 3 ppt)" if unit == "ppt" else "")
         )
-    yield from _of_events(line, row, numbers)
-    yield from _of_spread(line, row, numbers)
+    yield from _count_problems(line, row, numbers)
+    yield from _estimate_problems(line, row, numbers)
 
 
-def _of_events(line: int, row: dict[str, str], numbers: dict[str, Printed]) -> Iterator[str]:
-    """Say what is wrong with people, events and percentages."""
+def _count_problems(line: int, row: dict[str, str], numbers: dict[str, Printed]) -> Iterator[str]:
+    """Yield errors in numbers of people, events and percentages."""
     for kind in ("n", "events", "percent"):
         names = [f"{kind}_{arm}" for arm in ARMS]
         if kind != "n" and row["outcome"] != "employment":
             yield from (
-                f"line {line}, column {name!r}: {row[name]!r} given; only employment has {kind}"
+                f"line {line}, column {name!r}: {row[name]!r} given; allowed only for employment"
                 for name in names
                 if row[name]
             )
         if bool(row[names[0]]) != bool(row[names[1]]):
             empty = next(name for name in names if not row[name])
-            yield f"line {line}, column {empty!r}: empty, while the other arm's is given; give both or neither"
+            yield f"line {line}, column {empty!r}: empty, but given for the other arm; give both or neither"
         for name in names:
             if name not in numbers:
                 continue
             value = numbers[name].value
             if kind != "percent" and value != int(value):
-                yield f"line {line}, column {name!r}: {row[name]!r} given; people are a whole number"
+                yield f"line {line}, column {name!r}: {row[name]!r} given; must be a whole number"
             if kind == "n" and value < 1:
-                yield f"line {line}, column {name!r}: {row[name]!r} given; an arm has at least one person"
+                yield f"line {line}, column {name!r}: {row[name]!r} given; must be 1 or more"
             if kind == "percent" and not 0 < value < 100:
-                yield f"line {line}, column {name!r}: {row[name]!r} given; it must lie between 0 and 100"
+                yield f"line {line}, column {name!r}: {row[name]!r} given; must lie between 0 and 100"
     for arm in ARMS:
         events, people = numbers.get(f"events_{arm}"), numbers.get(f"n_{arm}")
         if events and not people:
-            yield f"line {line}, column 'n_{arm}': empty; events need the number of people of each arm"
+            yield f"line {line}, column 'n_{arm}': empty; required where events are given"
         elif events and people and not 0 <= events.value <= people.value:
-            yield f"line {line}, column 'events_{arm}': {events.value:g} of {people.value:g} people; not possible"
+            yield f"line {line}, column 'events_{arm}': {events.value:g} events in {people.value:g} people; check both"
 
 
-def _of_spread(line: int, row: dict[str, str], numbers: dict[str, Printed]) -> Iterator[str]:
-    """Say what is wrong with the estimate, its standard error and what stands for it."""
+def _estimate_problems(line: int, row: dict[str, str], numbers: dict[str, Printed]) -> Iterator[str]:
+    """Yield errors in the estimate and the results that inform its standard error."""
     estimate, unit = numbers.get("estimate"), OUTCOMES[row["outcome"]].printed_unit
     if "se" in numbers and numbers["se"].value <= 0:
-        yield f"line {line}, column 'se': {row['se']!r} given; a standard error is above 0"
+        yield f"line {line}, column 'se': {row['se']!r} given; must be above 0"
     if "sd" in numbers and numbers["sd"].value <= 0:
-        yield f"line {line}, column 'sd': {row['sd']!r} given; an SD is above 0"
+        yield f"line {line}, column 'sd': {row['sd']!r} given; must be above 0"
     if "p" in numbers and not 0 <= numbers["p"].value <= 1:
-        yield f"line {line}, column 'p': {row['p']!r} given; p lies between 0 and 1"
+        yield f"line {line}, column 'p': {row['p']!r} given; must lie between 0 and 1"
     if "ci_level" in numbers and not 50 <= numbers["ci_level"].value < 100:
-        yield f"line {line}, column 'ci_level': {row['ci_level']!r} given; per cent, from 50 to below 100"
+        yield f"line {line}, column 'ci_level': {row['ci_level']!r} given; must be a percentage from 50 to below 100"
     if bool(row["ci_lower"]) != bool(row["ci_upper"]):
-        yield f"line {line}, column 'ci_lower': an interval needs both ends"
+        yield f"line {line}, column 'ci_lower': give both confidence limits or neither"
     if "ci_lower" in numbers and "ci_upper" in numbers:
         lower, upper = numbers["ci_lower"], numbers["ci_upper"]
         if lower.value >= upper.value:
@@ -245,17 +245,17 @@ def _of_spread(line: int, row: dict[str, str], numbers: dict[str, Printed]) -> I
                 f"to {row['ci_upper']!r}; check signs and units"
             )
     if estimate and row["outcome"] == "employment" and abs(estimate.value) > 100:
-        yield f"line {line}, column 'estimate': {row['estimate']!r} given; a difference of shares is at most 100 ppt"
+        yield f"line {line}, column 'estimate': {row['estimate']!r} given; must lie between -100 and 100 ppt"
     if estimate and unit == "SD" and abs(estimate.value) > LARGEST_SD:
-        yield f"line {line}, column 'estimate': {row['estimate']!r} given; at most {LARGEST_SD:g} SDs are taken for one"
+        yield f"line {line}, column 'estimate': {row['estimate']!r} given; at most {LARGEST_SD:g} SD is allowed"
     if row["stars"] and not row["estimate"]:
-        yield f"line {line}, column 'estimate': empty; stars are of an estimate as printed: give it"
+        yield f"line {line}, column 'estimate': empty; stars need the published estimate"
     if not estimate and not row["estimate"] and not row["events_treatment"]:
         yield f"line {line}, column 'estimate': empty; give it, or events and people of both arms"
     if not any(row[name] for name in ("se", "ci_lower", "p", "n_treatment")) and row["stars"] in ("", "none"):
         yield (
-            f"line {line}, column 'se': nothing bounds the standard error; give se, interval, p, stars or n of both "
-            "arms"
+            f"line {line}, column 'se': no information on the standard error; give se, confidence limits, p, stars, or "
+            "n of both arms"
         )
 
 
@@ -265,30 +265,30 @@ def _repeated(rows: list[tuple[int, dict[str, str]]]) -> Iterator[str]:
         key = (row["outcome"], row["group"])
         if key in first:
             yield (
-                f"line {line}: {key[0]} of {key[1]!r} stands in line {first[key]} already; keep one, or name two groups"
+                f"line {line}: {key[0]} of {key[1]!r} is already in line {first[key]}; keep one, or use two group names"
             )
         first.setdefault(key, line)
     sites: dict[str, str] = {}
     for line, row in rows:
         if sites.setdefault(row["group"], row["site"]) != row["site"]:
             yield (
-                f"line {line}, column 'site': {row['site']!r}, but {row['group']!r} was in {sites[row['group']]!r} "
-                "before"
+                f"line {line}, column 'site': {row['site']!r} given, but {row['group']!r} has site "
+                f"{sites[row['group']]!r} in an earlier line"
             )
 
 
 def _cells(line: int, row: dict[str, str], document: str) -> Iterator[dict[str, str]]:
-    """Ledger rows of one row of the file: one a field."""
+    """Yield the ledger rows of one row of the file: one per field."""
     outcome = OUTCOMES[row["outcome"]]
     for column, (measure, arm) in _IMPACT_CELLS.items():
         if not row[column]:
             continue
         printed = parse_printed(_plain(row[column]))
-        assert printed is not None  # noqa: S101 - _problems refused all others
+        assert printed is not None  # noqa: S101 - _problems reported all others
         text, stars = row[column], ""
         if measure == "impact":
             stars = {"": "not used", "none": ""}.get(row["stars"], row["stars"])
-            text = _as_in_a_report(text, outcome.printed_unit, "" if row["stars"] == "none" else row["stars"])
+            text = _formatted(text, outcome.printed_unit, "" if row["stars"] == "none" else row["stars"])
         yield {
             "document": document,
             "place": f"line {line}" + (f" ({row['source']})" if row["source"] else ""),
@@ -314,8 +314,8 @@ def _level(text: str) -> str:
     return f"{level.value:g}" if level else "95"
 
 
-def _as_in_a_report(estimate: str, unit: str, stars: str) -> str:
-    """Write an estimate with unit and stars, as our reports print it."""
+def _formatted(estimate: str, unit: str, stars: str) -> str:
+    """Format an estimate with unit and stars, as in the reports of the Health-led Trials."""
     number = _plain(estimate).lower().removesuffix(unit.lower()).replace("£", "")
     sign = "-" if number.startswith("-") else ""
     text = f"{sign}£{number.lstrip('+-')}" if unit == "GBP" else f"{number} {unit.replace('SD', 'sd')}"
@@ -323,5 +323,5 @@ def _as_in_a_report(estimate: str, unit: str, stars: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Write a printed number with ASCII signs and without blanks."""
+    """Normalise a published number: ASCII signs, no spaces."""
     return re.sub(r"\s+", "", text.replace("\N{MINUS SIGN}", "-").replace("\N{EN DASH}", "-"))

@@ -1,4 +1,4 @@
-"""What a printed cell says: its number, its digits, its stars."""
+"""Parses the text of a printed cell: its number, decimal places and stars."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _MONTH = re.compile(rf"(?P<name>{'|'.join(_MONTHS)})[a-z]*\s+(?P<year>\d{{4}})", flags=re.IGNORECASE)
 
 MONTH = "month"
-"""Unit of a date: months since the year 0, so that May 2018 is 12 x 2018 + 5."""
+"""Unit of a date: months since year 0, so that May 2018 is 12 x 2018 + 5."""
 
 
 @dataclass(frozen=True)
 class Printed:
-    """Number, digits after the point, and stars of one printed cell."""
+    """Number, decimal places and stars of one printed cell."""
 
     value: float
     decimals: int
@@ -29,14 +29,14 @@ class Printed:
 
     @property
     def half_unit(self) -> float:
-        """Half of one unit of the last printed digit."""
+        """Half a unit of the last printed digit."""
         return 0.5 * 10.0**-self.decimals
 
 
 def parse_printed(text: str, unit: str = "") -> Printed | None:
-    """Read a cell such as ``"0.10 sd *"``, ``"-£233"``, ``"1,260"`` or ``"six"``; ``None`` where no number is printed.
+    """Parse a cell such as ``"0.10 sd *"``, ``"-£233"``, ``"1,260"`` or ``"six"``; ``None`` if there is no number.
 
-    Where ``unit`` is ``MONTH`` the text is a date, such as ``"12 June 2019"``.
+    If ``unit`` is ``MONTH``, the text is a date, such as ``"12 June 2019"``.
     """
     if unit == MONTH:
         month = _MONTH.search(text)
@@ -58,6 +58,6 @@ def parse_printed(text: str, unit: str = "") -> Printed | None:
 
 
 def month_words(value: float) -> str:
-    """Write a date in the unit ``MONTH``: ``May 2018``."""
+    """Format a date in the unit ``MONTH`` as ``May 2018``."""
     year, month = divmod(int(value) - 1, 12)
     return f"{_MONTHS[month].capitalize()} {year}"

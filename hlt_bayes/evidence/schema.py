@@ -1,4 +1,4 @@
-"""The ledger's columns, what a cell may measure, and how a departure is told."""
+"""Columns of the ledger, measures with their units, and checks of cells."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from hlt_bayes.core.vocabulary import ARMS, OUTCOMES, REPORTED_GROUPS
 from hlt_bayes.evidence.printed_text import MONTH, parse_printed
 
 CELL_KEY = ["document", "place", "line", "column"]
-"""Columns that together name one printed cell; ``line`` tells apart rows that are printed with one label."""
+"""Columns that identify one printed cell; ``line`` distinguishes rows with the same label."""
 
 CELL = ["document", "place", "line", "row", "column"]
-"""``CELL_KEY`` with the label of the row."""
+"""``CELL_KEY`` with the row label."""
 
 QUANTITY = ["measure", "category", "outcome", "group", "arm"]
-"""Columns that together name one quantity, wherever it is printed."""
+"""Columns that identify one quantity, wherever it is printed."""
 
 PENCE = "pence per GBP"
-"""Unit of a return in pence, which a hundredth turns into £ per £1."""
+"""Unit of a return printed in pence; divided by 100, it is £ per £1."""
 
 OF_ITS_OUTCOME = "the printed unit of its outcome"
 
@@ -40,7 +40,7 @@ TRIAL = {
     "financial return": ("GBP per GBP", PENCE),
     "economic return": ("GBP per GBP",),
 }
-"""Measures that an analysis uses, with their units; one place may state each quantity once."""
+"""Measures used in analyses, with their units; a table may state each quantity only once."""
 
 SAMPLES = {
     "planned recruits": ("people",),
@@ -148,15 +148,15 @@ CONTEXT = {
     "survey batches": ("batches",),
 }
 MEASURES: dict[str, tuple[str, ...]] = {**TRIAL, **SAMPLES, **BASELINE, **DELIVERY, **SURVEY, **CONTEXT}
-"""What a cell measures, and the units that it may have."""
+"""All measures, with their allowed units."""
 
 SAMPLE_SIZES = ("recruits", "baseline sample", "4-month survey sample", "12-month survey sample", "analysed sample")
 
 MARKS = ("", "*", "**", "***")
-"""Marks of significance, by their number of stars."""
+"""Significance marks, by number of stars."""
 
 STARS = (*MARKS, "not used")
-"""What a cell may say of its mark; ``not used`` where a document marks nothing by stars."""
+"""Allowed values of ``stars``; ``not used`` if the document has no significance stars."""
 
 ALLOWED: dict[str, tuple[str, ...]] = {
     "measure": tuple(MEASURES),
@@ -165,7 +165,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "arm": ("", *ARMS),
     "stars": STARS,
 }
-"""What a column of the ledger may hold, where that is one of a few."""
+"""Allowed values of the ledger's categorical columns."""
 
 LEDGER = (*CELL, "printed", "value", "unit", "decimals", "base", *QUANTITY, "stars")
 """Columns of the ledger's tables."""
@@ -175,14 +175,14 @@ CORRECTIONS = (*CELL, "printed", "corrected", "reason")
 
 
 def column_findings(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
-    """Columns that a table lacks or that are unknown, a line each."""
+    """Return one message per missing or unknown column."""
     missing = [name for name in columns if name not in frame.columns]
     lines = [f"column {name!r} is missing; it must have {', '.join(columns)}" for name in missing]
     return lines + [f"column {unknown_name(name, columns)}" for name in frame.columns if name not in columns]
 
 
 def row_findings(table: pd.DataFrame, where: Sequence[str]) -> list[str]:
-    """Fields that are none of ``ALLOWED``, and cells that stand twice, a line each; ``where`` names the rows."""
+    """Return one message per value not in ``ALLOWED`` and per repeated cell; ``where`` names the rows."""
     lines = [
         f"{place}, column {name!r}: {unknown_name(found, allowed)}"
         for name, allowed in ALLOWED.items()
@@ -193,12 +193,12 @@ def row_findings(table: pd.DataFrame, where: Sequence[str]) -> list[str]:
     twice = table.duplicated(CELL_KEY)
     return [
         *lines,
-        *(f"{place}: this cell stands twice; remove one" for place, again in zip(where, twice, strict=True) if again),
+        *(f"{place}: this cell appears twice; remove one" for place, again in zip(where, twice, strict=True) if again),
     ]
 
 
 def cell_findings(ledger: pd.DataFrame, where_of: Sequence[str]) -> list[str]:
-    """Cells whose columns contradict the printed text, or whose value cannot be, a line each."""
+    """Return one message per column that contradicts the printed text or has an impossible value."""
     lines = []
     for where, cell in zip(where_of, ledger.to_dict("records"), strict=True):
         printed = parse_printed(cell["printed"], cell["unit"])
@@ -220,13 +220,13 @@ def cell_findings(ledger: pd.DataFrame, where_of: Sequence[str]) -> list[str]:
             units = (OUTCOMES[cell["outcome"]].printed_unit,)
         if cell["unit"] not in units:
             lines.append(
-                f"{where}, column 'unit': {cell['unit']!r} given; {cell['measure']} is in "
-                f"{' or '.join(map(repr, units))}"
+                f"{where}, column 'unit': {cell['unit']!r} given; the unit of {cell['measure']} must "
+                f"be {' or '.join(map(repr, units))}"
             )
         if cell["base"] and not (cell["base"].isdecimal() and int(cell["base"]) > 0):
-            lines.append(f"{where}, column 'base': {cell['base']!r} given; a base is a whole number above 0, or empty")
+            lines.append(f"{where}, column 'base': {cell['base']!r} given; must be a whole number above 0, or empty")
         if not cell["line"].isdecimal():
-            lines.append(f"{where}, column 'line': {cell['line']!r} given; it must be the number of the table's row")
+            lines.append(f"{where}, column 'line': {cell['line']!r} given; must be the row number in the table")
         if printed is not None:
             lines += [f"{where}, column 'value': {text}" for text in range_findings(cell["measure"], printed.value)]
     return lines
@@ -240,11 +240,11 @@ def _number_text(text: str) -> str:
 
 
 def range_findings(measure: str, value: float) -> list[str]:
-    """Say what a number of a measure that an analysis divides by, or takes the logarithm of, must be."""
+    """Return a message if an analysis could not divide by the value or take its logarithm."""
     if measure in SAMPLE_SIZES and value <= 0:
         return [f"{value:g} people given; {measure} must be above 0"]
     if measure == "employment rate" and not 0 < value < 100:
         return [f"{value:g} % given; {measure} must lie between 0 and 100"]
     if measure == "cost per head" and value <= 0:
-        return [f"£{value:g} given; a cost per head must be above £0, or no return per £1 exists"]
+        return [f"£{value:g} given; a cost per head must be above £0 for a return per £1 to exist"]
     return []

@@ -1,4 +1,4 @@
-"""What an economic model is made of, read from ``models/economic/*.toml``."""
+"""Specification of an economic model, read from ``models/economic/*.toml``."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from hlt_bayes.specs.priors.quantities import FixedQuantity, LogNormalQuantity, 
 ReportedGroupName = Literal["SCR IW", "SCR OOW", "All SCR", "WMCA", "All OOW"]
 PerspectiveName = Literal["financial", "economic"]
 PriceYear = Words
-"""The year of whose prices a sum of money is, such as 2019 or 2020/21."""
+"""Price year of an amount, such as 2019 or 2020/21."""
 
 QALY = "GBP per QALY"
-"""Unit of the value of a QALY, by which curves over it and its place among what may be learnt are found."""
+"""Unit of the value of a QALY; identifies that price for acceptability curves and value of information."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-"""A name of a table: small letters, digits, hyphens, so that keys of quantities can be taken apart again."""
+"""Name of a table: lower-case letters, digits and hyphens, so that keys of quantities can be split at the dots."""
 
-LONGEST = 60.0
-"""Years; nothing here lasts longer than a working life."""
+MAX_HORIZON = 60.0
+"""Longest horizon in years: a working life."""
 
-GREATEST_RATE = 0.2
-"""A year; a greater rate is one written in per cent."""
+MAX_RATE = 0.2
+"""Largest annual discount rate; a larger value was probably written in per cent."""
 
-ALIEN = {"financial": "society", "economic": "exchequer"}
-"""Whose gains a perspective does not count: the exchequer's are transfers to society, society's are not its money."""
+EXCLUDED = {"financial": "society", "economic": "exchequer"}
+"""Gains that a perspective excludes: those of society are no exchequer income; those of the exchequer are transfers."""
 
 OVERLAPPING = (("health", "wellbeing"), ("employment", "earnings"))
-"""Outcomes that measure much the same gain, so that both count only as far as one says what it adds."""
+"""Pairs of outcomes that measure much the same gain: if both count, one must state ``additional``."""
 
 
 class ImpliedPrice(Sourced):
-    """A price, £ per unit of impact, anywhere in what the printed returns of ``groups`` allow together.
+    """A price, £ per unit of impact, anywhere in the range consistent with the published returns of ``groups``.
 
-    It holds all years and whatever else the evaluation valued, in prices of the year of the costs.
+    It includes all years and whatever else the evaluation valued, in the price year of the costs.
     """
 
     family: Literal["implied"]
@@ -51,27 +51,27 @@ class ImpliedPrice(Sourced):
 
 
 class Variant(Sourced):
-    """Another value that a price is given: shown beside, never mixed in."""
+    """Alternative value of a price, for sensitivity analysis only."""
 
     value: Positive
     price_year: PriceYear
 
 
 class FixedPrice(FixedQuantity):
-    """A price that is taken as known."""
+    """A price taken as known."""
 
     price_year: PriceYear
     variants: list[Variant] = Field(default_factory=list)
 
 
 class UniformPrice(UniformQuantity):
-    """A price anywhere between two others."""
+    """A price uniformly distributed between two values."""
 
     price_year: PriceYear
 
 
 class LogNormalPrice(LogNormalQuantity):
-    """A price known up to a factor."""
+    """A log-normally distributed price."""
 
     price_year: PriceYear
 
@@ -80,11 +80,11 @@ Price = Annotated[ImpliedPrice | FixedPrice | UniformPrice | LogNormalPrice, Fie
 
 
 class Benefit(Frozen):
-    """What a unit of impact is worth: ``price`` x ``conversion`` x ``additional`` x the years of its ``persistence``.
+    """Value of an impact per unit: ``price`` x ``conversion`` x ``additional`` x ``undisplaced`` x ``persistence``.
 
-    ``accrues_to`` says whose gain it is: ``exchequer`` money that somebody else has less of (a transfer), ``society``
-    output or wellbeing, ``both`` public resources that are free for something else. ``additional`` is the share that no
-    other benefit of the perspective holds already; ``undisplaced`` the share that is not at the cost of others.
+    ``accrues_to`` says who gains: the ``exchequer`` (a transfer from others), ``society`` (output or wellbeing), or
+    ``both`` (public resources freed for other uses). ``additional`` is the share not already counted in another benefit
+    of the perspective; ``undisplaced`` is one minus displacement, the share not gained at the expense of others.
     """
 
     label: Words
@@ -99,7 +99,7 @@ class Benefit(Frozen):
 
 
 class FollowUp(Sourced):
-    """A later result that is printed by its significance alone: above zero at ``confidence`` % in ``month``."""
+    """A later result reported only as significant: above zero at ``confidence`` % in ``month``."""
 
     group: GroupName
     outcome: OutcomeName
@@ -110,7 +110,7 @@ class FollowUp(Sourced):
 
 
 class Persistence(Frozen):
-    """How an impact goes on: its mean over the first year, a rise from the second on, a decay a year, and a horizon."""
+    """Persistence of an impact: mean over the first year, rise from the second, annual decay, and horizon."""
 
     horizon: Figure
     decay: Portion
@@ -120,20 +120,20 @@ class Persistence(Frozen):
 
 
 class Rate(Sourced):
-    """A discount rate a year."""
+    """An annual discount rate."""
 
     value: Finite
 
     @field_validator("value")
     @classmethod
     def _not_in_per_cent(cls, value: float) -> float:
-        if not 0 <= value <= GREATEST_RATE:
-            raise ValueError(f"a rate a year lies between 0 and {GREATEST_RATE:g}: 3.5 % is 0.035")
+        if not 0 <= value <= MAX_RATE:
+            raise ValueError(f"an annual rate must lie between 0 and {MAX_RATE:g}: 3.5 % is 0.035")
         return value
 
 
 class Discounting(Frozen):
-    """Discount rates: of money, and of health and wellbeing."""
+    """Discount rates: for money, and for health and wellbeing."""
 
     standard: Rate
     health: Rate
@@ -146,22 +146,22 @@ class Deflator(Sourced):
 
 
 class BaseYear(Reasoned):
-    """The year in whose prices everything is added up, or in whose prices the costs are printed."""
+    """Price year of the results, or of the published costs."""
 
     year: PriceYear
 
 
 class Prices(Frozen):
-    """The base price year, and the index that brings other years to it."""
+    """The base price year, and the price index that converts other years to it."""
 
     base: BaseYear
     deflator: Deflator
 
 
 class Costs(Frozen):
-    """Cost per person randomised to treatment: printed, or stated ``per_head``.
+    """Cost per person randomised to treatment: as published, or as stated in ``per_head``.
 
-    ``uncertainty`` is a factor. ``fixed_share`` is the share that does not depend on how many people are treated.
+    ``uncertainty`` multiplies it. ``fixed_share`` is the share that does not depend on the number of people treated.
     """
 
     price_year: BaseYear
@@ -171,13 +171,13 @@ class Costs(Frozen):
 
 
 class NonrespondentGain(Frozen):
-    """What those who did not answer the survey gained, as a share of what the others did."""
+    """Gain of survey non-respondents as a share of that of respondents."""
 
     share: Portion
 
 
 class Decision(Frozen):
-    """Whom a decision is for, and what a new trial costs."""
+    """Population and duration of a decision, and duration and cost of a new trial."""
 
     people_per_year: Figure
     years: Figure
@@ -187,7 +187,7 @@ class Decision(Frozen):
 
 
 class Perspective(Frozen):
-    """Which benefits a perspective counts."""
+    """Benefits that a perspective counts."""
 
     benefits: Annotated[list[Name], Field(min_length=1)]
 
@@ -199,13 +199,13 @@ class Pooling(Reasoned):
 
 
 class GrossOrNet(Reasoned):
-    """Whether the printed returns are read as gross benefit per £1 or net of cost."""
+    """Whether the published returns are read as gross benefit per £1 or net of cost."""
 
     returns_are: Literal["gross"]
 
 
 class EconomicSpec(Spec):
-    """What an economic model is made of; see ``models/economic/*.toml``."""
+    """Specification of an economic model; see ``models/economic/*.toml``."""
 
     pooling: Pooling
     gross_or_net: GrossOrNet | None = None
@@ -229,12 +229,12 @@ class EconomicSpec(Spec):
 
     @property
     def counted(self) -> dict[str, Benefit]:
-        """Benefits that a perspective counts, by name."""
+        """Benefits counted by any perspective, by name."""
         names = dict.fromkeys(name for one in self.perspectives.values() for name in one.benefits)
         return {name: self.benefits[name] for name in names}
 
     def quantities(self) -> dict[str, Quantity]:
-        """Quantities that the returns depend on, by key; prices that the print implies are not among them."""
+        """Quantities that the returns depend on, by key, other than prices implied by the published returns."""
         found: dict[str, Quantity] = {}
         for name, benefit in self.counted.items():
             if not isinstance(benefit.price, ImpliedPrice):
@@ -262,16 +262,16 @@ class EconomicSpec(Spec):
             for name in one.benefits:
                 if name not in self.benefits:
                     stated = ", ".join(map(repr, self.benefits))
-                    yield f"{key}: no price is stated for {name!r}, in a table [benefits.{name}]; stated are {stated}"
-                elif self.benefits[name].accrues_to == ALIEN[perspective]:
-                    yield f"{key}: {name!r} accrues to {ALIEN[perspective]!r}: {_WHY_ALIEN[perspective]}; take it out"
+                    yield f"{key}: {name!r} is unknown: there is no table [benefits.{name}]; allowed: {stated}"
+                elif self.benefits[name].accrues_to == EXCLUDED[perspective]:
+                    yield f"{key}: {name!r} accrues to {EXCLUDED[perspective]!r}: {_WHY_EXCLUDED[perspective]}"
             if len(set(one.benefits)) < len(one.benefits):
-                yield f"{key}: a benefit stands twice"
+                yield f"{key}: a benefit is listed twice"
             yield from self._counted_twice(key, [name for name in one.benefits if name in self.benefits])
 
     def _counted_twice(self, key: str, names: list[str]) -> Iterator[str]:
-        """Find two measures of one gain of which neither says what it adds to the other."""
-        # What is freed of public resources by work is another gain than the work; of health nothing is.
+        """Yield an error for benefits that value the same gain where too few state ``additional``."""
+        # Public resources freed by work are a separate gain from the work; those freed by better health are not.
         gains = [
             name
             for name in names
@@ -289,8 +289,7 @@ class EconomicSpec(Spec):
             if all(of_outcome) and not any(stated):
                 yield (
                     f"{key}: {' and '.join(one[0] for one in of_outcome)} value {pair[0]} and {pair[1]}, which measure "
-                    f"much the same gain; state for one of them 'additional', the share of it that the other does not "
-                    "hold already"
+                    f"much the same gain; for one of them state 'additional', the share not counted by the other"
                 )
 
     def _wrong_benefits(self) -> Iterator[str]:
@@ -299,7 +298,7 @@ class EconomicSpec(Spec):
             if isinstance(benefit.price, ImpliedPrice):
                 for other in ("conversion", "persistence", "additional", "undisplaced"):
                     if getattr(benefit, other) is not None:
-                        yield f"{key}.{other}': a price of family 'implied' holds that already; take it out"
+                        yield f"{key}.{other}': a price of family 'implied' already includes this; remove it"
                 if self.gross_or_net is None:
                     yield "key 'gross_or_net' is missing; a price of family 'implied' depends on it"
             elif benefit.persistence is None:
@@ -312,18 +311,18 @@ class EconomicSpec(Spec):
     def _wrong_persistence(self) -> Iterator[str]:
         for name, one in self.persistence.items():
             key = f"key 'persistence.{name}"
-            if not 1 <= one.horizon.value <= LONGEST:
-                allowed = f"impacts are of 1 year, so 1 or more, and at most {LONGEST:g}"
+            if not 1 <= one.horizon.value <= MAX_HORIZON:
+                allowed = f"impacts cover 1 year, so must be 1 to {MAX_HORIZON:g}"
                 yield f"{key}.horizon.value': {one.horizon.value:g} given; {allowed}"
             if one.follow_up is None:
                 continue
             if one.horizon.value < one.follow_up.month / 12:
                 yield (
-                    f"{key}.horizon.value': {one.horizon.value:g} given; the impact was still seen in month "
-                    f"{one.follow_up.month}, so {one.follow_up.month / 12:g} or more"
+                    f"{key}.horizon.value': {one.horizon.value:g} given; the impact was still present in month "
+                    f"{one.follow_up.month}, so must be {one.follow_up.month / 12:g} or more"
                 )
             if one.rise is not None or one.first_year is not None:
-                yield f"{key}.follow_up': says what is left of the mean of the first year; take out rise and first_year"
+                yield f"{key}.follow_up': assumes decay from the first-year mean; remove rise and first_year"
 
     def _wrong_years(self) -> Iterator[str]:
         stated = [name for name, one in self.benefits.items() if not isinstance(one.price, ImpliedPrice)]
@@ -331,7 +330,7 @@ class EconomicSpec(Spec):
             return
         for key in ("prices", "discounting", "costs"):
             if getattr(self, key) is None:
-                yield f"key '{key}' is missing; a stated price (of {stated[0]}) needs it"
+                yield f"key '{key}' is missing; required by the stated price of {stated[0]}"
         if self.prices is None:
             return
         years = {"prices.base.year": self.prices.base.year}
@@ -353,13 +352,13 @@ class EconomicSpec(Spec):
             low, high = quantity.support
             share = not key.startswith("conversions.") and key.rpartition(".")[2] in SHARES
             if low < 0 or (share and high > 1):
-                allowed = "a share lies between 0 and 1" if share else "it must not be below 0"
+                allowed = "a share must lie between 0 and 1" if share else "must not be below 0"
                 yield f"key '{key}': {quantity} given; {allowed}"
             if key == "costs.uncertainty" and low == 0 and not isinstance(quantity, LogNormalQuantity):
-                yield f"key '{key}': {quantity} given; a cost of 0 leaves returns undefined, so above 0"
+                yield f"key '{key}': {quantity} given; must be above 0, because a cost of 0 leaves returns undefined"
 
     def _unstated(self) -> Iterator[str]:
-        """Names that a perspective or benefit uses and no table states."""
+        """Yield names used by a perspective or benefit for which there is no table."""
         for one in self.perspectives.values():
             yield from (name for name in one.benefits if name not in self.benefits)
         for benefit in self.benefits.values():
@@ -369,11 +368,11 @@ class EconomicSpec(Spec):
 
 
 SHARES = ("additional", "undisplaced", "decay", "first_year", "share", "fixed_share")
-"""Last words of the keys of quantities that are shares."""
+"""Last parts of the keys of quantities that are shares."""
 
-_WHY_ALIEN = {
-    "financial": "nobody pays it to the exchequer",
-    "economic": "a transfer, which somebody else has less of, is no gain to society",
+_WHY_EXCLUDED = {
+    "financial": "no exchequer income; remove it",
+    "economic": "a transfer is no gain to society; remove it",
 }
 
 
@@ -383,6 +382,6 @@ def load_economic_spec(name: str | Path) -> EconomicSpec:
     Raises
     ------
     SpecError
-        No such spec, or a file that is not one: all its errors in one message, each with file and key.
+        No such spec, or an invalid file; the message lists all its errors with file and key.
     """
     return read_spec(name, "economic", EconomicSpec)

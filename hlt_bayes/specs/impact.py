@@ -1,4 +1,4 @@
-"""What an impact model is made of, read from ``models/impact/*.toml``."""
+"""Specification of an impact model, read from ``models/impact/*.toml``."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ KEYS_OF_STRUCTURES = {
     "moderators": ("priors.tau", "priors.slope", "moderators"),
     "joint": ("priors.tau", "joint"),
 }
-"""What each structure needs beside ``priors.mu``, and no other structure may have."""
+"""Keys that each structure requires in addition to ``priors.mu``; the others are not allowed."""
 
 
 class Priors(Frozen):
-    """Priors of the impacts, one per outcome and parameter; ``KEYS_OF_STRUCTURES`` says which a structure needs."""
+    """Priors of the impacts, by parameter and outcome; ``KEYS_OF_STRUCTURES`` lists those that a structure needs."""
 
     mu: dict[OutcomeName, Prior]
     tau: dict[OutcomeName, ScalePrior] | None = None
@@ -44,21 +44,21 @@ class Priors(Frozen):
     slope: dict[OutcomeName, ScalePrior] | None = None
 
     def tables(self) -> Iterator[tuple[str, Mapping[OutcomeName, Family]]]:
-        """Each table that is stated, by its key."""
+        """Yield each stated table with its key."""
         for name in type(self).model_fields:
             if getattr(self, name) is not None:
                 yield f"priors.{name}", getattr(self, name)
 
 
 class Known(Sourced):
-    """A printed value, taken as exact."""
+    """A published value, taken as exact."""
 
     method: Literal["printed"]
     value: Finite
 
 
 class Interval(Sourced):
-    """A value that is only known to lie between two others: uniform there."""
+    """A value known only to lie in an interval: uniformly distributed."""
 
     method: Literal["interval"]
     lower: Finite
@@ -67,12 +67,14 @@ class Interval(Sourced):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.lower >= self.upper:
-            raise ValueError(f"lower {self.lower:g} is not below upper {self.upper:g}; for one value take 'printed'")
+            raise ValueError(
+                f"lower {self.lower:g} is not below upper {self.upper:g}; use 'printed' for a single value"
+            )
         return self
 
 
 class Uncertain(Sourced):
-    """A value measured with error, or not printed at all: normal."""
+    """A value measured with error, or unpublished: normally distributed."""
 
     method: Literal["normal"]
     mean: Finite
@@ -80,9 +82,9 @@ class Uncertain(Sourced):
 
 
 class Moderator(Reasoned):
-    """What may make impacts differ between groups: its values, and why it should matter.
+    """A potential effect modifier: its value in each group or site, and why it should matter.
 
-    A slope is the impact of ``per`` more of it; ``mu`` is the impact at ``reference``.
+    A slope is the change in impact per ``per`` units; ``mu`` is the impact at ``reference``.
     """
 
     label: Words
@@ -96,33 +98,33 @@ class Moderator(Reasoned):
 
 
 class ErrorCorrelation(Sourced):
-    """Expected correlation of the errors of two outcomes."""
+    """Expected correlation of the sampling errors of two outcomes."""
 
     outcomes: Annotated[list[OutcomeName], Field(min_length=2, max_length=2)]
     value: Annotated[float, Field(gt=-1, lt=1)]
 
 
 class Lkj(Reasoned):
-    """Prior of a correlation matrix: 1 is uniform, more is nearer to no correlation."""
+    """LKJ prior of a correlation matrix: ``eta`` 1 is uniform, larger values favour weaker correlations."""
 
     eta: Eta
 
 
 class Unknown(Sourced):
-    """Weight in (0, 1) of a wholly unknown correlation matrix beside the expected one."""
+    """Weight in (0, 1) of a uniformly distributed correlation matrix, averaged with the expected one."""
 
     value: Share
 
 
 class Joint(Frozen):
-    """Outcomes together: correlation of their impacts, and of the sampling errors of their estimates."""
+    """Joint model of outcomes: correlations of their impacts and of the sampling errors of their estimates."""
 
     impacts: Lkj
     errors: list[ErrorCorrelation]
     errors_unknown: Unknown
 
     def expected_errors(self, outcomes: list[str]) -> np.ndarray:
-        """Correlation matrix of the errors that is expected, pairs that are not stated uncorrelated."""
+        """Return the expected correlation matrix of the sampling errors, 0 for pairs not stated."""
         matrix = np.eye(len(outcomes))
         for pair in self.errors:
             if set(pair.outcomes) <= set(outcomes):
@@ -139,14 +141,14 @@ class Beta(Sourced):
 
 
 class Nonresponse(Frozen):
-    """People who did not answer; see ``hlt_bayes.inference.structures.nonresponse``."""
+    """Assumptions about survey non-respondents; see ``hlt_bayes.inference.structures.nonresponse``."""
 
     share: Beta
     difference: NormalPrior
 
 
 class Rates(Sourced):
-    """Shares of people with the outcome, by arm."""
+    """Proportions with the outcome, by arm."""
 
     control: Share
     treatment: Share
@@ -159,7 +161,7 @@ class Figure(Sourced):
 
 
 class RiskDifference(Frozen):
-    """SE of a difference of two proportions; ``rates`` stand in where none is printed."""
+    """SE of a difference in proportions; ``rates`` are used where none are published."""
 
     method: Literal["risk difference"]
     sample: SampleName
@@ -167,7 +169,7 @@ class RiskDifference(Frozen):
 
 
 class MeanDifference(Frozen):
-    """SE of a difference of two means with a common ``sd`` per trial group."""
+    """SE of a difference in means with a common ``sd`` per trial group."""
 
     method: Literal["mean difference"]
     sample: SampleName
@@ -175,7 +177,7 @@ class MeanDifference(Frozen):
 
 
 class StandardisedMeanDifference(Frozen):
-    """SE of a difference of two means in units of their SD."""
+    """SE of a standardised mean difference."""
 
     method: Literal["standardised mean difference"]
     sample: SampleName
@@ -185,21 +187,21 @@ DesignSE = Annotated[RiskDifference | MeanDifference | StandardisedMeanDifferenc
 
 
 class LogRatio(NormalPrior):
-    """Prior of log(SE / design SE), within what an SE can plausibly depart from its design."""
+    """Prior of log(SE / design SE), limited to plausible departures from the design SE."""
 
     mean: Annotated[float, Field(ge=-2, le=2)]
     sd: Annotated[float, Field(ge=1e-3, le=2)]
 
 
 class StandardError(Frozen):
-    """What is assumed of the SEs that the reports do not print."""
+    """Assumptions about unpublished SEs."""
 
     log_ratio: LogRatio
     design: dict[OutcomeName, DesignSE]
 
 
 class PooledRows(Frozen):
-    """How printed rows that pool two trial groups are read; see ``hlt_bayes.likelihood.pooled_rows``."""
+    """Model of published rows that pool two trial groups; see ``hlt_bayes.likelihood.pooled_rows``."""
 
     weight: NormalPrior
     estimate_discrepancy: Figure
@@ -207,7 +209,7 @@ class PooledRows(Frozen):
 
 
 class Sampling(Frozen):
-    """Engine and its settings."""
+    """Inference engine and its settings."""
 
     engine: Literal["nuts", "exact"]
     chains: Annotated[int, Field(ge=2, le=100)]
@@ -218,7 +220,7 @@ class Sampling(Frozen):
 
 
 class ImpactSpec(Spec):
-    """What an impact model is made of; see ``models/impact/*.toml``."""
+    """Specification of an impact model; see ``models/impact/*.toml``."""
 
     structure: Literal["pooled", "no-pooling", "complete-pooling", "sites", "moderators", "joint"]
     outcomes: Annotated[list[OutcomeName], Field(min_length=1)]
@@ -240,7 +242,7 @@ class ImpactSpec(Spec):
         return self
 
     def _keys_of_structure(self) -> Iterator[str]:
-        """Keys that the structure needs and has not, or has and does not use."""
+        """Yield an error per key that the structure needs but lacks, or has but does not use."""
         stated = {key for key, _ in self.priors.tables()}
         stated |= {key for key in ("in_work", "moderators", "joint") if getattr(self, key) is not None}
         needed = KEYS_OF_STRUCTURES[self.structure]
@@ -250,26 +252,26 @@ class ImpactSpec(Spec):
             if key in stated and key not in needed:
                 users = " or ".join(repr(name) for name, keys in KEYS_OF_STRUCTURES.items() if key in keys)
                 yield (
-                    f"key '{key}': structure {self.structure!r} does not use it (structure {users} does); take it out, "
-                    f"or where the spec is based on another, say without = ['{key}']"
+                    f"key '{key}': structure {self.structure!r} does not use it (structure {users} does); remove it, "
+                    f"or in a spec based on another state without = ['{key}']"
                 )
 
     def _incomplete_outcomes(self) -> Iterator[str]:
         if len(set(self.outcomes)) < len(self.outcomes):
-            yield "key 'outcomes': an outcome stands twice"
+            yield "key 'outcomes': an outcome is listed twice"
         tables: dict[str, Collection[str]] = dict(self.priors.tables())
         for key, table in (tables | {"standard_error.design": self.standard_error.design}).items():
             yield from (f"key '{key}.{name}' is missing" for name in self.outcomes if name not in table)
-            yield from (f"key '{key}.{name}': outcomes does not name it" for name in table if name not in self.outcomes)
+            yield from (f"key '{key}.{name}': not listed in outcomes" for name in table if name not in self.outcomes)
 
     def _wrong_units(self) -> Iterator[str]:
         for key, table in self.priors.tables():
             for name, prior in table.items():
                 if prior.unit != OUTCOMES[name].unit:
-                    yield f"key '{key}.{name}.unit': {prior.unit!r} given; {name} is in {OUTCOMES[name].unit!r}"
+                    yield f"key '{key}.{name}.unit': {prior.unit!r} given; {name} must be in {OUTCOMES[name].unit!r}"
 
     def _wrong_moderators(self) -> Iterator[str]:
-        """Find groups or sites for which one moderator has a value and another of its level has none."""
+        """Yield an error per group or site that has a value of one moderator but not of another at the same level."""
         for level in ("group", "site"):
             of_level = {name: one for name, one in (self.moderators or {}).items() if one.level == level}
             known = dict.fromkeys(place for one in of_level.values() for place in one.values)
@@ -278,26 +280,26 @@ class ImpactSpec(Spec):
                     if place not in moderator.values:
                         yield (
                             f"key 'moderators.{name}.values': no value for {level} {place!r}, which another moderator "
-                            "has; where none is printed, state method 'normal' or 'interval' as wide as it may be"
+                            "has; if unpublished, use method 'normal' or 'interval' with a wide range"
                         )
 
     def _wrong_joint(self) -> Iterator[str]:
         if self.joint is None:
             return
         if len(self.outcomes) == 1:
-            yield "key 'outcomes': structure 'joint' needs two or more; for one take structure 'pooled'"
+            yield "key 'outcomes': structure 'joint' needs two or more; for one use structure 'pooled'"
         pairs = sorted(tuple(sorted(pair.outcomes)) for pair in self.joint.errors)
         for position, pair in enumerate(self.joint.errors, start=1):
             if pair.outcomes[0] == pair.outcomes[1]:
-                yield f"key 'joint.errors[{position}].outcomes': an outcome with itself; two that differ are allowed"
+                yield f"key 'joint.errors[{position}].outcomes': an outcome paired with itself; name two outcomes"
         yield from (
-            f"key 'joint.errors': {' and '.join(one)} stand twice" for one, two in pairwise(pairs) if one == two
+            f"key 'joint.errors': {' and '.join(one)} appear twice" for one, two in pairwise(pairs) if one == two
         )
         smallest = np.linalg.eigvalsh(self.joint.expected_errors(list(self.outcomes)))[0]
         if smallest <= 0:
             yield (
-                f"key 'joint.errors': no correlation matrix (smallest eigenvalue {smallest:.3g}); bring the values "
-                "nearer to 0"
+                f"key 'joint.errors': not a correlation matrix (smallest eigenvalue {smallest:.3g}); move the values "
+                "closer to 0"
             )
 
 
@@ -307,6 +309,6 @@ def load_impact_spec(name: str | Path) -> ImpactSpec:
     Raises
     ------
     SpecError
-        No such spec, or a file that is not one: all its errors in one message, each with file and key.
+        No such spec, or an invalid file; the message lists all its errors with file and key.
     """
     return read_spec(name, "impact", ImpactSpec)

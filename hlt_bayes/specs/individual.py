@@ -1,4 +1,4 @@
-"""What a model of individual records is made of, read from ``models/individual/*.toml``."""
+"""Specification of a model of individual records, read from ``models/individual/*.toml``."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ IndividualEngine = Literal["nuts", "laplace"]
 
 
 class Bernoulli(Frozen):
-    """Logistic regression of a yes or no.
+    """Logistic regression of a binary outcome.
 
-    ``pooled_on`` says in which unit the impacts of the groups are pooled: that of the impact, or the coefficient's.
+    ``pooled_on`` is the scale on which groups are pooled: that of the impact, or that of the coefficient.
     """
 
     family: Literal["bernoulli"]
@@ -29,20 +29,20 @@ class Bernoulli(Frozen):
 
 
 class Hurdle(Frozen):
-    """Logistic regression of any or none, and a regression with log link of how much."""
+    """Hurdle model: logistic regression of any amount, and a regression with log link of positive amounts."""
 
     family: Literal["hurdle"]
     positive: Literal["gamma", "log-normal"]
 
 
 class NormalLikelihood(Frozen):
-    """Linear regression, standardised by the controls who answered."""
+    """Linear regression, standardised by the respondents in the control arm."""
 
     family: Literal["normal"]
 
 
 class CensoredNormal(Frozen):
-    """Linear regression of what would be seen were the scale not bounded: values at a bound lie there or beyond."""
+    """Linear regression of a bounded scale: values at a bound are censored (tobit)."""
 
     family: Literal["censored-normal"]
     lower: Finite
@@ -66,7 +66,7 @@ FAMILIES = {
     "health": ("normal", "censored-normal"),
     "wellbeing": ("normal", "censored-normal"),
 }
-"""Families of likelihood that suit each outcome."""
+"""Likelihood families allowed for each outcome."""
 
 
 class Codes(Reasoned):
@@ -77,14 +77,14 @@ class Codes(Reasoned):
 
 
 class Thirds(Reasoned):
-    """Subgroups by thirds of a numeric column, cut within each trial group."""
+    """Subgroups by tertiles of a numeric column within each trial group."""
 
     method: Literal["thirds"]
     column: Words
 
 
 class Split(Reasoned):
-    """Subgroups before a day, and from it on."""
+    """Subgroups before a date, and from that date on."""
 
     method: Literal["split"]
     column: Words
@@ -95,9 +95,9 @@ Subgroup = Annotated[Codes | Thirds | Split, Field(discriminator="method")]
 
 
 class Practice(Reasoned):
-    """How a specialist works, as what may make impacts differ: within sites by slope, between them by another.
+    """Specialist practice as an effect modifier, with separate slopes within and between sites.
 
-    A slope is the change of the impact for ``per`` more; ``reference`` is where ``mu`` stands.
+    A slope is the change in impact per ``per`` units; ``mu`` is the impact at ``reference``.
     """
 
     label: Words
@@ -108,11 +108,11 @@ class Practice(Reasoned):
 
 
 class IndividualPriors(Frozen):
-    """Priors of one model an outcome; which outcome has which is checked when the spec is read.
+    """Priors of one model per outcome; reading the spec checks that each outcome has those it needs.
 
     ``mu`` and ``tau`` are in the unit in which impacts are pooled, all others on the scale of the regression: log odds,
-    log £, SDs. Covariates are turned into uncorrelated ones of SD 1 before ``covariate`` bears on them. ``spread`` is
-    the SD of residuals, the shape of a gamma, or the SD of log £.
+    log £, SDs. ``covariate`` applies to covariates transformed to be uncorrelated with SD 1. ``spread`` is the residual
+    SD, the shape of a gamma, or the SD of log £.
     """
 
     mu: dict[OutcomeName, Prior]
@@ -135,7 +135,7 @@ class IndividualPriors(Frozen):
     answered_effect: dict[OutcomeName, NormalPrior] | None = None
 
     def tables(self) -> Iterator[tuple[str, Mapping[OutcomeName, Family]]]:
-        """Each table that is stated, by its key."""
+        """Yield each stated table with its key."""
         for name in type(self).model_fields:
             if getattr(self, name):
                 yield f"priors.{name}", getattr(self, name)
@@ -146,7 +146,7 @@ ANSWERED_PRIORS = ("answered_intercept", "answered_covariate", "answered_effect"
 
 
 class IndividualSampling(Frozen):
-    """Engine and its settings; ``laplace`` draws ``chains`` times ``draws`` and needs no tuning."""
+    """Inference engine and its settings; ``laplace`` makes ``chains`` x ``draws`` draws and needs no tuning."""
 
     engine: IndividualEngine
     chains: Annotated[int, Field(ge=2, le=100)]
@@ -157,9 +157,9 @@ class IndividualSampling(Frozen):
 
 
 class IndividualSpec(Spec):
-    """What a model of individual records is made of; see ``models/individual/*.toml``.
+    """Specification of a model of individual records; see ``models/individual/*.toml``.
 
-    ``outcomes`` chooses: what other tables say of an outcome that it does not name is left alone.
+    ``outcomes`` selects the outcomes; entries of other tables for other outcomes are not used.
     """
 
     outcomes: Annotated[list[OutcomeName], Field(min_length=1)]
@@ -179,14 +179,14 @@ class IndividualSpec(Spec):
         return self
 
     def pooled_unit(self, outcome: OutcomeName) -> str:
-        """Name the unit of ``mu`` and ``tau``: that of the impact, or of the coefficient, where those are pooled."""
+        """Return the unit of ``mu`` and ``tau``: that of the impact, or of the coefficient if that is pooled."""
         likelihood = self.likelihood[outcome]
         on_coefficient = isinstance(likelihood, Bernoulli) and likelihood.pooled_on == "log odds ratio"
         return "log odds ratio" if on_coefficient else OUTCOMES[outcome].unit
 
     def _outcomes(self) -> Iterator[str]:
         if len(set(self.outcomes)) < len(self.outcomes):
-            yield "key 'outcomes': an outcome stands twice"
+            yield "key 'outcomes': an outcome is listed twice"
         tables: dict[str, Collection[str]] = {"likelihood": self.likelihood, "covariates": self.covariates}
         for key, table in tables.items():
             yield from (f"key '{key}.{name}' is missing" for name in self.outcomes if name not in table)
@@ -196,10 +196,10 @@ class IndividualSpec(Spec):
                 yield f"key 'likelihood.{name}.family': {likelihood.family!r} given; {name} may have {allowed}"
         for name, columns in self.covariates.items():
             if len(set(columns)) < len(columns):
-                yield f"key 'covariates.{name}': a column stands twice"
+                yield f"key 'covariates.{name}': a column is listed twice"
 
     def _priors(self) -> Iterator[str]:
-        """Find priors that an outcome needs and has not."""
+        """Yield an error per prior that is missing or not used."""
         needed: dict[str, Collection[str]] = dict.fromkeys(("mu", "tau", "intercept", "covariate"), self.outcomes)
         needed["spread"] = [name for name in self.outcomes if name != "employment"]
         for name in ("any_intercept", "any_covariate", "any_effect"):
@@ -216,8 +216,8 @@ class IndividualSpec(Spec):
         for key, table in self.priors.tables():
             allowed = needed.get(key.removeprefix("priors."), ())
             yield from (
-                f"key '{key}.{name}': nothing in this spec uses it; take it out, or where the spec is based on another "
-                f"say without = ['{key}.{name}']"
+                f"key '{key}.{name}': not used in this spec; remove it, or in a spec based on another "
+                f"state without = ['{key}.{name}']"
                 for name in table
                 if name in self.outcomes and name not in allowed
             )
@@ -233,9 +233,9 @@ class IndividualSpec(Spec):
 
     def _parts(self) -> Iterator[str]:
         if self.subgroups is not None and self.practice is not None:
-            yield "key 'practice': not beside 'subgroups'; make two specs"
+            yield "key 'practice': not allowed with 'subgroups'; use two specs"
         if self.nonresponse is not None and not set(self.outcomes) & set(SURVEY_OUTCOMES):
-            yield "key 'nonresponse': none of the outcomes is from the survey; take it out"
+            yield "key 'nonresponse': none of the outcomes is from the survey; remove it"
 
 
 def load_individual_spec(name: str | Path) -> IndividualSpec:
@@ -244,6 +244,6 @@ def load_individual_spec(name: str | Path) -> IndividualSpec:
     Raises
     ------
     SpecError
-        No such spec, or a file that is not one: all its errors in one message, each with file and key.
+        No such spec, or an invalid file; the message lists all its errors with file and key.
     """
     return read_spec(name, "individual", IndividualSpec)

@@ -1,4 +1,4 @@
-"""The shipped specs, and what each changes of what it is based on."""
+"""Lists specs and how each differs from the spec it is based on."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 
-OF_ITSELF = ("based_on", "without", "name", "title")
-"""Keys by which a spec says what it is, not what it holds."""
+DESCRIPTIVE_KEYS = ("based_on", "without", "name", "title")
+"""Keys that describe a spec rather than its content."""
 
 
 def specs_listing(files: Iterable[tuple[str, Path]]) -> pd.DataFrame:
     """List specs from their kinds and files: ``kind``, ``name``, ``title``, ``based_on``, ``changes``, ``without``.
 
-    ``changes`` are the keys that the file states, to two levels, ``without`` those that it leaves out of what it is
-    based on; of a spec that is based on none both are empty.
+    ``changes`` lists the keys that the file states, to two levels; ``without`` lists keys of the base that it drops.
+    Both are empty for a spec without a base.
     """
     rows = []
     for kind, path in files:
@@ -37,7 +37,7 @@ def specs_listing(files: Iterable[tuple[str, Path]]) -> pd.DataFrame:
 
 def _keys(content: Mapping[str, object]) -> Iterator[str]:
     for name, value in content.items():
-        if name in OF_ITSELF:
+        if name in DESCRIPTIVE_KEYS:
             continue
         nested = [key for key, part in value.items() if isinstance(part, dict)] if isinstance(value, dict) else []
         yield from (f"{name}.{key}" for key in nested)

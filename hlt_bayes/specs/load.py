@@ -1,4 +1,4 @@
-"""Finds a spec by name or path and reads it: strict keys, every error of a file in one message."""
+"""Finds a spec by name or path and reads it with strict keys; one message lists every error of a file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SpecKind = Literal["impact", "individual", "economic", "meta", "twin"]
 
 
 class Spec(Frozen):
-    """A named spec; ``fingerprint`` is a hash of its content, whatever the layout of its file.
+    """A named spec; ``fingerprint`` is a hash of its content, independent of the layout of its file.
 
-    Two are equal where their content is, whichever ``files`` they were read from.
+    Specs are equal if their content is, whichever ``files`` they were read from.
     """
 
     name: Words
@@ -28,15 +28,15 @@ class Spec(Frozen):
 
     @property
     def files(self) -> dict[str, str]:
-        """SHA-256 of each file that it was read from, those it is based on included, by name; none if it was made."""
+        """SHA-256 by name of each file read, including those that it is based on; empty if not read from a file."""
         return dict(self._files)
 
     def __eq__(self, other: object) -> bool:
-        """Compare what is stated."""
+        """Compare type and content."""
         return type(self) is type(other) and self.__dict__ == other.__dict__
 
     def __hash__(self) -> int:
-        """Hash what is stated."""
+        """Hash the content."""
         return hash(self.fingerprint)
 
     @property
@@ -57,12 +57,12 @@ def read_spec[T: Spec](name: str | Path, kind: SpecKind, table: type[T]) -> T:
 
 
 def models_folder() -> Path:
-    """Folder of the shipped specs: inside an installed wheel, else beside the package in a checkout."""
+    """Folder of the shipped specs: in an installed wheel, or beside the package in a checkout."""
     package = Path(__file__).parents[1]
     for folder in (package / "_models", package.parent / "models"):
         if folder.is_dir():
             return folder
-    raise SpecError(f"{package / '_models'}: the shipped specs are missing; install the package again")
+    raise SpecError(f"{package / '_models'}: the shipped specs are missing; reinstall the package")
 
 
 def shipped_specs(kind: SpecKind) -> dict[str, Path]:
@@ -71,9 +71,9 @@ def shipped_specs(kind: SpecKind) -> dict[str, Path]:
 
 
 def spec_path(name: str | Path, kind: SpecKind, *, beside: Path | None = None) -> Path:
-    """File of a spec: ``name`` itself where it is a path to a TOML file, else that of the shipped spec.
+    """File of a spec: ``name`` itself if it is the path of a TOML file, else the shipped spec of that name.
 
-    Where a file says it, that is ``beside``: a path is then taken from its folder, and must not lead out of it.
+    ``beside`` is the file whose key 'based_on' gives ``name``: a path is relative to its folder and must stay in it.
     """
     said = f"{beside}: key 'based_on': " if beside else ""
     if str(name).endswith(".toml"):
@@ -85,23 +85,23 @@ def spec_path(name: str | Path, kind: SpecKind, *, beside: Path | None = None) -
 
 
 def _below(folder: Path, name: str | Path, said: str) -> Path:
-    """Join a path to the folder of the file that names it, which need not be trusted with others."""
+    """Join a path to the folder of the file that names it, which may be untrusted; raise if it leaves the folder."""
     path = folder / name
     try:
         inside = not Path(name).is_absolute() and path.resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError, ValueError) as error:
-        # A circle of links, or a character that no path can have.
-        raise SpecError(f"{said}{str(name)!r} is no path of a file ({error})") from error
+        # A symlink loop, or a character that is not allowed in a path.
+        raise SpecError(f"{said}{str(name)!r} is not a valid path ({error})") from error
     if not inside:
         raise SpecError(
-            f"{said}{str(name)!r} lies outside the folder of this file; it may name a shipped spec, or a .toml file in "
-            "that folder or below: copy the other file there"
+            f"{said}{str(name)!r} lies outside the folder of this file; name a shipped spec, or copy the other file "
+            "into that folder"
         )
     return path
 
 
 def stated_figures(node: object, key: str = "") -> Iterator[tuple[str, Reasoned]]:
-    """Every choice or figure of a spec that states why it is so and where it comes from, by its key."""
+    """Yield every choice or figure of a spec that states a reason and a source, with its key."""
     if isinstance(node, Reasoned):
         yield key, node
     if isinstance(node, Frozen):

@@ -1,4 +1,4 @@
-"""What the pooling of the trials of IPS assumes, read from ``models/meta/*.toml``."""
+"""Specification of the meta-analysis of IPS trials, read from ``models/meta/*.toml``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hlt_bayes.specs.priors import HalfNormalPrior, NormalPrior, Reasoned, Sourc
 
 
 class Trials(Reasoned):
-    """Which trials are pooled: those of these classes of outcome."""
+    """Trials to pool, selected by outcome class."""
 
     outcome_classes: Annotated[list[OutcomeClass], Field(min_length=1)]
 
@@ -29,7 +29,7 @@ class MetaPriors(Frozen):
 
 
 class Wide(Sourced):
-    """The component that speaks where the other trials do not apply."""
+    """Wide component of the robust mixture prior, in case the other trials do not apply."""
 
     weight: Share
     mean: Finite
@@ -38,13 +38,13 @@ class Wide(Sourced):
 
 
 class TrialsSampling(Sampling):
-    """Settings of the sampler; counts have no exact engine."""
+    """Settings of the sampler; there is no exact engine for counts."""
 
     engine: Literal["nuts"]
 
 
 class MetaSpec(Spec):
-    """What the pooling of the trials is made of."""
+    """Specification of the meta-analysis."""
 
     trials: Trials
     reference_size: Figure
@@ -59,6 +59,6 @@ def load_meta_spec(name: str | Path) -> MetaSpec:
     Raises
     ------
     SpecError
-        No such spec, or a file that is not one: all its errors in one message, each with file and key.
+        No such spec, or an invalid file; the message lists all its errors with file and key.
     """
     return read_spec(name, "meta", MetaSpec)

@@ -1,4 +1,4 @@
-"""What a synthetic data set assumes beside the published numbers, read from ``models/twin/*.toml``."""
+"""Assumptions of a synthetic data set beyond the published numbers, read from ``models/twin/*.toml``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _each(*names: str) -> Callable[[dict[_Key, _Table]], dict[_Key, _Table]]:
     def check(tables: dict[_Key, _Table]) -> dict[_Key, _Table]:
         missing = [name for name in names if name not in tables]
         if missing:
-            raise ValueError(f"nothing for {', '.join(map(repr, missing))}")
+            raise ValueError(f"no entry for {', '.join(map(repr, missing))}")
         return tables
 
     return check
@@ -48,13 +48,13 @@ class Number(Sourced):
 
 
 class Probability(Sourced):
-    """One share."""
+    """One proportion."""
 
     value: Share
 
 
 class StatedAmount(Sourced):
-    """One figure, 0 or more."""
+    """One non-negative figure."""
 
     value: Annotated[float, Field(ge=0, le=1e9)]
 
@@ -66,14 +66,14 @@ class Correlation(Sourced):
 
 
 class Normal(Sourced):
-    """Mean and SD of a scale before it is cut at its bounds."""
+    """Mean and SD of a scale before clipping at its bounds."""
 
     mean: Finite
     sd: Positive
 
 
 class Range(Sourced):
-    """Ends between which specialists lie, evenly."""
+    """Range in which specialists are uniformly distributed."""
 
     lower: Positive
     upper: Positive
@@ -86,9 +86,9 @@ class Range(Sourced):
 
 
 class Loadings(Sourced):
-    """Correlations of columns with what lies behind them.
+    """Correlations of columns with the latent factors.
 
-    A column rises with its codes as the schema lists them, a flag towards True, a scale with its points.
+    Positive means later codes in the order of the schema, True for a flag, more points for a scale.
     """
 
     columns: Annotated[list[Words], Field(min_length=1)]
@@ -99,18 +99,18 @@ class Loadings(Sourced):
 
     @property
     def values(self) -> tuple[float, ...]:
-        """Correlations with age, physical and mental ill-health, and distance from work."""
+        """Correlations with the latent factors age, physical and mental ill-health, and distance from work."""
         return (self.age, self.physical, self.mental, self.distance)
 
     @model_validator(mode="after")
-    def _leaves_a_rest(self) -> Self:
+    def _leaves_residual_variance(self) -> Self:
         if sum(value**2 for value in self.values) > 0.99:
-            raise ValueError("the squares of the correlations add to more than 0.99; bring them nearer to 0")
+            raise ValueError("the squares of the correlations sum to more than 0.99; move them closer to 0")
         return self
 
 
 class Coefficients(Sourced):
-    """What a column adds: per SD of a scale, or by its codes as the schema lists them."""
+    """Coefficients of a column: per SD of a scale, or one per code in the order of the schema."""
 
     values: Annotated[list[Finite], Field(min_length=1)]
 
@@ -119,7 +119,7 @@ Covariates = dict[Words, Coefficients]
 
 
 class SpecialistSpread(Sourced):
-    """SDs between the specialists of a site: of the outcome of both arms, and of what treatment adds."""
+    """Between-specialist SDs within a site: of the outcome in both arms, and of the treatment effect."""
 
     outcome: Annotated[float, Field(ge=0, le=10)]
     effect: Annotated[float, Field(ge=0, le=10)]
@@ -133,7 +133,7 @@ class Recruitment(Frozen):
 
 
 class Specialists(Frozen):
-    """How many specialists there are, and how they differ."""
+    """Number of specialists, and variation between them."""
 
     recruits_each: Figure
     size_spread: Figure
@@ -143,7 +143,7 @@ class Specialists(Frozen):
 
 
 class Contacts(Frozen):
-    """How contacts spread over people, whose means are published; ``first_week`` stands in where none is printed."""
+    """Distribution of contacts around their published means; ``first_week`` is used where none is published."""
 
     within_rounding: ByGroup[StatedAmount]
     shape: Figure
@@ -152,14 +152,14 @@ class Contacts(Frozen):
 
 
 class EmploymentModel(Frozen):
-    """Employment for 13 or more weeks: a logistic regression; ``control`` stands in where no rate is printed."""
+    """Logistic regression of employment for 13 or more weeks; ``control`` is used where no rate is published."""
 
     control: dict[GroupKey, Probability]
     covariates: Covariates
 
 
 class EarningsModel(Frozen):
-    """Earnings: any, where somebody is employed for 13 or more weeks or has a short job; how much, a gamma."""
+    """Earnings: positive with employment for 13 or more weeks or a short job, and then gamma distributed."""
 
     control: ByGroup[Figure]
     short_jobs: ByGroup[Probability]
@@ -168,7 +168,7 @@ class EarningsModel(Frozen):
 
 
 class ScaleModel(Frozen):
-    """A scale at 12 months: a linear regression, cut at the ends of the scale."""
+    """A scale at 12 months: a linear regression, clipped at the bounds of the scale."""
 
     control: ByGroup[Normal]
     residual: Figure
@@ -177,14 +177,14 @@ class ScaleModel(Frozen):
 
 
 class Slopes(Frozen):
-    """What ``per`` more of a practice adds to treatment within a site."""
+    """Change in the treatment effect per ``per`` units of a practice, within a site."""
 
     per: Figure
     outcomes: dict[SlopeOutcome, Number]
 
 
 class Months(Frozen):
-    """When in the year people are employed, and who claims benefits."""
+    """Months of employment, and of benefit claims."""
 
     length: ByGroup[Figure]
     start: ByGroup[Figure]
@@ -193,14 +193,14 @@ class Months(Frozen):
 
 
 class Response(Frozen):
-    """Who answers; how many do is published."""
+    """Model of survey response; the response rates are published."""
 
     covariates: Covariates
     correlation: Correlation
 
 
 class Secondary(Sourced):
-    """A scale that follows from health and wellbeing at the same time; of a flag, True where it is above 0."""
+    """A secondary scale, generated from health and wellbeing at the same time; a flag is True where it is above 0."""
 
     mean: Finite
     sd: Positive
@@ -208,17 +208,17 @@ class Secondary(Sourced):
     wellbeing: Annotated[float, Field(gt=-1, lt=1)]
 
 
-class Told(Frozen):
-    """What the surveys say of work, beside the records."""
+class SurveyAnswers(Frozen):
+    """Survey answers about work, relative to the tax records."""
 
     differs: Probability
     works_16_hours: Probability
 
 
 class TwinSpec(Spec):
-    """What a synthetic data set assumes; see ``models/twin/*.toml``.
+    """Assumptions of a synthetic data set; see ``models/twin/*.toml``.
 
-    ``impacts`` replaces printed impacts, outcome by outcome and group by group.
+    ``impacts`` replaces published impacts, by outcome and group.
     """
 
     impacts: dict[OutcomeName, dict[GroupKey, Number]] = Field(default_factory=dict)
@@ -238,7 +238,7 @@ class TwinSpec(Spec):
     response: Response
     secondary: dict[Words, Secondary]
     later_answers: Correlation
-    told: Told
+    told: SurveyAnswers
 
     @model_validator(mode="after")
     def _columns_once(self) -> Self:
@@ -252,7 +252,7 @@ class TwinSpec(Spec):
         return next((table.values for table in self.loadings.values() if column in table.columns), (0.0,) * 4)
 
     def gradient(self, outcome: OutcomeName, group: str) -> float:
-        """SDs that treatment adds for each SD of poorer health at the start."""
+        """Increase in the treatment effect, in SDs, per SD of poorer baseline health."""
         model: ScaleModel = getattr(self, outcome)
         return next((figure.value for place, figure in model.gradient.items() if place == group), 0.0)
 
@@ -261,19 +261,19 @@ class TwinSpec(Spec):
         for name, table in self.loadings.items():
             for column in table.columns:
                 if column in seen:
-                    yield f"key 'loadings.{name}.columns': {column} stands in loadings.{seen[column]}, too"
+                    yield f"key 'loadings.{name}.columns': {column} is already in loadings.{seen[column]}; keep one"
                 seen[column] = name
 
 
 def check_columns(spec: TwinSpec, codes: Mapping[str, int]) -> list[str]:
-    """Find columns of a spec that are not there, or have another number of codes.
+    """Return one message per unknown column, or column with the wrong number of coefficients.
 
     Parameters
     ----------
     spec
-        What is checked.
+        Spec to check.
     codes
-        How many values each column needs: its codes, or 1 of a scale or flag.
+        Number of coefficients that each column needs: one per code, or 1 for a scale or flag.
     """
     problems = [
         f"key 'loadings.{name}.columns': {unknown_name(column, codes)}"
@@ -287,7 +287,7 @@ def check_columns(spec: TwinSpec, codes: Mapping[str, int]) -> list[str]:
             if column not in codes:
                 problems.append(f"{key}': {unknown_name(column, codes)}")
             elif len(table.values) != codes[column]:
-                problems.append(f"{key}.values': {len(table.values)} given; {codes[column]} needed")
+                problems.append(f"{key}.values': {len(table.values)} values given; {codes[column]} needed")
     return problems
 
 
@@ -297,6 +297,6 @@ def load_twin_spec(name: str | Path) -> TwinSpec:
     Raises
     ------
     SpecError
-        No such spec, or a file that is not one: all its errors in one message, each with file and key.
+        No such spec, or an invalid file; the message lists all its errors with file and key.
     """
     return read_spec(name, "twin", TwinSpec)

@@ -202,7 +202,7 @@ def test_a_table_outside_its_folder_is_not_read(evidence_folder, name):
     sources["tables"][name] = "somebody else's"
     (evidence_folder / "sources.toml").write_text(toml(sources), encoding="utf-8")
     with pytest.raises(
-        EvidenceError, match=r"sources\.toml: key 'tables\..*must be the plain name of a \.csv file"
+        EvidenceError, match=r"sources\.toml: key 'tables\..*must be the name of a \.csv file"
     ) as caught:
         hb.load_evidence(evidence_folder)
     assert "secret'" not in str(caught.value)

@@ -212,5 +212,7 @@ def test_code_in_a_spec_is_text(tmp_path):
 
 def test_a_missing_file_is_named_with_the_file_that_names_it(tmp_path):
     (tmp_path / "mine.toml").write_text('based_on = "other.toml"\n', encoding="utf-8")
-    with pytest.raises(SpecError, match=r"other\.toml: cannot be read .*; key 'based_on' of .*mine\.toml names it"):
+    with pytest.raises(
+        SpecError, match=r"other\.toml: cannot be read .*; it is named by key 'based_on' of .*mine\.toml"
+    ):
         hb.load_impact_spec(tmp_path / "mine.toml")

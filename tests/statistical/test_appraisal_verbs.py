@@ -118,5 +118,5 @@ def test_a_wrong_spec_is_refused_before_anything_is_fitted(tmp_path):
     path = edited_spec(tmp_path, "green-book", "economic", ("value = 0.035", "value = 35.0"))
     result = runner.invoke(app, ["run", "--components", str(path), "--out", str(tmp_path / "out")])
     assert result.exit_code == 2
-    assert "35.0 given; a rate a year lies between 0 and 0.2" in " ".join(result.output.split())
+    assert "35.0 given; an annual rate must lie between 0 and 0.2" in " ".join(result.output.split())
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""Many independent tasks over worker processes, here or on a Dask cluster."""
+"""Independent tasks in worker processes, on this machine or on a Dask cluster."""
 
 from hlt_bayes.core.parallel.pool import run_tasks
 

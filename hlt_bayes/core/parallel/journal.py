@@ -1,4 +1,4 @@
-"""A file that keeps finished results, each with its checksums, so that an interrupted run goes on."""
+"""Journal of finished results with checksums, from which an interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hlt_bayes.core.errors import TaskError
 
 HEADER = b"hlt-bayes journal 2\n"
 HEAD = struct.Struct(">32sQ32s32s")
-"""Of a record in a journal: key, length of the result's bytes, their SHA-256, SHA-256 of these three."""
+"""Header of a journal record: key, length of the result in bytes, its SHA-256, and the SHA-256 of these three."""
 
 
 class Journal:
-    """Results by key, as bytes, in a file that only grows; one run at a time."""
+    """Append-only file of results, as bytes, by key; used by one run at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -37,30 +37,30 @@ class Journal:
                 raise TaskError(f"{path}: in use by another run ({error}); give the journal another path") from error
 
     def close(self) -> None:
-        """Close the file, and let others have it."""
+        """Close the file and release its lock."""
         self._file.close()
 
     def read(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
-        """Read the results under ``keys``, and drop a last record that was cut short."""
+        """Return the results stored under ``keys``, and truncate an incomplete last record."""
         found = {}
         with self._path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
             header = file.read(len(HEADER))
             if not HEADER.startswith(header):
-                raise TaskError(f"{self._path}: not a journal of ours, so it is left alone; give another path")
+                raise TaskError(f"{self._path}: not a journal of this package, so left unchanged; give another path")
             end = len(header) if header == HEADER else 0
             while len(head := file.read(HEAD.size)) == HEAD.size:
                 key, length, digest, check = HEAD.unpack(head)
                 if hashlib.sha256(head[:-32]).digest() != check:
                     raise TaskError(
-                        f"{self._path}: damaged at byte {end} of {size}, so it is left alone; give another path, or "
-                        f"keep what stands before by truncate --size {end}"
+                        f"{self._path}: damaged at byte {end} of {size}, so left unchanged; give another path, or "
+                        f"keep the records before the damage with truncate --size {end}"
                     )
                 if file.tell() + length > size:
                     break
                 payload = file.read(length)
-                # A result that is damaged is run again.
+                # A task whose result is damaged runs again.
                 if key in keys and hashlib.sha256(payload).digest() == digest:
                     found[key] = payload
                 end = file.tell()
@@ -70,7 +70,7 @@ class Journal:
         return found
 
     def append(self, key: bytes, payload: bytes) -> None:
-        """Keep a finished result."""
+        """Append a finished result."""
         head = key + struct.pack(">Q", len(payload)) + hashlib.sha256(payload).digest()
         self._write(head + hashlib.sha256(head).digest() + payload)
 
@@ -80,21 +80,21 @@ class Journal:
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
-            raise TaskError(f"{self._path}: cannot be written ({error}); what it holds so far is kept") from error
+            raise TaskError(f"{self._path}: cannot be written ({error}); the results already in it are kept") from error
 
 
-class _Hashed(pickle.Pickler):
-    """Pickles a set by its members' digests in order; their own order differs from process to process."""
+class _StablePickler(pickle.Pickler):
+    """Pickler that writes a set as the sorted digests of its members, whose own order differs between processes."""
 
     def persistent_id(self, value: object) -> object:
         return [type(value), *sorted(map(digest, value))] if isinstance(value, set | frozenset) else None
 
 
 def digest(value: object) -> bytes:
-    """SHA-256 of the pickled value, the same in every process: members of sets stand in order."""
+    """SHA-256 of the pickled value, identical in every process because members of sets are sorted."""
     pickled = io.BytesIO()
-    pickler = _Hashed(pickled, protocol=5)
-    # No memo: equal values are alike whether or not their equal parts are one object.
+    pickler = _StablePickler(pickled, protocol=5)
+    # No memo: equal values must hash alike whether or not their equal parts are the same object.
     pickler.fast = True
     pickler.dump(value)
     return hashlib.sha256(pickled.getvalue()).digest()

@@ -1,4 +1,4 @@
-"""Runs many independent tasks over worker processes, here or on a Dask cluster, and keeps what is finished."""
+"""Runs independent tasks in worker processes, on this machine or on a Dask cluster, and stores finished results."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from hlt_bayes.core.parallel.serialise import from_bytes, to_bytes
 from hlt_bayes.core.threads import cap_blas_threads
 
 IN_FLIGHT = 4
-"""Tasks handed out at a time per worker."""
+"""Maximum number of tasks submitted at a time, per worker."""
 
 RETRIES = 3
-"""New pools at most without a task that finishes."""
+"""Maximum number of consecutive new pools in which no task finishes."""
 
-LOOK_SECONDS = 0.2
-"""How often Ctrl-C is looked for."""
+POLL_SECONDS = 0.2
+"""Interval between checks for Ctrl-C."""
 
 CONNECT_SECONDS = 10.0
-"""Time in which a scheduler must answer, and have a worker."""
+"""Timeout for a scheduler to answer, and then to have a worker."""
 
 Keep = Callable[[int, bytes], None]
-"""Called with the position of a finished task and its pickled result."""
+"""Callback that takes the position of a finished task and its pickled result."""
 
 
 def run_tasks[T, R](
@@ -48,26 +48,27 @@ def run_tasks[T, R](
     progress: Callable[[str, int, int], None] | None = None,
     stage: str = "Running",
 ) -> list[R]:
-    """Apply a function to every task, over worker processes; what a killed worker had not finished is run again.
+    """Apply a function to every task in worker processes; unfinished tasks of a killed worker run again.
 
     Parameters
     ----------
     function
-        Of module level, so that workers can import it; a Dask cluster needs this package as well. A script must
-        call ``run_tasks`` under ``if __name__ == "__main__":``.
+        A module-level function, so that workers can import it; a Dask cluster also needs this package installed. A
+        script must call ``run_tasks`` under ``if __name__ == "__main__":``.
     tasks
-        Anything that can be pickled. A task that draws random numbers carries its own seed.
+        Picklable objects. A task that draws random numbers must carry its own seed.
     workers
-        Processes on this machine, of one thread each; by default one a core. 1 runs in this process, which keeps
-        its threads: a long sum in BLAS may there differ in the last bit.
+        Single-threaded processes on this machine; one per core by default. 1 runs in the current process, which keeps
+        its threads: a long BLAS sum may differ there in the last bit.
     scheduler
-        Address of a Dask scheduler, whose workers run the tasks; needs ``hlt-bayes[dask]``.
+        Address of a Dask scheduler whose workers run the tasks; requires ``hlt-bayes[dask]``.
     journal
-        File that keeps each result as soon as it is there; made where missing. A later call runs only what is not
-        in it, told by the name of ``function`` and a hash of the task: where ``function`` itself has changed, start a
-        new one. Results must then be numbers, text, arrays, data frames, or tuples, lists and dicts of them.
+        File that stores each result as soon as it is available; created if missing. A later call runs only tasks not
+        yet in it, identified by a hash of the function's name and the task: if the code of ``function`` has changed,
+        start a new journal. Results must then be numbers, text, arrays, data frames, or tuples, lists and dicts of
+        them.
     progress
-        Told ``stage``, the tasks done and the tasks in all, from this thread.
+        Called from this thread with ``stage``, the tasks done and the total number of tasks.
 
     Returns
     -------
@@ -77,31 +78,31 @@ def run_tasks[T, R](
     Raises
     ------
     TaskError
-        The function is not of module level, workers die again and again, the scheduler does not answer, or the
-        journal cannot be used or does not keep such results. What ``function`` raises ends the run as it is. The
-        journal keeps what is finished.
+        The function is not at module level, workers die repeatedly, the scheduler does not answer, or the journal
+        cannot be used or cannot store such results. An exception raised by ``function`` ends the run and is passed
+        on unchanged. The journal keeps the finished results.
     """
     if workers is not None and (workers < 1 or scheduler is not None):
         raise TaskError(f"workers={workers}, scheduler={scheduler!r}: give either at least one worker or a scheduler")
     try:
         digest(function)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise TaskError(f"{function!r} cannot be sent to workers ({error}); give a function of module level") from error
+        raise TaskError(f"{function!r} cannot be sent to workers ({error}); use a module-level function") from error
     results: dict[int, R] = {}
     with contextlib.ExitStack() as stack:
-        book = None
+        store = None
         if journal is not None:
-            book = stack.enter_context(contextlib.closing(Journal(Path(journal))))
+            store = stack.enter_context(contextlib.closing(Journal(Path(journal))))
             keys = [digest((function, task)) for task in tasks]
-            kept = book.read(set(keys))
+            kept = store.read(set(keys))
             for position, key in enumerate(keys):
                 if key in kept:
                     results[position] = cast(R, from_bytes(kept[key]))
 
         def keep(position: int, payload: bytes) -> None:
             result: R = pickle.loads(payload)  # noqa: S301 -- from our own workers
-            if book is not None:
-                book.append(keys[position], to_bytes(result))
+            if store is not None:
+                store.append(keys[position], to_bytes(result))
             results[position] = result
             if progress is not None:
                 progress(stage, len(results), len(tasks))
@@ -110,19 +111,19 @@ def run_tasks[T, R](
             progress(stage, len(results), len(tasks))
         missing = {position: None for position in range(len(tasks)) if position not in results}
         if missing and scheduler is not None:
-            with _interrupts_held() as look, _cluster(scheduler) as (executor, limit):
-                _gather(executor, limit, function, tasks, missing, keep, look)
+            with _interrupts_deferred() as raise_if_interrupted, _cluster(scheduler) as (executor, limit):
+                _gather(executor, limit, function, tasks, missing, keep, raise_if_interrupted)
         elif workers == 1:
             for position in missing:
                 keep(position, _pickled(function, tasks[position]))
         else:
-            with _interrupts_held() as look:
-                _run_in_pools(workers or os.cpu_count() or 1, function, tasks, missing, keep, look)
+            with _interrupts_deferred() as raise_if_interrupted:
+                _run_in_pools(workers or os.cpu_count() or 1, function, tasks, missing, keep, raise_if_interrupted)
     return [results[position] for position in range(len(tasks))]
 
 
 def _pickled[T](function: Callable[[T], object], task: T) -> bytes:
-    """Run a task, in the worker; pickled even where that is this process, so that results do not depend on it."""
+    """Run a task in the worker; pickle its result even in the current process, so that results are the same."""
     return pickle.dumps(function(task), protocol=5)
 
 
@@ -133,9 +134,9 @@ def _gather[T](
     tasks: Sequence[T],
     missing: dict[int, None],
     keep: Keep,
-    look: Callable[[], None],
+    raise_if_interrupted: Callable[[], None],
 ) -> None:
-    """Keep the results of ``missing``, begun in its order, and take each out of it as it comes."""
+    """Run the tasks in ``missing`` in its order; pass each result to ``keep`` and remove its task from ``missing``."""
     queue = iter(list(missing))
     running: dict[Future[bytes], int] = {}
     while missing:
@@ -143,12 +144,12 @@ def _gather[T](
             for position in itertools.islice(queue, max(0, limit() - len(running))):
                 running[executor.submit(_pickled, function, tasks[position])] = position
         except BrokenProcessPool:
-            # Some of those running may have finished before it broke: they are kept below.
+            # Some running tasks may have finished before the pool broke: their results are kept below.
             if not running:
                 raise
         failed = None
-        look()
-        for future in wait(running, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED).done:
+        raise_if_interrupted()
+        for future in wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED).done:
             position = running.pop(future)
             if future.cancelled() or future.exception() is not None:
                 failed = future
@@ -165,58 +166,58 @@ def _run_in_pools[T](
     tasks: Sequence[T],
     missing: dict[int, None],
     keep: Keep,
-    look: Callable[[], None],
+    raise_if_interrupted: Callable[[], None],
 ) -> None:
-    fruitless = 0
+    failures = 0
     while missing:
         before = len(missing)
-        size = 1 if fruitless else min(workers, before)
+        size = 1 if failures else min(workers, before)
         try:
             with _pool(size) as pool:
-                _gather(pool, lambda: IN_FLIGHT * workers, function, tasks, missing, keep, look)
+                _gather(pool, lambda: IN_FLIGHT * workers, function, tasks, missing, keep, raise_if_interrupted)
         except BrokenProcessPool as error:
-            # Those that ran as it broke go last, so that one that kills its worker does not keep the others waiting.
+            # Tasks running when the pool broke go last, so that one that kills its worker does not hold up the others.
             for position in list(missing)[:size]:
                 missing[position] = missing.pop(position)
-            fruitless = fruitless + 1 if len(missing) == before else 0
-            if fruitless > RETRIES:
+            failures = failures + 1 if len(missing) == before else 0
+            if failures > RETRIES:
                 raise TaskError(
-                    f"worker processes died {fruitless} times without a task finished in between; {before} tasks are "
-                    "not done. If memory ran out, use fewer workers; if each died at its start, call run_tasks under "
+                    f"worker processes died {failures} times without finishing a task; {before} tasks remain. "
+                    "If memory ran out, use fewer workers; if workers died at start-up, call run_tasks under "
                     '`if __name__ == "__main__":`, with a function that workers can import'
                 ) from error
 
 
 @contextlib.contextmanager
-def _interrupts_held() -> Iterator[Callable[[], None]]:
-    """Hold Ctrl-C back until the function that this gives is called, or all is over.
+def _interrupts_deferred() -> Iterator[Callable[[], None]]:
+    """Defer Ctrl-C until the yielded function is called or the context ends.
 
-    Raised inside ``wait`` it may leave a future locked, on which the pool's own thread would then wait for ever.
+    An interrupt inside ``wait`` could leave a future locked, and the pool's own thread would wait for it forever.
     """
-    pressed = False
+    interrupted = False
 
-    def press(*_: object) -> None:
-        nonlocal pressed
-        pressed = True
+    def note_interrupt(*_: object) -> None:
+        nonlocal interrupted
+        interrupted = True
 
-    def look() -> None:
-        if pressed:
+    def raise_if_interrupted() -> None:
+        if interrupted:
             raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
-        yield look
+        yield raise_if_interrupted
         return
-    before = signal.signal(signal.SIGINT, press)
+    before = signal.signal(signal.SIGINT, note_interrupt)
     try:
-        yield look
-        look()
+        yield raise_if_interrupted
+        raise_if_interrupted()
     finally:
         signal.signal(signal.SIGINT, before or signal.default_int_handler)
 
 
 @contextlib.contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Give a pool that ends at once where anything goes wrong, whatever its workers are at."""
+    """Yield a process pool; kill its workers on any error, even in mid-task."""
     context = _WorkerContext()
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     try:
@@ -232,7 +233,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 class _Worker(SpawnProcess):
     def start(self) -> None:
-        # Not in the initializer: a script that the worker imports before may load BLAS.
+        # Not in the initializer: the worker imports the user's script first, which may load BLAS.
         before = dict(os.environ)
         cap_blas_threads()
         os.environ.setdefault("NUMBA_NUM_THREADS", "1")
@@ -244,7 +245,7 @@ class _Worker(SpawnProcess):
 
 
 class _WorkerContext(SpawnContext):
-    """Knows the processes that it started, which a pool does not tell."""
+    """Keeps the processes that it started, which a pool does not expose."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -256,13 +257,13 @@ class _WorkerContext(SpawnContext):
 
 
 def _start_worker() -> None:
-    # Ctrl-C reaches the whole group; it is the parent that ends the workers then.
+    # Ctrl-C reaches the whole process group; the parent ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """End this worker when its parent is gone; it would wait for tasks for ever."""
+    """End this worker when its parent has gone; otherwise it would wait for tasks forever."""
     if (parent := multiprocessing.parent_process()) is not None:
         parent.join()
         os._exit(1)
@@ -270,15 +271,15 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def _cluster(address: str) -> Iterator[tuple[Executor, Callable[[], int]]]:
-    """Give the executor of a Dask scheduler, and how many tasks may now be in flight."""
+    """Yield the executor of a Dask scheduler, and a function for the number of tasks that may be submitted."""
     try:
         distributed = importlib.import_module("distributed")
     except ImportError as error:
-        raise TaskError(f"scheduler {address}: needs Dask; install it by pip install 'hlt-bayes[dask]'") from error
+        raise TaskError(f"scheduler {address}: needs Dask; run pip install 'hlt-bayes[dask]'") from error
     try:
         client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise TaskError(f"scheduler {address}: none answers ({error}); give one such as tcp://host:8786") from error
+        raise TaskError(f"scheduler {address}: no answer ({error}); give an address such as tcp://host:8786") from error
 
     def limit() -> int:
         try:
@@ -291,11 +292,11 @@ def _cluster(address: str) -> Iterator[tuple[Executor, Callable[[], int]]]:
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except TimeoutError as error:
-            raise TaskError(f"scheduler {address}: has no worker; start one by dask worker {address}") from error
+            raise TaskError(f"scheduler {address}: has no workers; start one with dask worker {address}") from error
         try:
-            # Not pure: Dask would take what another client left under the same names.
+            # Not pure: Dask would reuse another client's results under the same names.
             yield client.get_executor(pure=False), limit
         except distributed.KilledWorker as error:
-            raise TaskError(f"scheduler {address}: gave a task up, whose workers died one by one; {error}") from error
+            raise TaskError(f"scheduler {address}: gave up on a task that killed its workers: {error}") from error
         except CancelledError as error:
-            raise TaskError(f"scheduler {address}: lost the tasks; see whether it still runs") from error
+            raise TaskError(f"scheduler {address}: lost the tasks; check that it is still running") from error

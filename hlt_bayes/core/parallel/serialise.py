@@ -1,4 +1,4 @@
-"""Results as bytes and back, so that reading a journal only ever makes data, and runs nothing."""
+"""Converts results to bytes and back without pickle, so that reading a journal cannot execute code."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LENGTH = struct.Struct(">Q")
-"""Before each part: how many bytes it has."""
+"""Prefix of each part: its length in bytes."""
 
 ALLOWED = "None, text, numbers, arrays of numbers, data frames, and tuples, lists and dicts of them"
 
 
 def to_bytes(result: object) -> bytes:
-    """Write a result as JSON, with arrays and frames behind it.
+    """Serialise a result as JSON followed by its arrays and data frames.
 
     Raises
     ------
     TaskError
-        It holds something else than ``ALLOWED``.
+        The result contains a type other than those in ``ALLOWED``.
     """
     blobs: list[bytes] = []
     parts = [json.dumps(_plain(result, blobs), allow_nan=True).encode(), *blobs]
@@ -34,12 +34,12 @@ def to_bytes(result: object) -> bytes:
 
 
 def from_bytes(content: bytes) -> object:
-    """Read what ``to_bytes`` wrote; types of numbers, the order of keys and every bit are as they were.
+    """Read the output of ``to_bytes``; number types, key order and every bit survive the round trip.
 
     Raises
     ------
     TaskError
-        It is something else, such as a pickle.
+        The bytes are something else, such as a pickle.
     """
     file = io.BytesIO(content)
     parts = []
@@ -48,11 +48,11 @@ def from_bytes(content: bytes) -> object:
             parts.append(file.read(LENGTH.unpack(head)[0]))
         return _result(json.loads(parts[0]), parts[1:])
     except (ValueError, LookupError, TypeError, OSError, OverflowError, struct.error) as error:
-        raise TaskError(f"not a result that a journal keeps ({error}); give the journal another path") from error
+        raise TaskError(f"not a result in the journal's format ({error}); give the journal another path") from error
 
 
 def _plain(value: object, blobs: list[bytes]) -> object:
-    """Turn a value into what JSON has: all but the simplest as a list of its kind and its content."""
+    """Convert a value to JSON types: anything but a scalar becomes a list of its kind and its content."""
     import pandas as pd
 
     kind = type(value)
@@ -68,7 +68,7 @@ def _plain(value: object, blobs: list[bytes]) -> object:
     if kind is pd.DataFrame:
         blobs.append(_frame_bytes(value))  # type: ignore[arg-type]
         return ["frame", len(blobs) - 1]
-    raise TaskError(f"a task gave a {kind.__name__}, which a journal does not keep; allowed: {ALLOWED}")
+    raise TaskError(f"a task returned a {kind.__name__}, which a journal cannot store; allowed: {ALLOWED}")
 
 
 def _result(plain: object, blobs: list[bytes]) -> object:
@@ -99,7 +99,7 @@ def _frame_bytes(frame: pd.DataFrame) -> bytes:
     try:
         table = pa.Table.from_pandas(frame)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise TaskError(f"a task gave a data frame that a journal does not keep ({error})") from error
+        raise TaskError(f"a task returned a data frame that a journal cannot store ({error})") from error
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)

@@ -1,4 +1,4 @@
-"""What a report prints of a trial, checked, as bounds of what it was rounded from."""
+"""Validates published results of a trial, and converts them to bounds on the unrounded values."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from numbers import Integral
 from hlt_bayes.core.errors import EvidenceError
 
 PeopleGiven = int | tuple[int, int] | list[int]
-"""A number of people, or the smallest and the largest that it may be."""
+"""A number of people, or the smallest and the largest possible."""
 
 Effect = str | tuple[str, str, str] | list[str]
-"""An effect as printed: the estimate, or the estimate with the lower and the upper end of its interval."""
+"""An effect as published: the estimate, or the estimate with its lower and upper confidence limits."""
 
-MOST_PEOPLE = 1_000_000
-"""No arm and no trial is taken to be larger than this."""
+MAX_PEOPLE = 1_000_000
+"""Largest accepted size of an arm or trial."""
 
 _PRINTED = re.compile(r"-?\d*\.?\d+")
 
-# Relative widening of rounding intervals: far above what floating point loses, far below half a unit.
+# Relative widening of rounding intervals: far above floating-point error, far below half a unit.
 _SLACK = 1e-12
 
 
 def rounded(name: str, text: object) -> tuple[float, float]:
-    """Bounds of the number that was rounded to ``text``, wider by what floating point may lose.
+    """Bounds on the number that was rounded to ``text``, widened for floating-point error.
 
-    Stricter than ``evidence.printed.parse_printed``, which finds the first number in a cell of any text.
+    Stricter than ``evidence.printed_text.parse_printed``, which finds the first number in any text.
     """
     if not isinstance(text, str):
         raise EvidenceError(
-            f"{name} is {text!r}, which is no text; quote the number as printed, such as '42.40', because its digits "
-            "say how far it is rounded"
+            f"{name} is {text!r}, which is not text; quote the number as published, such as '42.40', because its "
+            "digits show how it was rounded"
         )
     if not _PRINTED.fullmatch(text):
         raise EvidenceError(
-            f"{name} is {text!r}; it must be a plain number as printed, such as '42.4', '-0.12' or '.5'"
+            f"{name} is {text!r}; it must be a plain number as published, such as '42.4', '-0.12' or '.5'"
         )
     value = Decimal(text)
     exponent = value.as_tuple().exponent
@@ -46,19 +46,19 @@ def rounded(name: str, text: object) -> tuple[float, float]:
 
 
 def effect_bounds(name: str, effect: object, *, ratio: bool) -> list[tuple[float, float]]:
-    """Bounds of the printed estimate and, where printed, of the ends of its interval."""
+    """Bounds on the published estimate and, if published, on its confidence limits."""
     texts = effect if isinstance(effect, tuple | list) else [effect]
     if len(texts) not in (1, 3):
-        raise EvidenceError(f"{name} is {effect!r}; give the estimate, or (estimate, lower end, upper end)")
+        raise EvidenceError(f"{name} is {effect!r}; give the estimate, or (estimate, lower limit, upper limit)")
     bounds = []
-    for part, text in zip(("estimate", "lower end", "upper end"), texts, strict=False):
+    for part, text in zip(("estimate", "lower limit", "upper limit"), texts, strict=False):
         bounds.append(rounded(f"{name}, {part},", text))
         if ratio and bounds[-1][1] <= 0:
-            raise EvidenceError(f"{name}, {part}, is {text}; a ratio is above 0, so check the sign or the measure")
+            raise EvidenceError(f"{name}, {part}, is {text}; a ratio must be above 0: check the sign or the measure")
     if len(bounds) == 3:
         centre, lower, upper = bounds
         if lower[0] > upper[1]:
-            raise EvidenceError(f"{name}: lower end {texts[1]} is above upper end {texts[2]}; give the lower one first")
+            raise EvidenceError(f"{name}: lower limit {texts[1]} is above upper limit {texts[2]}; check their order")
         if lower[0] > centre[1] or centre[0] > upper[1]:
             raise EvidenceError(
                 f"{name}: estimate {texts[0]} lies outside its interval, {texts[1]} to {texts[2]}; check all three"
@@ -67,7 +67,7 @@ def effect_bounds(name: str, effect: object, *, ratio: bool) -> list[tuple[float
 
 
 def percent_bounds(name: str, text: str) -> tuple[float, float]:
-    """Bounds, in %, of the percentage that was rounded to ``text``."""
+    """Bounds, in %, on the percentage that was rounded to ``text``."""
     bounds = rounded(name, text)
     if not 0 <= float(text) <= 100:
         raise EvidenceError(f"{name} is {text}; it must be from 0 to 100")
@@ -75,8 +75,8 @@ def percent_bounds(name: str, text: str) -> tuple[float, float]:
 
 
 def _whole(name: str, value: object, *, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= MOST_PEOPLE:
-        raise EvidenceError(f"{name} is {value!r}; it must be a whole number of people, {least} to {MOST_PEOPLE:,}")
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= MAX_PEOPLE:
+        raise EvidenceError(f"{name} is {value!r}; it must be a whole number of people, {least} to {MAX_PEOPLE:,}")
     return int(value)
 
 
@@ -94,14 +94,14 @@ def _range(name: str, value: PeopleGiven, *, least: int) -> tuple[int, int]:
 def size_bounds(
     given: Mapping[str, PeopleGiven | None], total: PeopleGiven | None, events: Mapping[str, int | None]
 ) -> tuple[dict[str, tuple[int, int]], tuple[int, int]]:
-    """Bounds of the size of each arm and of both together, each as narrow as the others make it."""
+    """Bounds on the size of each arm and of both together, each narrowed by the others."""
     least, most = {}, {}
     for arm, size in given.items():
         if size is None and total is None:
             raise EvidenceError(
-                f"nothing bounds n_{arm}; give it, as a number or as (smallest, largest), or give total"
+                f"n_{arm} is not bounded; give it, as a number or as (smallest, largest), or give total"
             )
-        least[arm], most[arm] = (1, MOST_PEOPLE) if size is None else _range(f"n_{arm}", size, least=1)
+        least[arm], most[arm] = (1, MAX_PEOPLE) if size is None else _range(f"n_{arm}", size, least=1)
         count = events[arm]
         if count is not None:
             if _whole(f"events_{arm}", count, least=0) > most[arm]:
@@ -111,7 +111,7 @@ def size_bounds(
     lowest, highest = together if total is None else _range("total", total, least=2)
     if highest < together[0] or lowest > together[1]:
         raise EvidenceError(
-            f"total is {total!r}, but sizes and events make it {together[0]} to {together[1]}; check all three"
+            f"total is {total!r}, but arm sizes and events imply {together[0]} to {together[1]}; check all three"
         )
     lowest, highest = max(lowest, together[0]), min(highest, together[1])
     sizes = {

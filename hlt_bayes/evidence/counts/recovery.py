@@ -1,4 +1,4 @@
-"""What a reader asks of a report: which tables agree with it, and whether its interval can be."""
+"""Recovers 2x2 tables from published results, and checks whether a published interval can be symmetric."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hlt_bayes.evidence.counts.parse import Effect, PeopleGiven, effect_bounds, 
 from hlt_bayes.evidence.counts.search import agreeing_tables, arm_of, tables_to_try
 from hlt_bayes.evidence.counts.wald import EFFECT_IN_ARM, Ints, comparison_of, z_of
 
-MOST_TABLES = 50_000_000
-"""A search of more tables than this is refused: bounds so loose seldom leave an answer worth waiting for."""
+MAX_TABLES = 50_000_000
+"""Largest search allowed: looser bounds rarely give a useful answer."""
 
 
 def recover_counts(
@@ -31,47 +31,46 @@ def recover_counts(
     risk_difference: Effect | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Find every 2x2 table that agrees with what a trial report prints.
+    """Find every 2x2 table that agrees with the published results of a trial.
 
-    The search is exhaustive within the sizes given, so one table found is the only one there is within
-    them. ``recovery_verdict`` puts the finding in a word.
+    The search is exhaustive within the sizes given, so a single table is unique within them. ``recovery_verdict``
+    classifies the result.
 
     Parameters
     ----------
     n_treatment, n_control
-        People analysed in each arm: a number, or (smallest, largest), such as from a half to all of those
-        randomised. Arms have at least one person.
+        People analysed in each arm: a number, or (smallest, largest), such as half to all of those randomised. Arms
+        have at least one person.
     total
-        People analysed in both arms, likewise. It bounds an arm whose size is not given.
+        People analysed in both arms together, likewise. Bounds an arm whose size is not given.
     percent_treatment, percent_control
-        People with the event, in % of the arm, as printed: ``"42.4"``. Quoted, because the digits printed
-        say how far the number is rounded.
+        Percentage of the arm with the event, as published: ``"42.4"``. Text, because its digits
+        show how it was rounded.
     events_treatment, events_control
-        People with the event, where printed.
+        People with the event, if published.
     odds_ratio, risk_ratio
-        Of treatment to control, as printed: ``"1.28"``, or ``("1.28", "0.70", "2.35")`` with its interval.
-        Where a report prints both, a table must agree with both.
+        Treatment relative to control, as published: ``"1.28"``, or ``("1.28", "0.70", "2.35")`` with its confidence
+        limits. If both are given, a table must agree with both.
     risk_difference
-        Treatment less control, as a proportion from -1 to 1, likewise.
+        Treatment minus control, as a proportion from -1 to 1, likewise.
     level
-        Probability that the printed intervals cover, such as 0.95.
+        Confidence level of the published intervals, such as 0.95.
 
     Returns
     -------
     DataFrame
-        One row a table, by treatment size, treatment events, control size, control events.
-        ``events_treatment``, ``n_treatment``, ``events_control``, ``n_control`` (people); what they imply,
-        unrounded: ``percent_treatment``, ``percent_control`` (%), and ``odds_ratio``,
-        ``risk_ratio``, ``risk_difference``, each with ``_lower`` and ``_upper`` (missing where a ratio is
-        undefined). ``attrs["searched"]`` holds the bounds of the search, (smallest, largest), of
-        ``n_treatment``, ``n_control`` and ``total``, and ``tables``, how many tables had the right
-        percentages and events and were tried.
+        One row per table, sorted by treatment size, treatment events, control size, control events.
+        ``events_treatment``, ``n_treatment``, ``events_control``, ``n_control`` (people); the implied unrounded
+        ``percent_treatment``, ``percent_control`` (%), and ``odds_ratio``, ``risk_ratio``, ``risk_difference``, each
+        with ``_lower`` and ``_upper`` (missing where a ratio is undefined). ``attrs["searched"]`` holds the bounds of
+        the search, (smallest, largest), of ``n_treatment``, ``n_control`` and ``total``, and ``tables``, the number of
+        tables tried: those with the right percentages and events.
 
     Raises
     ------
     EvidenceError
-        A number is malformed, impossible or contradicts another; nothing bounds an arm; nothing is printed
-        to search by; the search or its result is too large.
+        A number is malformed, impossible or contradicts another; the size of an arm is not bounded; no published result
+        is given; the search or its result is too large.
     """
     if not 0 < level < 1:
         raise EvidenceError(f"level is {level!r}; it must lie between 0 and 1, such as 0.95")
@@ -87,15 +86,15 @@ def recover_counts(
     percents = {"treatment": percent_treatment, "control": percent_control}
     events = {"treatment": events_treatment, "control": events_control}
     if not comparisons and all(value is None for value in (*percents.values(), *events.values())):
-        raise EvidenceError("nothing is printed to search by: give a percentage, events or an effect")
+        raise EvidenceError("no published result given: give a percentage, events or an effect")
     sizes, totals = size_bounds({"treatment": n_treatment, "control": n_control}, total, events)
     arms = {arm: arm_of(arm, sizes[arm], percents[arm], events[arm]) for arm in sizes}
     tried = tables_to_try(arms["treatment"], arms["control"], totals)
     held = max(tried, float(arms["control"].counts.sum()))
-    if held > MOST_TABLES:
+    if held > MAX_TABLES:
         raise EvidenceError(
-            f"{held:,.0f} tables would have to be tried, and at most {MOST_TABLES:,} are: "
-            f"{_what_would_narrow(sizes, percents, events)}"
+            f"{held:,.0f} tables to try, but at most {MAX_TABLES:,} are allowed: "
+            f"{_narrowing_hint(sizes, percents, events)}"
         )
     tables = _described(agreeing_tables(arms["treatment"], arms["control"], totals, comparisons), level)
     tables.attrs["searched"] = {
@@ -108,9 +107,9 @@ def recover_counts(
 
 
 def recovery_verdict(tables: pd.DataFrame) -> Literal["unique", "a set", "none"]:
-    """Say whether the tables of ``recover_counts`` are one, several or none.
+    """Return whether ``recover_counts`` found one table, several or none.
 
-    A function rather than a mark on the frame, so that it stays true of a frame narrowed by hand.
+    A function rather than an attribute of the frame, so that it stays true of a filtered frame.
     """
     return "none" if tables.empty else "unique" if len(tables) == 1 else "a set"
 
@@ -118,15 +117,15 @@ def recovery_verdict(tables: pd.DataFrame) -> Literal["unique", "a set", "none"]
 def interval_can_be_symmetric(
     estimate: str, ci_lower: str, ci_upper: str, *, scale: Literal["log", "linear"] = "log"
 ) -> bool:
-    """Say whether a printed interval can be symmetric about its printed estimate, all three being rounded.
+    """Return True if a published interval can be symmetric about its estimate, given the rounding of all three.
 
-    A Wald interval is: of a ratio on the log scale, of a difference on the linear one. An interval of a ratio
-    that cannot be is a misprint or was made otherwise, such as by an exact method.
+    A Wald interval is symmetric: for a ratio on the log scale, for a difference on the linear scale. If the interval of
+    a ratio cannot be, it is a misprint or comes from another method, such as an exact one.
 
     Parameters
     ----------
     estimate, ci_lower, ci_upper
-        As printed: ``"2.81"``, ``"1.98"``, ``"7.37"``.
+        As published: ``"2.81"``, ``"1.98"``, ``"7.37"``.
     scale
         ``"log"`` or ``"linear"``.
 
@@ -145,7 +144,7 @@ def interval_can_be_symmetric(
     return middle[0] <= centre[1] and centre[0] <= middle[1]
 
 
-def _what_would_narrow(
+def _narrowing_hint(
     sizes: Mapping[str, tuple[int, int]], percents: Mapping[str, str | None], events: Mapping[str, int | None]
 ) -> str:
     hints = [f"percent_{arm}" for arm in sizes if percents[arm] is None and events[arm] is None]
@@ -154,7 +153,7 @@ def _what_would_narrow(
 
 
 def _described(counts: Ints, level: float) -> pd.DataFrame:
-    """Tables {column, table} with the percentages, effects and intervals that they imply."""
+    """Tables {column, table} with their implied percentages, effects and intervals."""
     events_treatment, n_treatment, events_control, n_control = counts
     columns = {
         "events_treatment": events_treatment,
@@ -168,7 +167,7 @@ def _described(counts: Ints, level: float) -> pd.DataFrame:
         value_treatment, variance_treatment = effect_in_arm(events_treatment, n_treatment)
         value_control, variance_control = effect_in_arm(events_control, n_control)
         effect = value_treatment - value_control
-        reach = z_of(level) * np.sqrt(variance_treatment + variance_control)
-        for suffix, value in (("", effect), ("_lower", effect - reach), ("_upper", effect + reach)):
+        margin = z_of(level) * np.sqrt(variance_treatment + variance_control)
+        for suffix, value in (("", effect), ("_lower", effect - margin), ("_upper", effect + margin)):
             columns[name + suffix] = value if name == "risk_difference" else np.exp(value)
     return pd.DataFrame(columns)

@@ -1,4 +1,4 @@
-"""Every table of whole people within given bounds, and those that agree with what is printed."""
+"""Searches all 2x2 tables within given bounds for those that agree with the published results."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from hlt_bayes.core.errors import EvidenceError
 from hlt_bayes.evidence.counts.parse import percent_bounds
 from hlt_bayes.evidence.counts.wald import Comparison, Ints
 
-MOST_AGREEING = 1_000_000
-"""A result of more tables than this is refused, for the sake of memory."""
+MAX_AGREEING = 1_000_000
+"""Largest result allowed, to limit memory."""
 
-# Tables tried at a time: few enough to stay in the processor's cache.
+# Tables tried at a time: few enough for the processor's cache.
 _BLOCK = 200_000
 
 
 @dataclass(frozen=True)
 class Arm:
-    """For each size ``n`` the smallest and largest number of events that agrees (``least > most``: none)."""
+    """For each size ``n`` the smallest and largest number of events that agree (``least > most``: none)."""
 
     n: Ints
     least: Ints
@@ -28,13 +28,13 @@ class Arm:
 
     @property
     def counts(self) -> Ints:
-        """How many numbers of events agree, for each size."""
+        """Number of event counts that agree, for each size."""
         counts: Ints = np.maximum(self.most - self.least + 1, 0)
         return counts
 
 
 def arm_of(name: str, size: tuple[int, int], percent: str | None, events: int | None) -> Arm:
-    """Read what is printed of one arm of bounded size."""
+    """Event counts of one arm that agree with its published percentage and events, for each size."""
     n = np.arange(size[0], size[1] + 1)
     least, most = np.zeros_like(n), n.copy()
     if percent is not None:
@@ -47,33 +47,33 @@ def arm_of(name: str, size: tuple[int, int], percent: str | None, events: int | 
 
 
 def _partners(n: Ints, control: Arm, totals: tuple[int, int]) -> tuple[Ints, Ints]:
-    """First and one past the last of the control sizes that the total allows beside treatment sizes ``n``."""
+    """Start and stop index of the control sizes that the total allows for treatment sizes ``n``."""
     return np.searchsorted(control.n, totals[0] - n), np.searchsorted(control.n, totals[1] - n, side="right")
 
 
 def tables_to_try(treatment: Arm, control: Arm, totals: tuple[int, int]) -> float:
-    """How many tables have the right percentages, events and total."""
+    """Count the tables with the right percentages, events and total."""
     before = np.concatenate([[0.0], np.cumsum(control.counts, dtype=float)])
     start, stop = _partners(treatment.n, control, totals)
     return float(treatment.counts @ (before[stop] - before[start]))
 
 
 def agreeing_tables(treatment: Arm, control: Arm, totals: tuple[int, int], comparisons: list[Comparison]) -> Ints:
-    """Agreeing tables {column, table}, by sizes and events, treatment first; refused before they fill the memory."""
+    """Agreeing tables {column, table}, sorted by treatment, then control; raise above ``MAX_AGREEING``."""
     found = [np.empty((4, 0), dtype=np.int64)]
     agreeing = 0
     for block in _agreeing(treatment, control, totals, comparisons):
         agreeing += block.shape[1]
-        if agreeing > MOST_AGREEING:
+        if agreeing > MAX_AGREEING:
             raise EvidenceError(
-                f"more than {MOST_AGREEING:,} tables agree with what is printed; give more of what is printed"
+                f"more than {MAX_AGREEING:,} tables agree with the published results; give more of them"
             )
         found.append(block)
     return np.concatenate(found, axis=1)
 
 
 def _agreeing(treatment: Arm, control: Arm, totals: tuple[int, int], comparisons: list[Comparison]) -> Iterator[Ints]:
-    """As ``agreeing_tables``, block by block."""
+    """Yield the tables of ``agreeing_tables`` in blocks."""
     ends = np.concatenate([[0], np.cumsum(control.counts)])
     n_control = np.repeat(control.n, control.counts)
     events_control = np.arange(ends[-1]) + np.repeat(control.least - ends[:-1], control.counts)

@@ -36,7 +36,7 @@ EFFECT_IN_ARM: Mapping[str, Callable[[Ints, Ints], tuple[Floats, Floats]]] = {
     "risk_ratio": _log_risk,
     "risk_difference": _risk,
 }
-"""An arm's value, whose difference between the arms is the effect on its Wald scale, and its variance."""
+"""Value of an arm and its variance; the difference between arms is the effect on its Wald scale."""
 
 
 def _within(values: Floats, bounds: tuple[float, float]) -> npt.NDArray[np.bool_]:
@@ -45,30 +45,30 @@ def _within(values: Floats, bounds: tuple[float, float]) -> npt.NDArray[np.bool_
 
 @dataclass(frozen=True)
 class Comparison:
-    """A printed effect on the scale of its Wald interval: bounds of the estimate and of the interval's ends."""
+    """A published effect on the scale of its Wald interval: bounds on the estimate and the confidence limits."""
 
     effect_in_arm: Callable[[Ints, Ints], tuple[Floats, Floats]]
     bounds: list[tuple[float, float]]
     z: float
 
     def agrees(self, treatment: tuple[Floats, Floats], control: tuple[Floats, Floats]) -> npt.NDArray[np.bool_]:
-        """Say which tables agree, given value and variance in each arm as of ``effect_in_arm``."""
+        """Return which tables agree, given the value and variance of each arm from ``effect_in_arm``."""
         difference = treatment[0] - control[0]
         agrees = _within(difference, self.bounds[0])
         if len(self.bounds) > 1 and agrees.any():
-            reach = self.z * np.sqrt(treatment[1] + control[1])
-            agrees &= _within(difference - reach, self.bounds[1]) & _within(difference + reach, self.bounds[2])
+            margin = self.z * np.sqrt(treatment[1] + control[1])
+            agrees &= _within(difference - margin, self.bounds[1]) & _within(difference + margin, self.bounds[2])
         return agrees
 
 
 def comparison_of(name: str, effect: Effect, level: float) -> Comparison:
-    """Read an effect as printed, with the ``level`` of its interval."""
+    """Parse an effect as published, with the confidence ``level`` of its interval."""
     ratio = name != "risk_difference"
     bounds = effect_bounds(name, effect, ratio=ratio)
     if not ratio and (bounds[0][0] > 1 or bounds[0][1] < -1):
         raise EvidenceError(
-            f"{name} is {effect!r}; allowed is a proportion from -1 to 1, so move the point of a difference in "
-            "percentage points two places: '6.9' is '0.069'"
+            f"{name} is {effect!r}; it must be a proportion from -1 to 1: divide percentage points by 100, "
+            "so '6.9' becomes '0.069'"
         )
     if ratio:
         bounds = [(_log(lowest), _log(highest)) for lowest, highest in bounds]
@@ -80,5 +80,5 @@ def _log(value: float) -> float:
 
 
 def z_of(level: float) -> float:
-    """Give the standard errors on either side of an interval that covers with probability ``level``."""
+    """Half-width, in standard errors, of a normal interval with confidence ``level``."""
     return NormalDist().inv_cdf((1 + level) / 2)

@@ -1,4 +1,4 @@
-"""The closed tables of distributions that a spec may name, and what each stated figure says of itself."""
+"""Distributions that a spec may name, and the reason and source that each figure states."""
 
 from hlt_bayes.specs.priors.families import (
     Family,

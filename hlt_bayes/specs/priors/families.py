@@ -1,4 +1,4 @@
-"""The closed table of prior families that a spec may name."""
+"""Prior families that a spec may name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hlt_bayes.specs.priors.reasoned import Sourced
 
 DegreesOfFreedom = Annotated[float, Field(ge=1, le=1000)]
 Array = Any
-"""A number or an array of NumPy."""
+"""A number or a NumPy array."""
 
 
 class Family(Sourced):
@@ -24,10 +24,10 @@ class Family(Sourced):
     pymc_name: ClassVar[str]
     pymc_parameters: ClassVar[dict[str, str]]
     spread: ClassVar[str]
-    """The key that widens it."""
+    """Name of the parameter that ``scaled`` multiplies."""
 
     def scaled(self, factor: float) -> Self:
-        """Widen the prior, about its mean where it has one, by ``factor``."""
+        """Multiply the scale of the prior by ``factor``, keeping its location parameter if it has one."""
         old = getattr(self, self.spread)
         new = [one * factor for one in old] if isinstance(old, list) else old * factor
         return self.model_copy(update={self.spread: new})
@@ -37,7 +37,7 @@ class Family(Sourced):
         raise NotImplementedError
 
     def quantile(self, probability: Array) -> Array:
-        """Value below which the prior has ``probability``."""
+        """Quantile at ``probability``."""
         raise NotImplementedError
 
 
@@ -52,7 +52,7 @@ class NormalPrior(Family):
     spread = "sd"
 
     def __str__(self) -> str:
-        """Write the prior as it is read aloud."""
+        """Format the prior for display."""
         return f"Normal({self.mean:g}, {self.sd:g})"
 
     def log_density(self, value: Array) -> Array:
@@ -60,12 +60,12 @@ class NormalPrior(Family):
         return _log_normal((np.asarray(value) - self.mean) / self.sd) - np.log(self.sd)
 
     def quantile(self, probability: Array) -> Array:
-        """Value below which the prior has ``probability``."""
+        """Quantile at ``probability``."""
         return np.asarray(self.mean + self.sd * ndtri(probability))
 
 
 class HalfNormalPrior(Family):
-    """Normal with mean 0 and ``sd``, in ``unit``, cut to values above 0."""
+    """Normal with mean 0 and ``sd``, in ``unit``, truncated to values above 0."""
 
     family: Literal["half-normal"]
     sd: Positive
@@ -74,7 +74,7 @@ class HalfNormalPrior(Family):
     spread = "sd"
 
     def __str__(self) -> str:
-        """Write the prior as it is read aloud."""
+        """Format the prior for display."""
         return f"HalfNormal({self.sd:g})"
 
     def log_density(self, value: Array) -> Array:
@@ -82,12 +82,12 @@ class HalfNormalPrior(Family):
         return _log_normal(np.asarray(value) / self.sd) - np.log(self.sd) + np.log(2.0)
 
     def quantile(self, probability: Array) -> Array:
-        """Value below which the prior has ``probability``."""
+        """Quantile at ``probability``."""
         return np.asarray(self.sd * ndtri(0.5 + np.asarray(probability) / 2))
 
 
 class StudentTPrior(Family):
-    """Student's t with ``degrees_of_freedom`` about ``mean``, stretched by ``scale``, both in ``unit``."""
+    """Student's t with ``degrees_of_freedom``, ``mean`` and ``scale``, the latter two in ``unit``."""
 
     family: Literal["student-t"]
     mean: Finite
@@ -98,7 +98,7 @@ class StudentTPrior(Family):
     spread = "scale"
 
     def __str__(self) -> str:
-        """Write the prior as it is read aloud."""
+        """Format the prior for display."""
         return f"StudentT({self.degrees_of_freedom:g}, {self.mean:g}, {self.scale:g})"
 
     def log_density(self, value: Array) -> Array:
@@ -108,14 +108,14 @@ class StudentTPrior(Family):
         return np.asarray(t.logpdf(value, self.degrees_of_freedom, self.mean, self.scale))
 
     def quantile(self, probability: Array) -> Array:
-        """Value below which the prior has ``probability``."""
+        """Quantile at ``probability``."""
         from scipy.stats import t
 
         return np.asarray(t.ppf(probability, self.degrees_of_freedom, self.mean, self.scale))
 
 
 class NormalMixturePrior(Family):
-    """Mixture of normals with ``weights`` (made to add to 1), ``means`` and ``sds``, both in ``unit``."""
+    """Mixture of normals with ``weights`` (normalised to 1), and ``means`` and ``sds`` in ``unit``."""
 
     family: Literal["normal-mixture"]
     weights: Annotated[list[Positive], Field(min_length=1)]
@@ -126,28 +126,28 @@ class NormalMixturePrior(Family):
     spread = "sds"
 
     @model_validator(mode="after")
-    def _as_many_of_each(self) -> Self:
+    def _equal_lengths(self) -> Self:
         if not len(self.weights) == len(self.means) == len(self.sds):
             raise ValueError(
-                f"{len(self.weights)} weights, {len(self.means)} means and {len(self.sds)} sds given; a mixture has as "
-                "many of each"
+                f"{len(self.weights)} weights, {len(self.means)} means and {len(self.sds)} sds given; give as many "
+                "of each"
             )
         return self
 
     def __str__(self) -> str:
-        """Write the prior as it is read aloud."""
+        """Format the prior for display."""
         parts = zip(self.shares, self.means, self.sds, strict=True)
         return " + ".join(f"{share:g} Normal({mean:g}, {sd:g})" for share, mean, sd in parts)
 
     def scaled(self, factor: float) -> Self:
-        """Widen the whole mixture about its mean by ``factor``."""
+        """Widen the mixture about its mean by ``factor``."""
         centre = sum(share * mean for share, mean in zip(self.shares, self.means, strict=True))
         means = [centre + factor * (mean - centre) for mean in self.means]
         return self.model_copy(update={"means": means, "sds": [sd * factor for sd in self.sds]})
 
     @property
     def shares(self) -> list[float]:
-        """Weights that add to 1."""
+        """Weights normalised to 1."""
         return [weight / sum(self.weights) for weight in self.weights]
 
     def log_density(self, value: Array) -> Array:
@@ -157,7 +157,7 @@ class NormalMixturePrior(Family):
         return np.asarray(logsumexp(_log_normal(z) - np.log(sds) + np.log(self.shares), axis=-1))
 
     def quantile(self, probability: Array) -> Array:
-        """Value below which the prior has ``probability``."""
+        """Quantile at ``probability``."""
         from scipy import stats
 
         parts = [stats.Normal(mu=mean, sigma=sd) for mean, sd in zip(self.means, self.sds, strict=True)]
@@ -167,7 +167,7 @@ class NormalMixturePrior(Family):
 
 
 class HalfStudentTPrior(Family):
-    """Student's t with ``degrees_of_freedom`` about 0, stretched by ``scale``, cut to values above 0."""
+    """Student's t with ``degrees_of_freedom``, location 0 and ``scale``, truncated to values above 0."""
 
     family: Literal["half-student-t"]
     scale: Positive
@@ -177,7 +177,7 @@ class HalfStudentTPrior(Family):
     spread = "scale"
 
     def __str__(self) -> str:
-        """Write the prior as it is read aloud."""
+        """Format the prior for display."""
         return f"HalfStudentT({self.degrees_of_freedom:g}, {self.scale:g})"
 
     def log_density(self, value: Array) -> Array:
@@ -187,8 +187,8 @@ class HalfStudentTPrior(Family):
         return np.asarray(t.logpdf(value, self.degrees_of_freedom, 0.0, self.scale)) + np.log(2.0)
 
     def quantile(self, probability: Array) -> Array:
-        """Value below which the prior has ``probability``."""
-        # The square of a half-t is an F; stdtrit loses its digits next to one half.
+        """Quantile at ``probability``."""
+        # The square of a half-t variable has an F distribution; stdtrit loses precision near one half.
         from scipy.special import fdtri
 
         return np.asarray(self.scale * np.sqrt(fdtri(1.0, self.degrees_of_freedom, probability)))
@@ -204,7 +204,7 @@ class ExponentialPrior(Family):
     spread = "mean"
 
     def __str__(self) -> str:
-        """Write the prior as it is read aloud."""
+        """Format the prior for display."""
         return f"Exponential(mean {self.mean:g})"
 
     def log_density(self, value: Array) -> Array:
@@ -212,7 +212,7 @@ class ExponentialPrior(Family):
         return -np.asarray(value) / self.mean - np.log(self.mean)
 
     def quantile(self, probability: Array) -> Array:
-        """Value below which the prior has ``probability``."""
+        """Quantile at ``probability``."""
         with np.errstate(divide="ignore"):
             return np.asarray(-self.mean * np.log1p(-np.asarray(probability)))
 
@@ -228,7 +228,7 @@ class LogNormalPrior(Family):
     spread = "median"
 
     def __str__(self) -> str:
-        """Write the prior as it is read aloud."""
+        """Format the prior for display."""
         return f"LogNormal(median {self.median:g}, log SD {self.log_sd:g})"
 
     @property
@@ -242,23 +242,23 @@ class LogNormalPrior(Family):
         return _log_normal((log_value - self.log_median) / self.log_sd) - np.log(self.log_sd) - log_value
 
     def quantile(self, probability: Array) -> Array:
-        """Value below which the prior has ``probability``."""
+        """Quantile at ``probability``."""
         return np.asarray(self.median * np.exp(self.log_sd * ndtri(probability)))
 
 
 Prior = Annotated[NormalPrior | HalfNormalPrior | StudentTPrior | NormalMixturePrior, Field(discriminator="family")]
-"""Families of a mean impact."""
+"""Prior families for a mean impact."""
 
 ScalePrior = Annotated[
     HalfNormalPrior | HalfStudentTPrior | ExponentialPrior | LogNormalPrior, Field(discriminator="family")
 ]
-"""Families whose support is that of a standard deviation."""
+"""Prior families for a standard deviation."""
 
 
 def prior(table: Mapping[str, object]) -> Family:
-    """Make a prior from a table as in a spec: ``{"family": "normal", "mean": 0.0, "sd": 1.0}``.
+    """Build a prior from a table as in a spec: ``{"family": "normal", "mean": 0.0, "sd": 1.0}``.
 
-    ``unit``, ``why`` and ``source`` may be left out where no spec is made.
+    ``unit``, ``why`` and ``source`` may be omitted.
 
     Raises
     ------

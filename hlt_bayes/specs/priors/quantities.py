@@ -1,4 +1,4 @@
-"""The closed table of families that a quantity of an economic model may have: known, or uncertain and positive."""
+"""Distribution families for the quantities of an economic model."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from hlt_bayes.specs.priors.reasoned import Sourced
 Shape = Annotated[float, Field(ge=0.1, le=1000)]
 
 
-class Settled(Sourced):
-    """A figure that a document, which is not at hand, would settle: ``settled_by`` names it."""
+class SettledBy(Sourced):
+    """A figure that may name the unavailable document that would settle it (``settled_by``)."""
 
     settled_by: Words | None = None
 
 
-class FixedQuantity(Settled):
-    """A quantity that is taken as known: ``value``, in ``unit``."""
+class FixedQuantity(SettledBy):
+    """A quantity taken as known: ``value``, in ``unit``."""
 
     family: Literal["fixed"]
     value: Finite
 
     def __str__(self) -> str:
-        """Write the quantity as it is read aloud."""
+        """Format the quantity for display."""
         return f"{self.value:,g}"
 
     @property
@@ -38,21 +38,21 @@ class FixedQuantity(Settled):
 
     @property
     def support(self) -> tuple[float, float]:
-        """Least and greatest value."""
+        """Lower and upper bound."""
         return self.value, self.value
 
     def quantile(self, probability: Array) -> Array:
-        """Value below which the quantity has ``probability``."""
+        """Quantile at ``probability``."""
         return np.full(np.shape(probability), self.value)
 
     def random(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """Give the value {sample}, not to be written to."""
+        """Return the value repeated {sample}, as a read-only array."""
         del rng
         return np.broadcast_to(self.value, size)
 
 
-class UniformQuantity(Settled):
-    """Anything from ``lower`` to ``upper``, in ``unit``, alike."""
+class UniformQuantity(SettledBy):
+    """Uniform between ``lower`` and ``upper``, in ``unit``."""
 
     family: Literal["uniform"]
     lower: Finite
@@ -61,11 +61,11 @@ class UniformQuantity(Settled):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.lower >= self.upper:
-            raise ValueError(f"lower {self.lower:g} is not below upper {self.upper:g}; for one value take 'fixed'")
+            raise ValueError(f"lower {self.lower:g} is not below upper {self.upper:g}; use 'fixed' for a single value")
         return self
 
     def __str__(self) -> str:
-        """Write the quantity as it is read aloud."""
+        """Format the quantity for display."""
         return f"Uniform({self.lower:,g}, {self.upper:,g})"
 
     @property
@@ -75,11 +75,11 @@ class UniformQuantity(Settled):
 
     @property
     def support(self) -> tuple[float, float]:
-        """Least and greatest value."""
+        """Lower and upper bound."""
         return self.lower, self.upper
 
     def quantile(self, probability: Array) -> Array:
-        """Value below which the quantity has ``probability``."""
+        """Quantile at ``probability``."""
         return self.lower + (self.upper - self.lower) * np.asarray(probability)
 
     def random(self, rng: np.random.Generator, size: int) -> np.ndarray:
@@ -87,15 +87,15 @@ class UniformQuantity(Settled):
         return rng.uniform(self.lower, self.upper, size)
 
 
-class BetaQuantity(Settled):
-    """A share, with ``alpha`` and ``beta``."""
+class BetaQuantity(SettledBy):
+    """Beta-distributed share with parameters ``alpha`` and ``beta``."""
 
     family: Literal["beta"]
     alpha: Shape
     beta: Shape
 
     def __str__(self) -> str:
-        """Write the quantity as it is read aloud."""
+        """Format the quantity for display."""
         return f"Beta({self.alpha:g}, {self.beta:g})"
 
     @property
@@ -105,11 +105,11 @@ class BetaQuantity(Settled):
 
     @property
     def support(self) -> tuple[float, float]:
-        """Least and greatest value."""
+        """Lower and upper bound."""
         return 0.0, 1.0
 
     def quantile(self, probability: Array) -> Array:
-        """Value below which the quantity has ``probability``."""
+        """Quantile at ``probability``."""
         return np.asarray(betaincinv(self.alpha, self.beta, probability))
 
     def random(self, rng: np.random.Generator, size: int) -> np.ndarray:
@@ -117,7 +117,7 @@ class BetaQuantity(Settled):
         return rng.beta(self.alpha, self.beta, size)
 
 
-class LogNormalQuantity(LogNormalPrior, Settled):
+class LogNormalQuantity(LogNormalPrior, SettledBy):
     """Log-normal with ``median``, in ``unit``, and ``log_sd``, the SD of the log."""
 
     @property
@@ -127,7 +127,7 @@ class LogNormalQuantity(LogNormalPrior, Settled):
 
     @property
     def support(self) -> tuple[float, float]:
-        """Least and greatest value."""
+        """Lower and upper bound."""
         return 0.0, float("inf")
 
     def random(self, rng: np.random.Generator, size: int) -> np.ndarray:
@@ -139,7 +139,7 @@ class LogNormalQuantity(LogNormalPrior, Settled):
 
 
 Amount = Annotated[FixedQuantity | UniformQuantity | LogNormalQuantity, Field(discriminator="family")]
-"""A quantity that is not below 0."""
+"""A non-negative quantity."""
 
 Portion = Annotated[FixedQuantity | UniformQuantity | BetaQuantity, Field(discriminator="family")]
 """A share between 0 and 1."""

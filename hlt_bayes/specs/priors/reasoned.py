@@ -1,24 +1,24 @@
-"""What every choice and figure of a spec states of itself: why it is what it is, and where it comes from."""
+"""Reason and source that every choice and figure of a spec states."""
 
 from __future__ import annotations
 
 from hlt_bayes.core.toml import Frozen, Words
 
 ASSUMPTION = "assumption"
-"""Source of what no document states."""
+"""Source of a value that no document states."""
 
 
 class Reasoned(Frozen):
-    """A stated choice: why it is what it is, and where it comes from.
+    """A stated choice with its reason (``why``) and source.
 
-    ``source`` is ``"assumption"`` where no document states it.
+    ``source`` is ``"assumption"`` if no document states it.
     """
 
     why: Words
     source: Words
 
     def __str__(self) -> str:
-        """Say what is stated, without its unit, reason and source."""
+        """Format the stated values, without unit, reason and source."""
         stated = self.model_dump(exclude={"unit", "why", "source"})
         said = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in stated.items()}
         return "; ".join(
