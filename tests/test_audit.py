@@ -9,7 +9,7 @@ from made_up import RELATIONS, cell, publication, structure, with_structure
 from hlt_bayes.audit import CHECKS, audit_evidence
 from hlt_bayes.audit.agreement import bases_as_claimed, claims_of_running_text, one_quantity_one_value
 from hlt_bayes.audit.agreement import response_rates_name_their_base as response_rates
-from hlt_bayes.audit.cells import Book
+from hlt_bayes.audit.cells import PrintedCells
 from hlt_bayes.audit.costs_and_returns import costs_of_pooled_rows, returns_and_impacts
 from hlt_bayes.audit.estimates import (
     pooled_between_parts,
@@ -124,7 +124,7 @@ PLANTED = {
         claims_of_running_text,
         {("Section 1", 5, ""): "0"},
         {"relations": [RELATIONS[0].model_copy(update={"kind": "ratio"})]},
-        r"12 months are 9 and 3: 9 / 0 divides by what may be zero",
+        r"12 months are 9 and 3: 9 / 0 divides by a value that may be zero",
     ),
     "ratio in words": (
         claims_of_running_text,
@@ -151,13 +151,13 @@ PLANTED = {
         stars_and_sample_sizes,
         {("Table 8", 4, "health"): "0.03 sd **"},
         {},
-        r"\*\* needs one from .* at most 0.31",
+        r"\*\* requires an SE of .* at most 0.31",
     ),
     "star too few": (
         stars_and_sample_sizes,
         {("Table 8", 4, "health"): "0.9 sd"},
         {},
-        "no star needs one from 0.517, at least 8.95",
+        "the absence of a star requires an SE of 0.517 or more, at least 8.95",
     ),
     "pooled star": (pooled_stars, {("Table 8", 3, "health"): "0.07 sd ***"}, {}, "not possible"),
     "significance": (
@@ -176,7 +176,7 @@ PLANTED = {
         returns_and_impacts,
         {("Table 9", 1, "economic return"): "£4.00"},
         {},
-        "no price explains all",
+        "no single price explains all",
     ),
     "return of zero": (
         returns_and_impacts,
@@ -188,7 +188,7 @@ PLANTED = {
         returns_and_impacts,
         {("Table 9", 1, "financial return"): {"row": "a very small net financial return of £0.02"}},
         {},
-        "the text calls them net; read gross of cost one price",
+        "the text calls the returns net; if they are gross of cost, one price",
     ),
     "absent star": (
         stars_and_sample_sizes,
@@ -205,7 +205,7 @@ PLANTED = {
             ("Table 9", 5, "financial return"): "n/c",
         },
         {},
-        "the one does not contain the other",
+        "the economic return does not include the financial one",
     ),
 }
 
@@ -214,9 +214,9 @@ PLANTED = {
 def test_each_planted_fault_is_found_by_its_check(fault):
     check, change, more, message = PLANTED[fault]
     planted = publication(change, **more)
-    found = list(check(Book(planted)))
+    found = list(check(PrintedCells(planted)))
     assert any(re.search(message, finding.arithmetic) for finding in found), found
-    assert not list(check(Book(publication())))
+    assert not list(check(PrintedCells(publication())))
 
 
 TRUE_FINDINGS = {
@@ -245,14 +245,14 @@ TRUE_FINDINGS = {
     "most common mode": ("claim of the text", "92% is not above 95%"),
     "contacts": ("claim of the text", "is 16.7, printed 8"),
     "response cut": ("claim of the text", "56.68, printed 56.6%: cut, not rounded"),
-    "misprint, by its neighbours": ("pooled row outside its parts", "0.10 sd ** of 0.12 sd * and 0.9sd"),
+    "misprint, by its neighbours": ("pooled row outside its parts", "0.10 sd ** pools 0.12 sd * and 0.9sd"),
     "misprint, by its people": ("star and sample size", "at least 9.71 times as large"),
     "a wide star": ("star and sample size", "at least 1.13 times as large"),
     "support of SCR": ("percentage of two groups together", "27.4 to 28.4 %, printed 39%"),
     "weight of earnings": ("weight of a pooled row", "implies a weight of 0.49 to 0.50"),
-    "pooled star of health": ("pooled star", "those of the parts are at most 0.0576"),
+    "pooled star of health": ("pooled star", "if equal, these are at most 0.0576"),
     "level of wellbeing": ("significance in words", "the text says 90%, which is *; the table prints 0.18 sd ***"),
-    "net or gross": ("returns gross or net", "£907 to £1,669 explains all; read net none does"),
+    "net or gross": ("returns gross or net", "£907 to £1,669 explains them all; if they are net, no single price does"),
     "WMCA's zero": ("return of zero", "0.05 sd returns £0.539 to £0.728 for each £1, printed £0"),
     "economic below financial": ("economic below financial", "economic return £0, financial return £0.01"),
     "pathways": ("shares of one choice", "18 + 24 + 56 = 98 %"),

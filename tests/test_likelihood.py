@@ -118,7 +118,7 @@ def test_recovery_that_ignores_the_stars_is_found_out(cells):
 
 
 def integral(cell, impact, *, jacobian=True):
-    """The model's density of one cell summed over both positions: the probability of what is printed."""
+    """The model's density of one cell summed over both positions: the probability of its published values."""
     across, along = np.meshgrid((np.arange(400) + 0.5) / 400, (np.arange(4000) + 0.5) / 4000, indexing="ij")
     bounds = bounds_of(cell)
     estimate = estimate_at(across, bounds)
@@ -194,7 +194,7 @@ source = "assumption"
         encoding="utf-8",
     )
     with pytest.raises(
-        SpecError, match=r"key 'standard_error': of .*, earnings of SCR IW it makes an SE near .* check the SDs"
+        SpecError, match=r"key 'standard_error': it implies an SE near .* earnings of SCR IW, .* check its assumed SDs"
     ):
         reported_results(evidence, load_impact_spec(path))
 

@@ -230,19 +230,19 @@ def test_recovered_ses_of_other_prints_are_those_of_rejection_sampling(primary, 
     [
         (
             GOOD | {"stars": "***", "se": "0.09"},
-            r"health of A: what is printed cannot all be true: estimate '0.10 sd \*\*\*'",
+            r"health of A: the published values contradict each other: estimate '0.10 sd \*\*\*'",
         ),
-        (GOOD | {"se": "0.05", "ci_lower": "-0.20", "ci_upper": "0.40"}, "cannot all be true"),
+        (GOOD | {"se": "0.05", "ci_lower": "-0.20", "ci_upper": "0.40"}, "contradict each other"),
         # Bounds that only touch: 1.645 SEs by the star, and by p but for a rounding error.
         (GOOD | {"stars": "*", "p": ">0.1"}, "SE between 1.64 and 1.64"),
         (GOOD | {"stars": "**", "p": ">0.05"}, "SE between 1.96 and 1.96"),
         (GOOD | {"stars": "none", "p": "<0.1"}, "SE between 1.64 and 1.64"),
-        (GOOD | {"ci_lower": "0.09", "ci_upper": "0.50"}, "is not the middle of its interval, by 1.8 standard errors"),
-        (GOOD | {"se": "0.90"}, "leaves a standard error of 0.895 to 0.905, the number of people one near 0.0584"),
-        (EVENTS | {"estimate": "-6.6", "unit": "ppt"}, "is far from what the events give, 6.6 ppt"),
+        (GOOD | {"ci_lower": "0.09", "ci_upper": "0.50"}, "lies 1.8 standard errors from the middle of its interval"),
+        (GOOD | {"se": "0.90"}, "imply a standard error of 0.895 to 0.905, but the sample sizes imply one near 0.0584"),
+        (EVENTS | {"estimate": "-6.6", "unit": "ppt"}, "is far from the 6.6 ppt implied by the events"),
         (
             {"outcome": "health", "group": "A", "estimate": "0.1", "unit": "SD", "p": "<0.05"},
-            "does not bound its standard error on both sides",
+            "do not bound the standard error on both sides",
         ),
     ],
 )
@@ -316,7 +316,7 @@ def test_earnings_without_an_sd_are_asked_for_it(primary):
         "n_treatment": "90",
         "n_control": "80",
     }
-    with pytest.raises(SpecError, match=r"earnings\.sd\.A' is missing.*column 'sd' of a file of your own"):
+    with pytest.raises(SpecError, match=r"earnings\.sd\.A' is missing.*column 'sd' of your own file"):
         reported_results(evidence_of_rows([row], name="mine"), primary)
     cell = reported_results(evidence_of_rows([row | {"sd": "7,000"}], name="mine"), primary)
     assert cell["design_se"].item() == pytest.approx(7000 * np.sqrt(1 / 90 + 1 / 80))
@@ -339,7 +339,7 @@ def test_the_audit_of_own_trials_names_the_line(tmp_path):
     rows = [GOOD | {"estimate": "0.9", "stars": "none"}, GOOD | {"group": "B", "source": "p. 7"}]
     findings = audit_evidence(load_evidence(write(tmp_path, rows)))
     assert findings["place"].tolist() == ["line 2"]
-    assert "no star needs one from" in findings["arithmetic"].item()
+    assert "the absence of a star requires an SE of" in findings["arithmetic"].item()
 
 
 def test_rows_that_are_no_text_are_refused():

@@ -62,7 +62,7 @@ def test_outcomes_that_nobody_measured_are_not_in_the_model(primary):
     rows = [{"outcome": "health", "group": name, "estimate": "0.1", "unit": "SD", "se": "0.05"} for name in "AB"]
     evidence = evidence_of_rows(rows, name="mine.csv")
     assert list(build_model(primary, evidence).coords["outcome"]) == ["health"]
-    with pytest.raises(SpecError, match=r"key 'pooled_rows': mine\.csv prints no row that pools two of its groups"):
+    with pytest.raises(SpecError, match=r"key 'pooled_rows': mine\.csv has no row that pools two of its groups"):
         build_model(load_impact_spec("pooled-rows"), evidence)
 
 
@@ -204,7 +204,7 @@ def test_who_did_not_answer_gains_as_the_equations_say(evidence):
     treated, control = 754 / 1837, 664 / 1838
     assert impact[2, 2] == pytest.approx((8 - 0.1 * (treated - control) / treated) * treated)
     assert impact[0, 1] == 1.0
-    with pytest.raises(SpecError, match=r"key 'nonresponse': .* does not say how many of A, B were randomised"):
+    with pytest.raises(SpecError, match=r"key 'nonresponse': .* not report how many people in A, B were randomised"):
         build_model(spec, own_rows("A", "B"))
 
 
@@ -216,11 +216,11 @@ def own_rows(*groups, estimate="0.1"):
 @pytest.mark.parametrize(
     ("name", "evidence", "message"),
     [
-        ("primary", own_rows("A"), r"spec 'primary' on mine\.csv: one group only \(A\).*use spec 'no-pooling'"),
+        ("primary", own_rows("A"), r"spec 'primary' on mine\.csv: only one group \(A\).*use spec 'no-pooling'"),
         ("sites", own_rows("A", "B"), r"key 'in_work': group 'SCR IW' is unknown; allowed: 'A', 'B'"),
         ("moderators", own_rows("A", "B"), r"key 'moderators\.caseload\.values': no value for site 'A'"),
         ("primary", own_rows("A", "B", estimate="4.9"), r"key 'priors\.mu\.health': Normal\(0, 0\.15\).*excludes"),
-        ("pooled-rows", own_rows("A", "B"), r"prints no row that pools two of its groups"),
+        ("pooled-rows", own_rows("A", "B"), r"has no row that pools two of its groups"),
     ],
     ids=["one group", "unknown group", "no value", "excluded", "no pooled row"],
 )

@@ -1,4 +1,4 @@
-"""General checks of a ledger of printed cells: what does not add up, and what a reader should know."""
+"""Consistency checks of printed numbers: contradictions, doubtful values, and notes for the reader."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hlt_bayes.audit import agreement, costs_and_returns, estimates, sums
-from hlt_bayes.audit.cells import SEVERITIES, UNUSED, Book, Check, Finding, as_frame
+from hlt_bayes.audit.cells import SEVERITIES, UNUSED, Check, Finding, PrintedCells, as_frame
 from hlt_bayes.evidence import Evidence, load_evidence
 
 if TYPE_CHECKING:
@@ -34,30 +34,29 @@ CHECKS: tuple[Check, ...] = (
     costs_and_returns.costs_of_pooled_rows,
     costs_and_returns.returns_and_impacts,
 )
-"""Every check, in the order in which their findings come."""
+"""All checks, in the order of their findings."""
 
 
 def audit_evidence(evidence: Evidence | None = None) -> pd.DataFrame:
-    """Find what does not add up in the printed cells of an evidence, by checks that know no fault beforehand.
+    """Find inconsistencies among the printed cells of the evidence, by general checks that presume no known error.
 
-    The cells are taken as printed, also where the evidence corrects them; without an evidence they are those of the
-    Health-led Trials.
+    Cells are taken as printed, even where the evidence corrects them. The default is the Health-led Trials.
 
     Returns
     -------
     DataFrame
-        A row a finding, the gravest first: ``severity`` (``error``: it cannot be true as printed; ``warning``: it is
-        doubtful, cut, or named otherwise elsewhere; ``note``: a reader of the numbers should know), ``check``,
-        ``document`` and ``place`` of its first cell, ``arithmetic`` in numbers, ``cells`` (document, place, row,
-        column, printed text), and ``treatment``, what the package does about it.
+        One row per finding, most severe first: ``severity`` (``error``: cannot be true as printed; ``warning``:
+        doubtful, truncated, or labelled differently elsewhere; ``note``: worth knowing when using the numbers),
+        ``check``, ``document`` and ``place`` of its first cell, ``arithmetic`` in numbers, ``cells`` (document, place,
+        row, column, printed text), and ``treatment``, how the package handles it.
     """
     return as_frame(audit_findings(load_evidence() if evidence is None else evidence))
 
 
 def audit_findings(evidence: Evidence) -> Iterator[Finding]:
-    """As ``audit_evidence``, with the cells of each finding as they are."""
-    book = Book(evidence)
-    yield from dict.fromkeys(finding for check in CHECKS for finding in check(book))
+    """As ``audit_evidence``, but yield each finding with its ``Cell`` objects."""
+    printed = PrintedCells(evidence)
+    yield from dict.fromkeys(finding for check in CHECKS for finding in check(printed))
 
 
 __all__ = ["CHECKS", "SEVERITIES", "UNUSED", "Finding", "audit_evidence", "audit_findings"]

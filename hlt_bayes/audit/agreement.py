@@ -1,11 +1,11 @@
-"""Do statements of one thing agree: text with table, document with document, a base with its table."""
+"""Check that repeated statements agree: text with tables, documents with each other, bases with their tables."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from hlt_bayes.audit.cells import Book, Cell, Finding, plain
+from hlt_bayes.audit.cells import Cell, Finding, PrintedCells, plain
 from hlt_bayes.evidence.claims import Relation
 from hlt_bayes.evidence.printed_text import MONTH, month_words
 
@@ -16,9 +16,9 @@ _RESPONSES = {
 }
 
 
-def one_quantity_one_value(book: Book) -> Iterator[Finding]:
-    """Hold cells that state one quantity to one value, within rounding."""
-    for quantity, cells in book.quantities.items():
+def one_quantity_one_value(printed: PrintedCells) -> Iterator[Finding]:
+    """Check that cells stating the same quantity agree, within rounding."""
+    for quantity, cells in printed.quantities.items():
         apart = _distinct(cells)
         if len(apart) < 2 or quantity[0] == "significance":
             continue
@@ -27,19 +27,19 @@ def one_quantity_one_value(book: Book) -> Iterator[Finding]:
             said = f"{' v '.join(f'{cell.printed} {cell.unit}' for cell in apart)}: one requirement, two units"
         else:
             said = f"{' v '.join(_words(cell) for cell in apart)} for one quantity ({_named(quantity)})"
-            said += _denominators(book, apart)
+            said += _denominators(printed, apart)
         severity = "error" if any(_contradict(one, two) for one, two in _pairs(apart)) else "warning"
         yield Finding("one quantity, two values", severity, tuple(apart), said)
 
 
 def _contradict(cell: Cell, other: Cell) -> bool:
-    """Say whether two values cannot both be meant: of one document, not of two bases, and no span or date of a kind."""
+    """Return True if differing values contradict: same document and denominator, and neither a duration nor a date."""
     bases = {cell.base, other.base} if cell.quantity[0] in _RESPONSES else set()
     return cell.document == other.document and len(bases) < 2 and cell.unit not in ("months", MONTH)
 
 
 def _distinct(cells: Sequence[Cell]) -> list[Cell]:
-    """Keep the first cell, and the first of each value that cannot be the same as those before."""
+    """Keep the first cell of each distinct value, allowing for rounding."""
     apart: list[Cell] = []
     for cell in cells:
         if all(not _same(cell, other) for other in apart):
@@ -51,7 +51,7 @@ def _same(cell: Cell, other: Cell) -> bool:
     if cell.unit != other.unit and "GBP" not in cell.unit:
         return False
     if cell.place == other.place and cell.document == other.document and cell.place.startswith("Table"):
-        return True  # one label over two rows, which is a finding of its own
+        return True  # one label over two rows, which ``labels_twice`` reports
     if cell.is_exact or other.is_exact:
         return cell.allows(other.value) and other.allows(cell.value)
     # Intervals that only touch would need both numbers to lie on the edge of their rounding.
@@ -66,45 +66,45 @@ def _named(quantity: tuple[str, ...]) -> str:
     return ", ".join(part for part in quantity if part)
 
 
-def _denominators(book: Book, cells: Sequence[Cell]) -> str:
-    """Say of response rates which number of people makes each of them."""
+def _denominators(printed: PrintedCells, cells: Sequence[Cell]) -> str:
+    """For response rates, state the denominator that gives each of them."""
     measure, _, _, group, arm = cells[0].quantity
     if measure not in _RESPONSES:
         return ""
-    return "; " + "; ".join(_makes(book, cell, measure, group, arm) for cell in cells)
+    return "; " + "; ".join(_makes(printed, cell, measure, group, arm) for cell in cells)
 
 
-def _makes(book: Book, cell: Cell, measure: str, group: str, arm: str) -> str:
+def _makes(printed: PrintedCells, cell: Cell, measure: str, group: str, arm: str) -> str:
     sample, wave = _RESPONSES[measure]
-    answered = book.stated(sample, group=group, arm=arm)
+    answered = printed.stated(sample, group=group, arm=arm)
     asked = [
-        book.stated("recruits", group=group, arm=arm),
-        book.stated("survey issued", category=wave, group=group, arm=arm),
+        printed.stated("recruits", group=group, arm=arm),
+        printed.stated("survey issued", category=wave, group=group, arm=arm),
     ]
     found = [
         f"{cell.printed} is {plain(answered.value)} of {plain(people.value)}"
         for people in asked
         if answered and people and cell.rounded_or_cut_from(100 * answered.value / people.value)
     ]
-    return found[0] if found else f"{cell.printed} follows from no printed number of people"
+    return found[0] if found else f"no printed number of people gives {cell.printed}"
 
 
-def response_rates_name_their_base(book: Book) -> Iterator[Finding]:
-    """Find response rates that do not say of how many people they are."""
+def response_rates_name_their_base(printed: PrintedCells) -> Iterator[Finding]:
+    """Find response rates without a stated denominator."""
     rows: dict[tuple[str, str, str], list[Cell]] = {}
-    for cell in book.cells:
+    for cell in printed.cells:
         if cell.quantity[0] in _RESPONSES and cell.known and cell.base != cell.base:
             rows.setdefault((cell.document, cell.place, cell.row), []).append(cell)
     for cells in rows.values():
-        made = [_makes(book, cell, cell.quantity[0], cell.quantity[3], cell.quantity[4]) for cell in cells]
+        made = [_makes(printed, cell, cell.quantity[0], cell.quantity[3], cell.quantity[4]) for cell in cells]
         yield Finding("response rate without a base", "note", tuple(cells), f"no base is named; {'; '.join(made)}")
 
 
-def claims_of_running_text(book: Book) -> Iterator[Finding]:
-    """Hold running text to the arithmetic that it claims, within rounding."""
-    for relation in book.evidence.relations:
-        terms = [book.named(name) for name in relation.terms]
-        result = book.named(relation.result) if relation.result else None
+def claims_of_running_text(printed: PrintedCells) -> Iterator[Finding]:
+    """Check the arithmetic that the text claims, within rounding."""
+    for relation in printed.evidence.relations:
+        terms = [printed.named(name) for name in relation.terms]
+        result = printed.named(relation.result) if relation.result else None
         cells = tuple([result, *terms] if result else terms)
         sure = len({cell.document for cell in cells}) == 1 and not relation.otherwise
         severity = "error" if sure else "warning"
@@ -122,7 +122,7 @@ def claims_of_running_text(book: Book) -> Iterator[Finding]:
                 )
             continue
         if any(cell.allows(0.0) for cell in _divisors(relation, terms)):
-            said = f"{relation.what}: {_formula(relation, terms)} divides by what may be zero"
+            said = f"{relation.what}: {_formula(relation, terms)} divides by a value that may be zero"
             yield Finding("claim of the text", severity, cells, said + unless)
             continue
         low, high = _bounds(relation, terms)
@@ -147,7 +147,7 @@ def _divisors(relation: Relation, terms: Sequence[Cell]) -> Sequence[Cell]:
 
 
 def _bounds(relation: Relation, terms: Sequence[Cell]) -> tuple[float, float]:
-    """Least and greatest result that the rounding of the terms leaves."""
+    """Smallest and largest result compatible with the rounding of the terms."""
     ends = [(cell.value, cell.value) if cell.is_exact else (cell.low, cell.high) for cell in terms]
     compute: Callable[..., float] = _COMPUTE[relation.kind]
     values = [compute(*choice) for choice in _corners(ends)]
@@ -155,7 +155,7 @@ def _bounds(relation: Relation, terms: Sequence[Cell]) -> tuple[float, float]:
 
 
 def _corners(ends: Sequence[tuple[float, float]]) -> list[list[float]]:
-    """Every term at its least and the rest at their greatest, and the other way: enough for monotone arithmetic."""
+    """All terms at one bound, or the first or last at the other: enough except for differences of rounded shares."""
     least, most = [low for low, _ in ends], [high for _, high in ends]
     first_least, first_most = [least[0], *most[1:]], [most[0], *least[1:]]
     last_least, last_most = [*most[:-1], least[-1]], [*least[:-1], most[-1]]
@@ -192,10 +192,10 @@ def _formula(relation: Relation, terms: Sequence[Cell]) -> str:
     return f"100 x {texts[0]} / {texts[1]}{' - 100' if relation.kind == 'relative' else ''}"
 
 
-def bases_as_claimed(book: Book) -> Iterator[Finding]:
-    """Hold stated bases to the table's own total, and one claim of who was asked to one set of numbers."""
+def bases_as_claimed(printed: PrintedCells) -> Iterator[Finding]:
+    """Check that stated bases match the table's total, and that each description of a base has one size."""
     claims: dict[tuple[str, str], list[tuple[str, tuple[Cell, ...]]]] = {}
-    for table, grid in book.tables():
+    for table, grid in printed.tables():
         total = grid.at(table.total_row, table.total_column) if table.total_row and table.total_column else None
         if total is not None and table.base_people is not None and total.value != table.base_people:
             yield Finding(

@@ -1,4 +1,4 @@
-"""Printed cells as the checks read them, and what a check finds."""
+"""Printed cells, and findings about them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hlt_bayes.evidence.printed_text import MONTH, parse_printed
 from hlt_bayes.evidence.schema import PENCE, QUANTITY, TRIAL
 
 SEVERITIES = ("error", "warning", "note")
-"""What cannot be true as printed; what is doubtful or named wrongly; what a reader of the numbers should know."""
+"""Cannot be true as printed; doubtful or mislabelled; worth knowing when using the numbers."""
 
 UNUSED = "no model uses it; kept as printed"
 _TINY = 1e-9
@@ -22,7 +22,7 @@ _TINY = 1e-9
 
 @dataclass(frozen=True)
 class Cell:
-    """One printed cell with the interval that its rounding leaves."""
+    """One printed cell with its rounding interval."""
 
     document: str
     place: str
@@ -40,12 +40,12 @@ class Cell:
 
     @property
     def low(self) -> float:
-        """Least unrounded value."""
+        """Smallest unrounded value."""
         return self.value - self.half_unit
 
     @property
     def high(self) -> float:
-        """Greatest unrounded value."""
+        """Largest unrounded value."""
         return self.value + self.half_unit
 
     @property
@@ -60,26 +60,26 @@ class Cell:
 
     @property
     def is_exact(self) -> bool:
-        """True for numbers that are not rounded: counts, and spans of time."""
+        """True for numbers that are not rounded: counts, durations and dates."""
         return self.is_count or self.unit in ("months", "weeks", "batches", MONTH)
 
     def allows(self, low: float, high: float | None = None) -> bool:
-        """Say whether some value from ``low`` to ``high`` would be printed so."""
+        """Whether some value from ``low`` to ``high`` rounds to the printed value."""
         high = low if high is None else high
         slack = _TINY * max(1.0, abs(self.value))
         half = 0.0 if self.is_exact else self.half_unit
         return self.value - half - slack <= high and low <= self.value + half + slack
 
     def cut_from(self, value: float) -> bool:
-        """Say whether cutting ``value`` after the printed digits, in place of rounding it, gives what is printed."""
+        """Whether truncating ``value``, instead of rounding it, gives the printed value."""
         return 0 <= value - self.value < 2 * self.half_unit
 
     def rounded_or_cut_from(self, value: float) -> bool:
-        """Say whether ``value`` would be printed so, rounded or cut."""
+        """Whether ``value``, rounded or truncated, gives the printed value."""
         return self.allows(value) or self.cut_from(value)
 
     def __str__(self) -> str:
-        """Name the cell and what it prints."""
+        """Locate the cell and quote its printed text."""
         label = f"“{self.row}”" if not self.place.startswith("Table") else self.row
         parts = [self.document, self.place, label, self.column]
         return f"{', '.join(part for part in parts if part)}: {self.printed!r}"
@@ -87,7 +87,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that does not add up, or that a reader should know."""
+    """One inconsistency, or one point worth knowing."""
 
     check: str
     severity: str
@@ -96,15 +96,15 @@ class Finding:
 
     @property
     def treatment(self) -> str:
-        """What the package does about it: nothing, where no model uses a cell; else, of each that matters."""
+        """How the package uses the cells: ``UNUSED`` if no model uses any, otherwise for each relevant cell."""
         if not any(cell.used.startswith("used as") for cell in self.cells):
             return UNUSED
         said = [f"{cell.printed}: {cell.used}" for cell in self.cells if cell.used != UNUSED]
         return "; ".join(dict.fromkeys(said))
 
 
-class Book:
-    """The cells of an evidence as printed, by table and by quantity."""
+class PrintedCells:
+    """The cells of the evidence as printed, by place and by quantity."""
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
@@ -113,12 +113,12 @@ class Book:
         cells = [
             _cell(row, is_first=bool(is_first)) for row, is_first in zip(ledger.to_dict("records"), first, strict=True)
         ]
-        self.cells = [_as_fine_as_its_column(cell, finest) for cell in cells] if (finest := _finest(cells)) else cells
+        self.cells = [_with_column_rounding(cell, finest) for cell in cells] if (finest := _finest(cells)) else cells
         self._by_name = {(cell.document, cell.place, cell.line, cell.column): cell for cell in self.cells}
 
     @cached_property
     def places(self) -> dict[tuple[str, str], list[Cell]]:
-        """The cells of each place of each document."""
+        """Cells by document and place."""
         found: dict[tuple[str, str], list[Cell]] = {}
         for cell in self.cells:
             found.setdefault((cell.document, cell.place), []).append(cell)
@@ -126,7 +126,7 @@ class Book:
 
     @cached_property
     def quantities(self) -> dict[tuple[str, ...], list[Cell]]:
-        """The cells that state each quantity with a number, in the ledger's order."""
+        """The cells that give a number for each quantity, in the ledger's order."""
         found: dict[tuple[str, ...], list[Cell]] = {}
         for cell in self.cells:
             if cell.known:
@@ -134,18 +134,18 @@ class Book:
         return found
 
     def named(self, name: CellName) -> Cell:
-        """Find the cell that a relation names."""
+        """Return the cell that a relation names."""
         return self._by_name[name.key]
 
     def stated(
         self, measure: str, *, category: str = "", outcome: str = "", group: str = "", arm: str = ""
     ) -> Cell | None:
-        """Find the cell that an analysis would use for a quantity."""
+        """Return the cell that an analysis would use for a quantity, if any."""
         cells = self.quantities.get((measure, category, outcome, group, arm))
         return cells[0] if cells else None
 
     def tables(self) -> Iterator[tuple[TableStructure, Grid]]:
-        """Each printed table with the structure that it claims."""
+        """Yield each printed table with its declared structure."""
         for table in self.evidence.tables:
             cells = self.places.get((table.document, table.place), [])
             if cells:
@@ -157,7 +157,7 @@ class Book:
 
 
 class Grid:
-    """The cells of one table by row and column; of rows with one label, the first."""
+    """The cells of one table by row and column; where rows share a label, the first."""
 
     def __init__(self, cells: Iterable[Cell]) -> None:
         self.cells = list(cells)
@@ -168,24 +168,24 @@ class Grid:
             self._at.setdefault((cell.row, cell.column), cell)
 
     def at(self, row: str, column: str) -> Cell | None:
-        """Find the cell, if it holds a number."""
+        """Return the cell, if it holds a number."""
         cell = self._at.get((row, column))
         return cell if cell is not None and cell.known else None
 
     def column(self, column: str, rows: Iterable[str]) -> list[Cell]:
-        """Cells with numbers of a column."""
+        """Cells of a column that hold numbers."""
         return [cell for cell in (self.at(row, column) for row in rows) if cell is not None]
 
     def row(self, row: str, columns: Iterable[str]) -> list[Cell]:
-        """Cells with numbers of a row."""
+        """Cells of a row that hold numbers."""
         return [cell for cell in (self.at(row, column) for column in columns) if cell is not None]
 
 
-Check = Callable[[Book], Iterator[Finding]]
+Check = Callable[[PrintedCells], Iterator[Finding]]
 
 
 def _finest(cells: Iterable[Cell]) -> dict[tuple[str, str, str, str], float]:
-    """Half of the finest digit that each column of each table prints, by unit."""
+    """Smallest rounding half-unit in each column of each table, by unit."""
     finest: dict[tuple[str, str, str, str], float] = {}
     for cell in cells:
         if cell.known and cell.place.startswith("Table"):
@@ -194,8 +194,8 @@ def _finest(cells: Iterable[Cell]) -> dict[tuple[str, str, str, str], float]:
     return finest
 
 
-def _as_fine_as_its_column(cell: Cell, finest: Mapping[tuple[str, str, str, str], float]) -> Cell:
-    """Give a printed 0 the digits of its column: £0 among pence is no wider than a penny."""
+def _with_column_rounding(cell: Cell, finest: Mapping[tuple[str, str, str, str], float]) -> Cell:
+    """Give a printed 0 the rounding of its column: £0 in a column of pence is rounded to a penny."""
     if cell.value != 0:
         return cell
     key = (cell.document, cell.place, cell.column, cell.unit)
@@ -234,7 +234,7 @@ def _cell(row: Mapping[Hashable, object], *, is_first: bool) -> Cell:
 
 
 def as_frame(findings: Iterable[Finding]) -> pd.DataFrame:
-    """Give a row a finding, the gravest first."""
+    """Return one row per finding, most severe first."""
     rows = [
         {
             "severity": finding.severity,
@@ -255,7 +255,7 @@ def as_frame(findings: Iterable[Finding]) -> pd.DataFrame:
 
 
 def weighted_bounds(parts: Sequence[Cell], weights: Sequence[float]) -> tuple[float, float]:
-    """Least and greatest weighted mean of some cells that their rounding leaves."""
+    """Smallest and largest weighted mean of the cells, given their rounding."""
     low, high = (
         sum(weight * end for weight, end in zip(weights, ends, strict=True)) / sum(weights)
         for ends in ([cell.low for cell in parts], [cell.high for cell in parts])
@@ -264,5 +264,5 @@ def weighted_bounds(parts: Sequence[Cell], weights: Sequence[float]) -> tuple[fl
 
 
 def plain(value: float) -> str:
-    """Write a number without digits that say nothing."""
+    """Format a whole number in full, and any other to four significant digits."""
     return f"{value:,.4g}" if value != int(value) else f"{value:,.0f}"

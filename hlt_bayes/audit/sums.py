@@ -1,4 +1,4 @@
-"""Does a table add up: totals, shares of one choice, percentages of counts, people and sessions."""
+"""Check that tables add up: totals, shares of one choice, percentages of counts, people and sessions."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from hlt_bayes.audit.cells import Book, Cell, Finding, Grid, plain, weighted_bounds
+from hlt_bayes.audit.cells import Cell, Finding, Grid, PrintedCells, plain, weighted_bounds
 from hlt_bayes.evidence.claims import Percentage, TableStructure
 
 _ONE_CHOICE = {"referral pathway": ("GP", "specialist care service", "other")}
-"""Measures of running text whose categories are the answers of one choice."""
+"""Measures in the text whose categories are mutually exclusive answers to one question."""
 
 
-def totals_along_rows_and_columns(book: Book) -> Iterator[Finding]:
-    """Hold totals to the counts beside and above them."""
-    for table, grid in book.tables():
+def totals_along_rows_and_columns(printed: PrintedCells) -> Iterator[Finding]:
+    """Check totals against the counts in their row or column."""
+    for table, grid in printed.tables():
         if table.total_row:
             parts = table.total_row_parts or [row for row in grid.rows if row not in (table.total_row, table.base_row)]
             for column in grid.columns:
@@ -44,7 +44,7 @@ def _total(total: Cell | None, parts: Sequence[Cell]) -> Iterator[Finding]:
 
 
 class _WeightedTotal(NamedTuple):
-    """A column that is the mean of ``parts`` weighted by a row of bases, for the rows whose label has ``rows_like``."""
+    """A column with the mean of ``parts`` weighted by a row of bases, for rows whose label contains ``rows_like``."""
 
     rows_like: str
     column: str
@@ -60,12 +60,12 @@ def _weighted_totals(table: TableStructure) -> list[_WeightedTotal]:
     ]
 
 
-def sums_of_tables(book: Book) -> Iterator[Finding]:
-    """Hold a table for everybody to those of its parts, cell by cell."""
-    for table, grid in book.tables():
+def sums_of_tables(printed: PrintedCells) -> Iterator[Finding]:
+    """Check a combined table against the sum of its component tables, cell by cell."""
+    for table, grid in printed.tables():
         if table.sum_of_tables is None:
             continue
-        parts = [book.grid(table.document, place) for place in table.sum_of_tables.of]
+        parts = [printed.grid(table.document, place) for place in table.sum_of_tables.of]
         for row in grid.rows:
             for column in grid.columns:
                 terms = [cell for cell in (part.at(row, column) for part in parts) if cell is not None]
@@ -73,9 +73,9 @@ def sums_of_tables(book: Book) -> Iterator[Finding]:
                     yield from _total(grid.at(row, column), terms)
 
 
-def shares_of_one_choice(book: Book) -> Iterator[Finding]:
-    """Hold percentages of people who chose one answer each to a sum of 100, within rounding."""
-    for table, grid in book.tables():
+def shares_of_one_choice(printed: PrintedCells) -> Iterator[Finding]:
+    """Check that percentages of mutually exclusive answers sum to 100, within rounding."""
+    for table, grid in printed.tables():
         sets: list[list[Cell]] = []
         blocks = list(table.one_choice_blocks)
         if table.one_choice_columns:
@@ -84,9 +84,11 @@ def shares_of_one_choice(book: Book) -> Iterator[Finding]:
         sets += [grid.row(row, columns) for columns in table.one_choice_rows for row in grid.rows]
         yield from _sums_to_hundred(sets)
     for measure, categories in _ONE_CHOICE.items():
-        keys = dict.fromkeys((cell.document, *cell.quantity[2:]) for cell in book.cells if cell.quantity[0] == measure)
+        keys = dict.fromkeys(
+            (cell.document, *cell.quantity[2:]) for cell in printed.cells if cell.quantity[0] == measure
+        )
         for document, outcome, group, arm in keys:
-            stated = [book.quantities.get((measure, name, outcome, group, arm), []) for name in categories]
+            stated = [printed.quantities.get((measure, name, outcome, group, arm), []) for name in categories]
             found = [[cell for cell in cells if cell.document == document] for cells in stated]
             if all(found):
                 yield from _sums_to_hundred([[cells[0] for cells in found]])
@@ -113,9 +115,9 @@ def _bases(table: TableStructure) -> list[str]:
     return [*(one.weights_row for one in _weighted_totals(table)), *([table.base_row] if table.base_row else [])]
 
 
-def totals_of_percentages(book: Book) -> Iterator[Finding]:
-    """Hold a total percentage to the mean of its parts weighted by their bases, within rounding."""
-    for table, grid in book.tables():
+def totals_of_percentages(printed: PrintedCells) -> Iterator[Finding]:
+    """Check a total percentage against the mean of its parts weighted by their bases, within rounding."""
+    for table, grid in printed.tables():
         claims = []
         for one in _weighted_totals(table):
             rows = [row for row in grid.rows if one.rows_like in row and row not in _bases(table)]
@@ -123,7 +125,7 @@ def totals_of_percentages(book: Book) -> Iterator[Finding]:
             claims += [(grid.at(row, one.column), grid.row(row, one.parts), weights) for row in rows]
         if table.total_percentage_row:
             last = table.total_percentage_row
-            sizes = book.grid(table.document, last.place)
+            sizes = printed.grid(table.document, last.place)
             rows = [row for row in grid.rows if row != last.row and sizes.at(row, last.column)]
             claims += [
                 (grid.at(last.row, column), grid.column(column, rows), sizes.column(last.column, rows))
@@ -149,12 +151,12 @@ def _weighted(total: Cell, parts: Sequence[Cell], weights: Sequence[Cell]) -> It
         )
 
 
-def percentages_of_counts(book: Book) -> Iterator[Finding]:
-    """Hold a percentage to its count and its base, within rounding."""
-    for table, grid in book.tables():
+def percentages_of_counts(printed: PrintedCells) -> Iterator[Finding]:
+    """Check a percentage against its count and base, within rounding."""
+    for table, grid in printed.tables():
         for claim in table.percentages:
             triples = [
-                (grid.at(row, claim.percentage), grid.at(row, claim.count), _base_of(book, table, grid, claim, row))
+                (grid.at(row, claim.percentage), grid.at(row, claim.count), _base_of(printed, table, grid, claim, row))
                 for row in grid.rows
             ]
             yield from _percentages(triples)
@@ -170,9 +172,11 @@ def percentages_of_counts(book: Book) -> Iterator[Finding]:
             yield from _percentages(triples)
 
 
-def _base_of(book: Book, table: TableStructure, grid: Grid, claim: Percentage, row: str) -> Cell | float | None:
+def _base_of(
+    printed: PrintedCells, table: TableStructure, grid: Grid, claim: Percentage, row: str
+) -> Cell | float | None:
     if claim.base_place and claim.base_column:
-        return book.grid(table.document, claim.base_place).at(row, claim.base_column)
+        return printed.grid(table.document, claim.base_place).at(row, claim.base_column)
     if isinstance(claim.base, int):
         return float(claim.base)
     return grid.at(row, str(claim.base)) if claim.base else None
@@ -202,7 +206,7 @@ def _percentages(triples: Iterable[tuple[Cell | None, Cell | None, Cell | float 
                 "percentage of a count",
                 "error",
                 (percentage, count, swapped),
-                f"{said}; it agrees with the percentage of {swapped.row}, and that one with this: exchanged",
+                f"{said}; it matches the percentage of {swapped.row}, and vice versa: exchanged",
             )
         elif percentage.rounded_or_cut_from(share):
             yield Finding("percentage of a count", "warning", (percentage, count), f"{said}: cut, not rounded")
@@ -210,9 +214,9 @@ def _percentages(triples: Iterable[tuple[Cell | None, Cell | None, Cell | float 
             yield Finding("percentage of a count", "error", (percentage, count), said)
 
 
-def people_and_sessions(book: Book) -> Iterator[Finding]:
-    """Hold people who had a session to no more than the sessions."""
-    for table, grid in book.tables():
+def people_and_sessions(printed: PrintedCells) -> Iterator[Finding]:
+    """Check that people with a session do not outnumber the sessions."""
+    for table, grid in printed.tables():
         if not (table.people_column and table.sessions_column):
             continue
         for row in grid.rows:
@@ -226,10 +230,10 @@ def people_and_sessions(book: Book) -> Iterator[Finding]:
                 )
 
 
-def breakdowns_of_one_total(book: Book) -> Iterator[Finding]:
-    """Hold two breakdowns of the same things, of the same people, to one total."""
+def breakdowns_of_one_total(printed: PrintedCells) -> Iterator[Finding]:
+    """Check that two breakdowns of the same things, for the same people, have the same total."""
     totals: dict[tuple[str, str, int | None], list[tuple[float, tuple[Cell, ...]]]] = {}
-    for table, grid in book.tables():
+    for table, grid in printed.tables():
         if table.breakdown_of and table.sessions_column:
             cells = tuple(cell for cell in grid.cells if cell.column == table.sessions_column and cell.known)
             key = (table.document, table.breakdown_of, table.base_people)
@@ -245,9 +249,9 @@ def breakdowns_of_one_total(book: Book) -> Iterator[Finding]:
             )
 
 
-def labels_twice(book: Book) -> Iterator[Finding]:
-    """Find labels that head two rows of one table."""
-    for _, grid in book.tables():
+def labels_twice(printed: PrintedCells) -> Iterator[Finding]:
+    """Find labels used for two rows of one table."""
+    for _, grid in printed.tables():
         lines: dict[str, dict[int, Cell]] = {}
         for cell in grid.cells:
             lines.setdefault(cell.row, {}).setdefault(cell.line, cell)
@@ -261,10 +265,10 @@ def labels_twice(book: Book) -> Iterator[Finding]:
                 )
 
 
-def ranges(book: Book) -> Iterator[Finding]:
-    """Hold shares to 0 to 100 %, p to 0 to 1, and counts to 0 or more."""
+def ranges(printed: PrintedCells) -> Iterator[Finding]:
+    """Check that shares lie within 0 to 100 %, p within 0 to 1, and counts at 0 or more."""
     relative = ("relative effect", "employer liaison time difference")
-    for cell in book.cells:
+    for cell in printed.cells:
         if not cell.known:
             continue
         bounds = (-math.inf, math.inf)

@@ -1,1 +1,1 @@
-"""From what is printed to posterior draws of the impacts: structures, NUTS, exact draws, calibration."""
+"""Posterior draws of the impacts from published results: structures, NUTS, exact draws, calibration."""

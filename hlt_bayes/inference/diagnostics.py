@@ -1,4 +1,4 @@
-"""The gate: draws may be used only if they converged, derived quantities too."""
+"""Convergence checks of draws and derived quantities."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ BFMI_MIN = 0.3
 
 
 def check_convergence(quantities: xr.Dataset, *, sample_stats: xr.Dataset | None = None) -> pd.DataFrame:
-    """Let draws pass only if they converged.
+    """Raise unless the draws have converged.
 
-    That is: R-hat <= 1.01, bulk and tail ESS >= 400, and, where ``sample_stats`` is given, no divergence and
+    Required are R-hat <= 1.01, bulk and tail ESS >= 400, and, where ``sample_stats`` is given, no divergence and
     E-BFMI >= 0.3 in every chain.
 
     Parameters
     ----------
     quantities
-        Dataset {chain, draw, ...} of every quantity that is reported.
+        Dataset {chain, draw, ...} of all reported quantities.
     sample_stats
         ``diverging`` and ``energy`` {chain, draw} of the sampler.
 
@@ -34,7 +34,7 @@ def check_convergence(quantities: xr.Dataset, *, sample_stats: xr.Dataset | None
     Raises
     ------
     ConvergenceError
-        Something failed, or cannot be computed; the message is a table of what, and of what to try.
+        A diagnostic failed or cannot be computed; the message lists which, and what to try.
     """
     import arviz_stats as azs
 
@@ -45,7 +45,7 @@ def check_convergence(quantities: xr.Dataset, *, sample_stats: xr.Dataset | None
             "ess_tail": azs.ess(quantities, method="tail"),
         }
     table = pd.DataFrame({name: _flat(values) for name, values in diagnostics.items()})
-    # Not "above the bound": a diagnostic that is not a number must fail as well.
+    # Test for passing rather than failing, so that a NaN diagnostic fails too.
     passed = (table["rhat"] <= RHAT_MAX) & (table["ess_bulk"] >= ESS_MIN) & (table["ess_tail"] >= ESS_MIN)
     failed = [
         f"{name}: R-hat {row.rhat:.3f}, bulk ESS {row.ess_bulk:.0f}, tail ESS {row.ess_tail:.0f}"
@@ -65,10 +65,10 @@ def check_convergence(quantities: xr.Dataset, *, sample_stats: xr.Dataset | None
                     f"the sampler did not converge, so no result is given. What failed (allowed: R-hat <= {RHAT_MAX}, "
                     f"ESS >= {ESS_MIN}, no divergence, E-BFMI >= {BFMI_MIN}):",
                     *(f"  {line}" for line in failed),
-                    "What to try, in the [sampling] of a spec of ours: more draws and tune where only ESS is low; "
-                    "target_accept nearer 1 (0.99) where transitions diverge; another --seed to see whether it "
-                    "recurs. If it does, the priors leave something that the evidence does not settle. Draws made "
-                    "elsewhere need more draws there, or chains that agree.",
+                    "What to try, in table [sampling] of the spec: more draws and tune if only ESS is low; "
+                    "target_accept closer to 1 (0.99) if transitions diverge; another --seed to see whether the "
+                    "failure recurs. If it does, priors and evidence do not identify some quantity. External draws "
+                    "need to be more, or their chains to agree.",
                 ]
             )
         )

@@ -1,4 +1,4 @@
-"""Draws from the posterior of an impact model, by NUTS or exactly, and refuses draws that did not converge."""
+"""Draw from the posterior of an impact model, by NUTS or exactly, and raise if the draws did not converge."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ QUANTITIES = (
     "share",
     "difference",
 )
-"""Variables above the likelihood that have a meaning of their own, whichever of them a model has."""
+"""Interpretable variables above the likelihood; each model has some of them."""
 
-BY_THEIR_PARTS = {
+VARYING_PARTS = {
     "delivery": ("moderator_within", "moderator_measured"),
     "impact_correlation": ("impact_partial",),
     "error_correlation": ("error_partial",),
 }
-"""Variables with elements that never vary, and those that vary in their place."""
+"""Variables with constant elements, and the variables to check in their place."""
 
 Engine = Literal["nuts", "pymc", "exact"]
 
@@ -64,35 +64,35 @@ def fit(
     seed: int | None = None,
     progress: Progress | None = None,
 ) -> xr.DataTree:
-    """Draw from the posterior of an impact model, and check that the draws may be used.
+    """Draw from the posterior of an impact model, and check convergence.
 
     Parameters
     ----------
     spec, evidence
-        The model, and what is printed.
+        The model, and the published results.
     engine
-        In place of the spec's: ``"nuts"`` (NUTS by nutpie), ``"pymc"`` (NUTS by PyMC itself), or ``"exact"``
+        Overrides the spec's: ``"nuts"`` (NUTS by nutpie), ``"pymc"`` (NUTS by PyMC itself), or ``"exact"``
         (independent draws without MCMC, for structures that are normal given tau).
     seed
-        In place of the spec's. The same seed gives the same draws bit for bit on the same machine with
+        Overrides the spec's. The same seed gives the same draws bit for bit on the same machine with
         the same versions, whether or not the compiled code was cached.
     progress
-        Told how far compiling and sampling have come; may be called from another thread.
+        Called with the progress of compiling and sampling, possibly from another thread.
 
     Returns
     -------
     DataTree
         ``posterior`` with ``impact`` {chain, draw, outcome, group} (treatment minus control per person
         randomised, positive is better, units in its attrs), ``estimate`` and ``se`` {cell} and the other variables of
-        ``hlt_bayes.build_model``; ``prior`` likewise; ``reported`` {cell}, what was fitted to;
-        ``sample_stats``, or of the exact engine ``importance`` {outcome}: effective draws and log marginal likelihood.
+        ``hlt_bayes.build_model``; ``prior`` likewise; ``reported`` {cell}, the data fitted;
+        ``sample_stats``, or for the exact engine ``importance`` {outcome}: ESS and log marginal likelihood.
 
     Raises
     ------
     SpecError
         The spec does not suit the evidence or the engine.
     ConvergenceError
-        R-hat, effective sample size, divergences or energy fail the gate; its message lists them.
+        R-hat, effective sample size, divergences or E-BFMI fail ``check_convergence``; the message lists which.
     """
     seed = spec.sampling.seed if seed is None else seed
     engine = engine or spec.sampling.engine
@@ -149,8 +149,8 @@ def _by_chains(
 
 
 def gated(posterior: xr.Dataset, cells: xr.Dataset) -> xr.Dataset:
-    """Choose what must have converged: all that is reported, but what never varies."""
-    names = [part for name in (*QUANTITIES, "se", "weight") for part in BY_THEIR_PARTS.get(name, (name,))]
+    """Select the variables whose convergence is checked: all reported ones, without constant elements."""
+    names = [part for name in (*QUANTITIES, "se", "weight") for part in VARYING_PARTS.get(name, (name,))]
     chosen = posterior[[name for name in names if name in posterior]]
     rounded = (cells["upper"] > cells["lower"]).to_numpy()
     if not rounded.any():
@@ -161,7 +161,7 @@ def gated(posterior: xr.Dataset, cells: xr.Dataset) -> xr.Dataset:
 def impact_attrs(
     spec: ImpactSpec | IndividualSpec, *, estimand: str, made_of: Mapping[str, str], engine: str, seed: int
 ) -> dict[str, str]:
-    """Say of an array of impact draws what it is, what it was ``made_of``, and how."""
+    """Return metadata of impact draws: unit, sign, estimand, spec, inputs (``made_of``), engine, seed and versions."""
     return {
         "unit": json.dumps({name: OUTCOMES[name].unit for name in spec.outcomes}),
         "sign": "treatment minus control; positive is better; zero is no effect",
@@ -182,12 +182,12 @@ def _estimand(spec: ImpactSpec, evidence: Evidence) -> str:
 
 
 def sampler_versions() -> str:
-    """Versions, as JSON, of what draws depend on."""
+    """Versions, as JSON, of the packages that draws depend on."""
     return json.dumps({name: version(name) for name in ("hlt-bayes", "pymc", "pytensor", "nutpie", "numba")})
 
 
 def draw_prior(model: pm.Model, *, draws: int, seed: int) -> xr.Dataset:
-    """Draw from the prior {chain, draw, ...} of a model of ``build_model`` everything above the likelihood."""
+    """Draw the ``QUANTITIES`` {chain, draw, ...} of a model of ``build_model`` from its prior."""
     import pymc as pm
 
     names = [name for name in QUANTITIES if name in model.named_vars]
@@ -200,5 +200,5 @@ def draw_prior(model: pm.Model, *, draws: int, seed: int) -> xr.Dataset:
 
 
 def _plain(dataset: xr.Dataset) -> xr.Dataset:
-    """Draws without the hour at which they were made, so that equal draws make equal files."""
+    """Draws without a creation time, so that equal draws make equal files."""
     return dataset.drop_attrs(deep=False).assign_attrs(created_by=f"hlt-bayes {version('hlt-bayes')}")

@@ -1,4 +1,4 @@
-"""Draws from any PyMC model by NUTS: compiled once, the same seed the same draws."""
+"""Draw from any PyMC model by NUTS: compiled once, reproducible by seed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def exact_arithmetic() -> Iterator[None]:
     """Compile without fast-math.
 
-    Under it LLVM may reorder sums wherever it inlines, and it inlines what it has just compiled but not
-    what it loads from the cache: the first run and the second would differ in the last bit, and chains
-    that differ in the last bit soon differ altogether.
+    With fast-math LLVM may reorder sums wherever it inlines, and it inlines freshly compiled code but not code
+    loaded from the cache: the first and second runs would differ in the last bit, and chains that differ in the
+    last bit soon differ completely.
     """
     import pytensor
 
@@ -38,18 +38,18 @@ def sample_model(
     progress: Progress | None = None,
     engine: Literal["nuts", "pymc"] = "nuts",
 ) -> xr.DataTree:
-    """Draw from the posterior of any PyMC model by NUTS; the caller lets the draws through ``check_convergence``.
+    """Draw from the posterior of any PyMC model by NUTS; the caller must run ``check_convergence``.
 
     Parameters
     ----------
     model, settings
         The model; chains, tuning, draws.
     seed
-        Of this call alone.
+        Used by this call alone.
     progress
         As in ``fit``.
     engine
-        ``"nuts"`` is that of nutpie; its compiled code is cached. ``"pymc"`` is PyMC's own.
+        ``"nuts"`` (nutpie, whose compiled code is cached) or ``"pymc"`` (PyMC's own NUTS).
     """
     report = progress or silent
     report("Compiling the model", 0, 0)
@@ -90,7 +90,7 @@ def _by_nutpie(model: pm.Model, settings: Sampling | IndividualSampling, seed: i
 
 
 def compile_nuts(model: pm.Model) -> Any:  # noqa: ANN401 - nutpie has no types
-    """Compile a model for ``draw_nuts``, under ``exact_arithmetic``; its data are constants, which halves the time."""
+    """Compile a model for ``draw_nuts``, within ``exact_arithmetic``; frozen data halve the time."""
     import nutpie
 
     return nutpie.compile_pymc_model(model, backend="numba", freeze_model=True)
@@ -112,7 +112,7 @@ def draw_nuts(
         report("Sampling", sum(chain.finished_draws for chain in chains), total)
 
     report("Sampling", 0, total)
-    # Not blocking: the blocking call answers Ctrl-C with the draws made so far, as if they were all.
+    # Non-blocking, because on Ctrl-C the blocking call returns the draws so far as if they were complete.
     sampler = nutpie.sample(
         compiled,
         draws=settings.draws,
@@ -131,6 +131,6 @@ def draw_nuts(
         sampler.cancel()
         raise
     report("Sampling", total, total)
-    # Strings as objects, which no netCDF file takes.
+    # netCDF files cannot hold strings of object dtype.
     sampled["sample_stats"] = sampled["sample_stats"].dataset.drop_vars("divergence_message")
     return sampled

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def prior_variable(name: str, priors: Mapping[str, Family], *, dim: str) -> TensorVariable:
     """Add the random variable ``name`` {dim} to the model in context, one prior per coordinate of ``dim``.
 
-    Where the priors are of several families, each coordinate is a variable of its own, and ``name`` stacks them.
+    If the priors belong to several families, each coordinate is a separate variable, and ``name`` stacks them.
     """
     import pymc as pm
 

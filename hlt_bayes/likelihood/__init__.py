@@ -1,4 +1,4 @@
-"""What a rounded, starred result says about estimate and standard error: for models, and for recovery."""
+"""Likelihood of rounded results with significance stars, and recovery of their standard errors."""
 
 from hlt_bayes.likelihood.likelihood import (
     STAR_BOUNDS,

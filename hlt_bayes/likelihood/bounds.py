@@ -1,4 +1,4 @@
-"""What is printed of one impact, as bounds of its unrounded estimate, of its SE, and of their ratio."""
+"""Bounds on an impact's unrounded estimate, its SE and their ratio, from the published values."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from hlt_bayes.core.errors import EvidenceError
 from hlt_bayes.likelihood.likelihood import STAR_BOUNDS
 
 ASYMMETRY = 0.25
-"""SEs by which an estimate may lie off the middle of its interval, rounding apart, and the interval be taken
-as normal."""
+"""Largest distance, in SEs beyond rounding, of an estimate from the middle of an interval taken as normal."""
 
-TOUCHING = 1e-9
-"""Share of its upper end that an interval is wide at least: one bound, found in two ways, differs from itself by less.
-"""
+MIN_RELATIVE_WIDTH = 1e-9
+"""Smallest interval width, relative to its upper end, that exceeds floating-point error."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Least and greatest unrounded estimate, |estimate| / SE, and SE."""
+    """Lower and upper bounds of the unrounded estimate, of |estimate| / SE, and of the SE."""
 
     lower: float
     upper: float
@@ -32,7 +30,7 @@ class Bounds:
     se_upper: float
 
     def log_se(self) -> tuple[float, float]:
-        """Least and greatest log SE that any estimate within its bounds leaves."""
+        """Smallest and largest log SE compatible with the bounds."""
         sizes = abs(self.lower), abs(self.upper)
         least = 0.0 if self.lower * self.upper <= 0 else min(sizes)
         with np.errstate(divide="ignore"):
@@ -43,15 +41,15 @@ class Bounds:
 
 
 def printed_bounds(row: pd.Series, where: str) -> Bounds:
-    """Bound estimate and SE of a row of ``Evidence.impacts`` by all that is printed of it.
+    """Bound the estimate and SE of a row of ``Evidence.impacts`` by all its published values.
 
-    Where rounding leaves the sign of the estimate open, a mark such as a star or a p value bounds the SE from above and
-    no more: the two branches that it leaves, one on either side of zero, are not told apart.
+    Where rounding leaves the sign of the estimate open, stars and p values bound the SE only from above: the positive
+    and negative branches are not distinguished.
 
     Raises
     ------
     EvidenceError
-        What is printed contradicts itself.
+        The published values contradict each other.
     """
     z_lower, z_upper = STAR_BOUNDS[row["stars"]]
     if not np.isnan(row["p_lower"]):
@@ -67,27 +65,27 @@ def printed_bounds(row: pd.Series, where: str) -> Bounds:
         lower, upper = (max(lower, least), upper) if lower > 0 else (lower, min(upper, -least))
     if np.isfinite(z_upper) and np.isfinite(se_upper):
         lower, upper = max(lower, -z_upper * se_upper), min(upper, z_upper * se_upper)
-    if lower > upper or _touch(z_lower, z_upper) or _touch(se_lower, se_upper):
+    if lower > upper or _is_empty(z_lower, z_upper) or _is_empty(se_lower, se_upper):
         raise EvidenceError(
-            f"{where}: what is printed cannot all be true: estimate {row['text']!r}, |estimate| / SE between "
+            f"{where}: the published values contradict each other: estimate {row['text']!r}, |estimate| / SE between "
             f"{z_lower:.3g} and {z_upper:.3g}, SE between {se_lower:.3g} and {se_upper:.3g}; check stars, p, SE, "
-            "interval and their units, or leave out what is wrong"
+            "interval and their units, or remove the wrong value"
         )
     return Bounds(lower, upper, z_lower, z_upper, se_lower, se_upper)
 
 
-def _touch(lower: float, upper: float) -> bool:
-    """Say whether an interval is empty, or of no width but that of rounding errors."""
-    return lower >= upper * (1 - TOUCHING)
+def _is_empty(lower: float, upper: float) -> bool:
+    """Whether an interval is empty, up to floating-point error."""
+    return lower >= upper * (1 - MIN_RELATIVE_WIDTH)
 
 
 def _z(p: float) -> float:
-    """Size of |estimate| / SE at a two-sided p of a normal."""
+    """|estimate| / SE at a two-sided normal p value."""
     return np.inf if p <= 0 else -NormalDist().inv_cdf(min(p, 1.0) / 2)
 
 
 def _printed_se(row: pd.Series) -> tuple[float, float]:
-    """Bounds of the SE from a printed SE and a printed normal interval, each within its rounding."""
+    """Bounds of the SE from a published SE and normal interval, each within its rounding."""
     lower, upper = 0.0, np.inf
     if not np.isnan(row["se"]):
         lower, upper = max(row["se"] - row["se_half_unit"], 0.0), row["se"] + row["se_half_unit"]
@@ -99,7 +97,7 @@ def _printed_se(row: pd.Series) -> tuple[float, float]:
 
 
 def _within_interval(row: pd.Series, lower: float, upper: float, se: float, where: str) -> tuple[float, float]:
-    """Keep the estimate near the middle of its interval, which a normal one has."""
+    """Restrict the estimate to the middle of its interval, since a normal interval is symmetric."""
     middle = (row["ci_lower"] + row["ci_upper"]) / 2
     low, high = max(lower, middle - row["ci_half_unit"]), min(upper, middle + row["ci_half_unit"])
     if low <= high:
@@ -107,7 +105,7 @@ def _within_interval(row: pd.Series, lower: float, upper: float, se: float, wher
     off = (low - high) / se
     if off > ASYMMETRY:
         raise EvidenceError(
-            f"{where}: the estimate {row['text']!r} is not the middle of its interval, by {off:.1f} standard errors; "
-            "a normal interval is symmetric about it: check both, or give se in place of the interval"
+            f"{where}: the estimate {row['text']!r} lies {off:.1f} standard errors from the middle of its interval; "
+            "a normal interval is symmetric: check both, or give se instead of the interval"
         )
     return lower, upper

@@ -1,4 +1,4 @@
-"""The SE that the numbers of people imply for one impact."""
+"""Design-based SE: the SE of one impact implied by its sample sizes."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from hlt_bayes.core.vocabulary import ARMS
 from hlt_bayes.specs import ImpactSpec, MeanDifference, RiskDifference
 
 LEAST_LOG_SD = 1e-3
-"""Least SD of the prior of a log SE: shares of a half leave none, since their variance is at its maximum there."""
+"""Smallest prior SD of a log SE; the delta method gives 0 at proportions of a half, where the variance peaks."""
 
 UNKNOWN_RATE_LOG_SD = (-1.0, 0.42)
-"""Mean and SD of log sqrt(p (1 - p)) where nothing is known of a share: p uniform on (0, 1)."""
+"""Mean and SD of log sqrt(p (1 - p)) for an unknown proportion: p uniform on (0, 1)."""
 
 
 def design_se(row: pd.Series, spec: ImpactSpec, sizes: Mapping[str, pd.DataFrame]) -> tuple[float, float]:
-    """SE that sample sizes imply, in the outcome's unit, before any adjustment, and the SD of its log.
+    """Return the unadjusted SE implied by the sample sizes, in the outcome's unit, and the SD of its log.
 
-    It is missing where nobody printed how many people were analysed, or the SD between them where other things bound
-    the SE.
+    The SE is missing where sample sizes are not reported, or where the SD is not but other values bound the SE.
 
     Raises
     ------
     SpecError
-        An SD between people is neither printed nor assumed, and nothing else bounds the SE.
+        The SD is neither reported nor assumed, and nothing else bounds the SE.
     """
     outcome, group = row["outcome"], row["group"]
     design = spec.standard_error.design[outcome]
@@ -51,13 +50,13 @@ def design_se(row: pd.Series, spec: ImpactSpec, sizes: Mapping[str, pd.DataFrame
         return np.nan, 0.0
     raise SpecError(
         f"{outcome} of {group}: spec {spec.name!r}, key 'standard_error.design.{outcome}.sd.{group}' is missing, and "
-        "no SD, SE, interval, p or star bounds its standard error; state the SD in the spec, or in column 'sd' of a "
-        "file of your own"
+        "no SD, SE, interval, p or star bounds its standard error; state the SD in the spec, or in column 'sd' of "
+        "your own file"
     )
 
 
 def _of_shares(row: pd.Series, design: RiskDifference, per_person: np.ndarray) -> tuple[float, float]:
-    """SE of a difference of two shares: of events, of printed or assumed rates, or of unknown ones."""
+    """SE of a risk difference and the SD of its log, from events, reported or assumed rates, or unknown rates."""
     if not np.isnan(row["events_treatment"]):
         return _of_events(row)
     if not np.isnan(row["rate_treatment"]):
@@ -71,10 +70,10 @@ def _of_shares(row: pd.Series, design: RiskDifference, per_person: np.ndarray) -
 
 
 def _of_events(row: pd.Series) -> tuple[float, float]:
-    """SE of a difference of two observed shares, with the SD of its log, which few events leave wide.
+    """SE of an observed risk difference and the SD of its log, which is large when events are few.
 
-    One event and one other person are added to each arm (Agresti and Caffo 2000), so that an arm with no event has
-    an SE. The SD follows from that of each share by the delta method.
+    One event and one non-event are added to each arm (Agresti and Caffo 2000), so that an arm without events has an
+    SE. The SD of the log follows by the delta method.
     """
     events, people = (np.array([row[f"{name}_{arm}"] for arm in ARMS]) for name in ("events", "n"))
     people = people + 2

@@ -1,17 +1,16 @@
-"""What a rounded, starred result says about the estimate and the standard error behind it.
+"""What a published result implies about its unrounded estimate and standard error.
 
-A report prints an estimate with half a unit ``h`` of its last digit and whatever else it prints: stars, a p
-value, a standard error, a confidence interval. Together they say of the unrounded estimate ``x`` and its
-standard error ``s``:
+A report gives an estimate, with half a unit ``h`` of its last digit, and perhaps stars, a p value, a standard
+error or a confidence interval. For the unrounded estimate ``x`` and its standard error ``s``:
 
-- ``x`` lies between ``lower`` and ``upper``, the printed value minus and plus ``h``;
-- stars and p values bound ``|x| / s`` (no star, only from above);
-- printed standard errors and intervals bound ``s``, by their own rounding;
-- ``log s`` has a normal prior around the SE that the design implies.
+- ``x`` lies between ``lower`` and ``upper``, the published value minus and plus ``h``;
+- stars and p values bound ``|x| / s`` (no star: only from above);
+- published standard errors and intervals bound ``s``, within their rounding;
+- ``log s`` has a normal prior around the design-based SE.
 
-Two positions in (0, 1) name a point of that region, one inside the interval of ``x`` and one inside
-the interval of ``log s`` that ``x`` and the bounds leave, so that a sampler meets no wall. The functions
-take ``xp``, NumPy or PyTensor, and are the one definition for every engine and for the recovery of SEs.
+Two positions in (0, 1) parameterise this region, so that a sampler meets no hard boundary: one within the
+interval of ``x``, one within the interval of ``log s`` given ``x`` and the bounds. The functions take ``xp``,
+NumPy or PyTensor, and are shared by every engine and by the recovery of SEs.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ import numpy as np
 import xarray as xr
 
 Array = Any
-"""An array of NumPy or a variable of PyTensor."""
+"""A NumPy array or a PyTensor variable."""
 
 Library = Any
 """``numpy`` or ``pytensor.tensor``."""
@@ -41,16 +40,16 @@ STAR_BOUNDS = {
 """Bounds of |estimate| / SE for each mark of Table 2.1: 90, 95 and 99 %, two-sided normal."""
 
 BOUNDS = ("lower", "upper", "z_lower", "z_upper", "se_lower", "se_upper", "log_se_mean", "log_se_sd")
-"""Variables {cell} of ``reported_results`` that the likelihood takes."""
+"""Variables {cell} of ``reported_results`` that the likelihood uses."""
 
-LEAST_PROBABILITY = 1e-300
+LEAST_ESTIMATE = 1e-300
 
 TAIL_SDS = 10.0
-"""Where nothing bounds ``log s``, its prior is cut this many SDs out: a mass below 1e-22."""
+"""SDs at which the prior of ``log s`` is truncated where nothing else bounds it: a mass below 1e-22."""
 
 
 def bounds_of(cells: xr.Dataset) -> dict[str, np.ndarray]:
-    """Take ``BOUNDS`` {cell} out of ``reported_results``; the functions below take them, or PyTensor's of the same."""
+    """Return the ``BOUNDS`` {cell} of ``reported_results`` as NumPy arrays, for the functions below."""
     return {name: cells[name].to_numpy() for name in BOUNDS}
 
 
@@ -60,14 +59,14 @@ def estimate_at(position: Array, bounds: Mapping[str, Array]) -> Array:
 
 
 def log_se_bounds(estimate: Array, bounds: Mapping[str, Array], xp: Library) -> tuple[Array, Array]:
-    """Bounds of the log SE {cell} that an unrounded ``estimate``, its marks and what is printed of the SE leave."""
+    """Bounds of the log SE {cell} given an unrounded ``estimate`` and its published stars, p value, SE and interval."""
     mean, reach = bounds["log_se_mean"], TAIL_SDS * bounds["log_se_sd"]
     with np.errstate(divide="ignore"):
         log_z_lower, log_z_upper, log_se_lower, log_se_upper = (
             xp.log(bounds[name]) for name in ("z_lower", "z_upper", "se_lower", "se_upper")
         )
-    # An estimate of exactly 0, which counts of events can give, has a size too.
-    log_estimate = xp.log(xp.maximum(xp.abs(estimate), LEAST_PROBABILITY))
+    # Counts of events can give an estimate of exactly 0, whose log is not finite.
+    log_estimate = xp.log(xp.maximum(xp.abs(estimate), LEAST_ESTIMATE))
     least = xp.maximum(log_estimate - log_z_upper, log_se_lower)
     most = xp.minimum(log_estimate - log_z_lower, log_se_upper)
     lower = xp.maximum(least, xp.minimum(most, mean) - reach)
@@ -78,7 +77,7 @@ def log_se_bounds(estimate: Array, bounds: Mapping[str, Array], xp: Library) -> 
 def se_at(position: Array, estimate: Array, bounds: Mapping[str, Array], xp: Library) -> tuple[Array, Array]:
     """SE {cell} at ``position`` in (0, 1) of the interval of its log, and its log prior density there.
 
-    The density is that of the position: the normal density of the log SE times the width of the interval.
+    The density is with respect to the position: the normal density of the log SE times the width of the interval.
     """
     lower, upper = log_se_bounds(estimate, bounds, xp)
     log_se = lower + position * (upper - lower)
@@ -87,5 +86,5 @@ def se_at(position: Array, estimate: Array, bounds: Mapping[str, Array], xp: Lib
 
 
 def log_normal_density(value: Array, mean: Array, sd: Array, xp: Library) -> Array:
-    """Log density of a normal."""
+    """Log density of a normal distribution."""
     return -0.5 * ((value - mean) / sd) ** 2 - xp.log(sd) - 0.5 * np.log(2 * np.pi)

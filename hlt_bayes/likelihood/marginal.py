@@ -1,4 +1,4 @@
-"""How probable what is printed is, given an impact: estimate and SE summed over what they may have been."""
+"""Probability of a published result given an impact, integrated over the unrounded estimate and SE."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import xarray as xr
 from hlt_bayes.likelihood.likelihood import bounds_of, estimate_at, log_normal_density, se_at
 
 ACROSS, ALONG = 24, 400
-"""Midpoints of the two positions: across the rounding interval, along that of the log SE."""
+"""Numbers of midpoints: across the rounding interval, and along the interval of the log SE."""
 
 KNOTS = 301
-"""Impacts at which the log probability is computed; between them it is a cubic spline."""
+"""Number of impacts at which the log probability is computed; a cubic spline interpolates between them."""
 
 
 def print_log_probability(impact: xr.DataArray, cells: xr.Dataset) -> xr.DataArray:
-    """Log probability {..., cell} of what is printed of each cell, given ``impact`` {..., outcome, group}.
+    """Log probability {..., cell} of each published result, given ``impact`` {..., outcome, group}.
 
     Parameters
     ----------
     impact
-        Impacts as seen by those who were measured, in the units of the outcomes.
+        Impacts on people whose outcome was measured, in the units of the outcomes.
     cells
-        Dataset {cell} of ``reported_results``. Of an estimate that counts of events give exactly it is a density.
+        Dataset {cell} of ``reported_results``. For an estimate known exactly from counts of events, the log density.
     """
     found = []
     for name in cells["cell"].to_numpy():
@@ -56,7 +56,7 @@ def _log_probability(impact: np.ndarray, cell: xr.Dataset) -> np.ndarray:
 
 
 def grid_of_print(cell: xr.Dataset, *, across: int, along: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Estimate, SE and log prior density {across, along} of one printed cell at midpoints of its two positions."""
+    """Estimate, SE and log prior density {across, along} of one published result, at midpoints of both positions."""
     bounds = bounds_of(cell)
     positions = np.meshgrid(_midpoints(across), _midpoints(along), indexing="ij")
     estimate = estimate_at(positions[0], bounds)

@@ -1,10 +1,9 @@
-"""What printed rows that pool two trial groups say of the SEs of their parts.
+"""Information about the SEs of two trial groups (parts) from published rows that pool them.
 
-A pooled row is the estimate of a regression on both groups together. It is near a weighted mean of the two
-estimates with a weight that is not printed: it depends on the regression, not only on the numbers of
-people. With weight ``w`` of the first part its estimate is ``w x_1 + (1 - w) x_2`` and its SE
-``sqrt(w^2 s_1^2 + (1 - w)^2 s_2^2)``, each but for a discrepancy that the spec states, and both must agree with
-the row's rounding and stars.
+A pooled row is the estimate of a regression on both groups together. It is close to a weighted mean of the two
+estimates, with an unreported weight that depends on the regression as well as the sample sizes. With weight ``w``
+of the first part its estimate is ``w x_1 + (1 - w) x_2`` and its SE ``sqrt(w^2 s_1^2 + (1 - w)^2 s_2^2)``, each up
+to a discrepancy stated in the spec; both must agree with the row's rounding and stars.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ LEAST_Z, MOST_Z = 1e-6, 1e6
 
 
 def pooled_rows(evidence: Evidence, spec: ImpactSpec, cells: xr.Dataset) -> xr.Dataset:
-    """Collect the printed pooled rows whose two parts are among ``cells`` of ``reported_results``.
+    """Collect the published pooled rows whose two parts are among ``cells`` of ``reported_results``.
 
     Returns
     -------
@@ -58,7 +57,7 @@ def pooled_rows(evidence: Evidence, spec: ImpactSpec, cells: xr.Dataset) -> xr.D
 
 
 def row_arrays(rows: xr.Dataset) -> dict[str, np.ndarray]:
-    """Take the arrays {pooled_cell} out of ``pooled_rows`` that its probability takes."""
+    """Return the arrays {pooled_cell} of ``pooled_rows``, for ``pooled_row_log_probability``."""
     return {str(name): array.to_numpy() for name, array in rows.data_vars.items()}
 
 
@@ -71,10 +70,10 @@ def pooled_row_log_probability(
     spec: ImpactSpec,
     xp: Library,
 ) -> Array:
-    """Log probability {..., pooled_cell} that the rows print what they print, given estimates and SEs {..., cell}.
+    """Log probability {..., pooled_cell} of the published pooled rows, given estimates and SEs {..., cell}.
 
     ``weight`` {..., pooled_cell} is that of the first part, ``rows`` the arrays {pooled_cell} of ``row_arrays``. The
-    discrepancies have logistic distributions, whose probabilities stay exact far out in the tail.
+    discrepancies have logistic distributions, whose tail probabilities are numerically accurate.
     """
     stated = spec.pooled_rows
     if stated is None:
@@ -94,19 +93,19 @@ def pooled_row_log_probability(
 def weighted_parts(
     estimate: Array, se: Array, weight: Array, *, rows: Mapping[str, Array], xp: Library
 ) -> tuple[Array, Array]:
-    """Estimate and SE {..., pooled_cell} of the rows, but for their discrepancies; see the top of this file."""
+    """Estimate and SE {..., pooled_cell} of the rows, before any discrepancy; see the top of this file."""
     first, second = rows["first"], rows["second"]
     mean = weight * estimate[..., first] + (1 - weight) * estimate[..., second]
     return mean, xp.sqrt((weight * se[..., first]) ** 2 + ((1 - weight) * se[..., second]) ** 2)
 
 
 def draw_weights(stated: PooledRows, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Draw weights of first parts from their prior."""
+    """Draw weights of the first parts from their prior."""
     return np.asarray(expit(rng.normal(stated.weight.mean, stated.weight.sd, size=shape)))
 
 
 def _log_between(high: Array, low: Array, xp: Library) -> Array:
-    """Log probability of a standard logistic between ``low`` and ``high``."""
+    """Log probability that a standard logistic variate lies between ``low`` and ``high``."""
     return -_softplus(-high, xp) - _softplus(-low, xp) - low + xp.log1p(-xp.exp(low - high))
 
 

@@ -1,4 +1,4 @@
-"""From what is printed of each impact to what its likelihood needs."""
+"""Prepare published impacts for the likelihood."""
 
 from __future__ import annotations
 
@@ -18,39 +18,41 @@ from hlt_bayes.likelihood.design_se import design_se
 from hlt_bayes.specs import ImpactSpec
 
 FLAT_LOG_SD = 2.0
-"""SD of the prior of log SE where no design bounds it and what is printed bounds it on both sides."""
+"""Prior SD of the log SE where no design-based SE is known, but the published values bound it on both sides."""
 
 EVENTS_AND_MORE_LOG_SD = 0.1
-"""Least SD of the prior of log SE where events stand beside a p, an SE or an interval, which may be of another test."""
+"""Smallest prior SD of the log SE where events come with a p, SE or interval, which may be from another test."""
 
 ADJUSTMENT_SES = 2.0
-"""SEs by which covariates are taken to move an estimate from the difference of its own events or percentages."""
+"""Largest shift, in SEs, that covariates may cause between an estimate and its own events or percentages."""
 
 FAR_SDS = 5.0
-"""SDs of the prior of log SE beyond which somebody's own print is taken for a slip of units."""
+"""Prior SDs of the log SE beyond which a result in a user's own file is taken for a unit error."""
 
 IMPOSSIBLE_SDS = 30.0
-"""SDs beyond which what is printed is as good as impossible; a little further its probability is no number."""
+"""Prior SDs beyond which a published result is practically impossible; a little further its probability underflows."""
 
 
 def reported_results(evidence: Evidence, spec: ImpactSpec) -> xr.Dataset:
-    """Collect what the likelihood needs of each printed impact of the trial groups.
+    """Collect the inputs of the likelihood for each published impact of the trial groups.
 
     Returns
     -------
     Dataset {cell}
         ``estimate`` and ``half_unit`` in the outcome's unit; ``lower`` and ``upper``, between which the
         unrounded estimate lies; ``z_lower`` and ``z_upper`` (bounds of |estimate| / SE); ``se_lower`` and
-        ``se_upper`` (bounds of the SE: 0 and infinity where it is not printed); ``design_se`` (missing where
-        no sample size is known); ``log_se_mean`` and ``log_se_sd`` (prior of the log of the SE);
+        ``se_upper`` (bounds of the SE: 0 and infinity where it is not reported); ``design_se`` (missing where
+        no sample size is known); ``log_se_mean`` and ``log_se_sd`` (prior of the log SE);
         ``outcome``, ``group`` and ``site`` as coordinates beside ``cell``, which names outcome and group.
 
     Raises
     ------
     SpecError
-        The spec lacks what the SE of a printed cell needs, or names a group that nobody printed.
+        The spec lacks an SD needed for an SE, implies an SE that the published values exclude, or names an unknown
+        group.
     EvidenceError
-        What is printed of one impact contradicts itself, or does not bound its SE.
+        The published values of an impact contradict each other or do not bound its SE; or no impact is on an outcome
+        of the spec.
     """
     _refuse_unknown_groups(evidence, spec)
     printed = evidence.impacts
@@ -61,7 +63,7 @@ def reported_results(evidence: Evidence, spec: ImpactSpec) -> xr.Dataset:
     )
     if printed.empty:
         raise EvidenceError(
-            f"{evidence.path}: no impact on {', '.join(spec.outcomes)}, which spec {spec.name!r} asks for"
+            f"{evidence.path}: no impact on {', '.join(spec.outcomes)}; spec {spec.name!r} needs at least one"
         )
     sizes = {str(design.sample): evidence.arm_sizes(design.sample) for design in spec.standard_error.design.values()}
     rows = pd.DataFrame([_cell(row, spec, sizes, evidence) for _, row in printed.iterrows()])
@@ -77,12 +79,12 @@ def reported_results(evidence: Evidence, spec: ImpactSpec) -> xr.Dataset:
 
 
 def labels(cells: xr.Dataset, name: str) -> list[Any]:
-    """Name the outcomes, groups or sites of ``cells`` {cell}, each once, in the order that they have in every model."""
+    """List the distinct outcomes, groups or sites of ``cells`` {cell}, in the order used by every model."""
     return list(dict.fromkeys(cells[name].to_numpy()))
 
 
 def _refuse_unknown_groups(evidence: Evidence, spec: ImpactSpec) -> None:
-    """Find the misspelt group of a spec: one that neither this evidence nor the Health-led Trials have."""
+    """Raise if a spec names a group that is neither in this evidence nor in the Health-led Trials."""
     known = [*evidence.groups, *GROUPS]
     for outcome, design in spec.standard_error.design.items():
         figures = {"rates": getattr(design, "rates", {}), "sd": getattr(design, "sd", {})}
@@ -96,7 +98,7 @@ def _refuse_unknown_groups(evidence: Evidence, spec: ImpactSpec) -> None:
 
 
 def _cell(row: pd.Series, spec: ImpactSpec, sizes: Mapping[str, pd.DataFrame], evidence: Evidence) -> dict[str, float]:
-    """Everything of one printed impact."""
+    """Likelihood inputs of one published impact."""
     where = f"{evidence.path}, line {row['line']}, {row['outcome']} of {row['group']}"
     bounds = printed_bounds(row, where)
     design, design_log_sd = design_se(row, spec, sizes)
@@ -106,8 +108,8 @@ def _cell(row: pd.Series, spec: ImpactSpec, sizes: Mapping[str, pd.DataFrame], e
     elif not np.isnan(design) and _sds_beyond(bounds, (mean, sd)) > IMPOSSIBLE_SDS:
         least, most = np.exp(bounds.log_se())
         raise SpecError(
-            f"spec {spec.name!r}, key 'standard_error': of {where} it makes an SE near {np.exp(mean):.3g}, but what is "
-            f"printed leaves {least:.3g} to {most:.3g} ({row['unit']}); check the SDs and rates that it assumes"
+            f"spec {spec.name!r}, key 'standard_error': it implies an SE near {np.exp(mean):.3g} for {where}, but the "
+            f"published values imply {least:.3g} to {most:.3g} ({row['unit']}); check its assumed SDs and rates"
         )
     return {
         "estimate": row["estimate"],
@@ -122,7 +124,7 @@ def _cell(row: pd.Series, spec: ImpactSpec, sizes: Mapping[str, pd.DataFrame], e
 def _log_se_prior(
     row: pd.Series, spec: ImpactSpec, bounds: Bounds, design: float, design_log_sd: float, where: str
 ) -> tuple[float, float]:
-    """Mean and SD of the prior of the log of the SE."""
+    """Mean and SD of the prior of the log SE."""
     ratio = spec.standard_error.log_ratio
     least, most = bounds.log_se()
     if not np.isnan(design):
@@ -133,27 +135,27 @@ def _log_se_prior(
     if np.isfinite(least) and np.isfinite(most):
         return (least + most) / 2, FLAT_LOG_SD
     raise EvidenceError(
-        f"{where}: what is printed does not bound its standard error on both sides; give n_treatment and n_control "
-        "(and for earnings sd), se, an interval or an exact p, with more digits where they are few"
+        f"{where}: the published values do not bound the standard error on both sides; give n_treatment and n_control "
+        "(and sd for earnings), se, an interval or an exact p, with more digits if there are few"
     )
 
 
 def _sds_beyond(bounds: Bounds, prior: tuple[float, float]) -> float:
-    """SDs of its prior by which the log of an SE lies outside what is printed; below 0 where it lies inside."""
+    """Distance, in prior SDs, of the prior mean of the log SE from its published bounds; negative if within them."""
     least, most = bounds.log_se()
     mean, sd = prior
     return max(least - mean, mean - most) / sd
 
 
 def _refuse_slips(row: pd.Series, bounds: Bounds, design: float, prior: tuple[float, float], where: str) -> None:
-    """Find SEs far from those of the numbers of people, and estimates far from their own events or percentages."""
+    """Raise if an SE is far from its design-based value, or an estimate from its own events or percentages."""
     least, most = bounds.log_se()
     mean, _ = prior
     if not np.isnan(design) and _sds_beyond(bounds, prior) > FAR_SDS:
         raise EvidenceError(
-            f"{where}: what is printed leaves a standard error of {np.exp(least):.3g} to {np.exp(most):.3g}, the "
-            f"number of people one near {design:.3g} ({row['unit']}); check units, stars, p and the number of people "
-            "of each arm"
+            f"{where}: the published values imply a standard error of {np.exp(least):.3g} to {np.exp(most):.3g}, but "
+            f"the sample sizes imply one near {design:.3g} ({row['unit']}); check units, stars, p and the number of "
+            "people in each arm"
         )
     for name, kind in (("events", "events"), ("rate", "percentages")):
         if np.isnan(row[f"{name}_treatment"]):
@@ -162,6 +164,6 @@ def _refuse_slips(row: pd.Series, bounds: Bounds, design: float, prior: tuple[fl
         seen = shares[0] - shares[1]
         if abs(seen - row["estimate"]) > ADJUSTMENT_SES * np.exp(mean) + row["half_unit"] + 0.01 * (name == "rate"):
             raise EvidenceError(
-                f"{where}: the estimate {row['text']!r} is far from what the {kind} give, {100 * seen:.1f} ppt; check "
-                "sign and unit, or which arm is which"
+                f"{where}: the estimate {row['text']!r} is far from the {100 * seen:.1f} ppt implied by the {kind}; "
+                "check sign and unit, and which arm is which"
             )

@@ -1,4 +1,4 @@
-"""Standard errors recovered from what was printed, with no impact model."""
+"""Recover standard errors from published results, without an impact model."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from hlt_bayes.likelihood.prepare import reported_results
 from hlt_bayes.specs import ImpactSpec, load_impact_spec
 
 ACROSS, ALONG = 60, 3000
-"""Midpoints of the two positions: across the rounding interval, along that of the log SE."""
+"""Numbers of midpoints: across the rounding interval, and along the interval of the log SE."""
 
 JOINT_DRAWS = 200_000
-"""Draws of the parts over which pooled rows are weighed."""
+"""Draws of estimates and SEs that are weighted by the pooled rows."""
 
 PROBABILITIES = (0.055, 0.25, 0.5, 0.75, 0.945)
 
@@ -32,34 +32,34 @@ def recover_se(
     spec: ImpactSpec | None = None,
     probabilities: Sequence[float] = PROBABILITIES,
 ) -> xr.Dataset:
-    """Recover the distribution of an impact's SE, and of its unrounded estimate, from whatever was printed.
+    """Recover the distribution of an impact's SE, and of its unrounded estimate, from its published values.
 
     Parameters
     ----------
     outcome
-        ``"employment"``, ``"earnings"``, ``"health"`` or ``"wellbeing"``: a difference of proportions, of £, of SDs.
+        ``"employment"``, ``"earnings"``, ``"health"`` or ``"wellbeing"``: a difference in proportions, £ or SDs.
     printed
-        What was printed, as text, by the columns of ``hlt_bayes.evidence.own_trials.COLUMNS``: for example
-        ``{"estimate": "0.10", "stars": "*", "n_treatment": "640", "n_control": "541"}``. Digits count: 0.10 is not
-        0.1. Anything that bounds the SE may stand alone or with others: ``se``; ``ci_lower`` and ``ci_upper``; ``p``,
+        The published values, as text, by the columns of ``hlt_bayes.evidence.own_trials.COLUMNS``: for example
+        ``{"estimate": "0.10", "stars": "*", "n_treatment": "640", "n_control": "541"}``. Digits matter: 0.10 is not
+        0.1. Any of the following bound the SE, alone or together: ``se``; ``ci_lower`` and ``ci_upper``; ``p``,
         exact or an inequality; ``stars``; events and arm sizes; arm sizes alone, even without an estimate.
     spec
-        States how far an SE departs from that of the design (``standard_error.log_ratio``), and SDs or rates that
-        stand in; the primary one without it.
+        States the ratio of an SE to its design-based value (``standard_error.log_ratio``), and assumed SDs or rates;
+        the default is the primary spec.
     probabilities
-        Which quantiles to give.
+        Probabilities of the quantiles.
 
     Returns
     -------
     Dataset
         ``mean`` and ``sd`` {quantity}, ``quantile`` {quantity, probability} of ``se`` and ``estimate``, in the natural
-        unit of the outcome (employment as a proportion), and ``design_se``. No impact model enters: within
-        its rounding every estimate is as likely as another before the rest speaks.
+        unit of the outcome (employment as a proportion), and ``design_se``. No impact model is used: the
+        estimate has a uniform prior within its rounding.
 
     Raises
     ------
     EvidenceError
-        Something is not as the columns say, contradicts itself, or bounds nothing.
+        A value does not fit its column, values contradict each other, or nothing bounds the SE.
     """
     row = {"outcome": outcome, "group": "printed", **printed}
     if outcome in OUTCOMES:
@@ -67,7 +67,7 @@ def recover_se(
     without_estimate = not row.get("estimate") and not row.get("events_treatment")
     if without_estimate:
         if row.get("stars") or row.get("p"):
-            raise EvidenceError("printed, 'estimate': missing; stars and p bound an SE only beside their estimate")
+            raise EvidenceError("printed, 'estimate': missing; stars and p bound an SE only with their estimate")
         row["estimate"] = "0"
     evidence = evidence_of_rows([row], name="printed")
     cells = reported_results(evidence, _for_outcome(spec or load_impact_spec("primary"), outcome))
@@ -79,21 +79,19 @@ def recover_se(
 
 def _for_outcome(spec: ImpactSpec, outcome: str) -> ImpactSpec:
     if outcome not in spec.outcomes:
-        raise EvidenceError(
-            f"outcome {outcome!r}: spec {spec.name!r} says nothing of it, only of {', '.join(spec.outcomes)}"
-        )
+        raise EvidenceError(f"outcome {outcome!r} is not in spec {spec.name!r}; allowed are {', '.join(spec.outcomes)}")
     return spec
 
 
 def recovered_se(cells: xr.Dataset, probabilities: Sequence[float]) -> xr.Dataset:
-    """Recover SE and unrounded estimate of each printed cell from what is printed of it and its design alone.
+    """Recover the SE and unrounded estimate of each published result from its own values and design alone.
 
     Parameters
     ----------
     cells
         Dataset {cell} of ``reported_results``.
     probabilities
-        Which quantiles to give.
+        Probabilities of the quantiles.
 
     Returns
     -------
@@ -111,21 +109,21 @@ def recovered_se(cells: xr.Dataset, probabilities: Sequence[float]) -> xr.Datase
 def recovered_with_pooled_rows(
     evidence: Evidence, spec: ImpactSpec, probabilities: Sequence[float], *, seed: int
 ) -> xr.Dataset:
-    """As ``recovered_se``, with what the printed pooled rows add, for a spec that states how to read them.
+    """As ``recovered_se``, but also from the published pooled rows, for a spec with ``pooled_rows``.
 
-    Positions and weights are drawn from their priors, given each cell's own print, and weighed by the
-    probability of the pooled rows' prints.
+    Positions and weights are drawn from their priors, given each cell's own published values, and weighted by the
+    probability of the published pooled rows.
 
     Returns
     -------
     Dataset
-        As ``recovered_se``; and ``effective_draws`` {outcome}: of how many equally weighted draws the result is worth.
+        As ``recovered_se``, with ``effective_draws`` {outcome_name}: the Kish effective sample size.
     """
     if spec.pooled_rows is None:
         raise ValueError(f"spec {spec.name!r} does not use pooled rows")
     cells = reported_results(evidence, spec)
     summaries: dict[str, list[np.ndarray]] = {}
-    worth = []
+    effective = []
     for outcome in spec.outcomes:
         part = cells.isel(cell=np.flatnonzero(cells["outcome"].to_numpy() == outcome))
         rows = pooled_rows(evidence, spec, part)
@@ -136,17 +134,17 @@ def recovered_with_pooled_rows(
             axis=-1
         )
         weights = np.exp(log_weights - log_weights.max())
-        worth.append(weights.sum() ** 2 / (weights**2).sum())
+        effective.append(weights.sum() ** 2 / (weights**2).sum())
         for i, name in enumerate(part["cell"].to_numpy()):
             summaries[name] = [_summary(values[:, i], weights, probabilities) for values in (se, estimate)]
     result = _dataset(np.array([summaries[name] for name in cells["cell"].to_numpy()]), cells, probabilities)
-    return result.assign(effective_draws=("outcome_name", np.array(worth))).assign_coords(
+    return result.assign(effective_draws=("outcome_name", np.array(effective))).assign_coords(
         outcome_name=list(spec.outcomes)
     )
 
 
 def _draws_of_parts(cells: xr.Dataset, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw estimate and SE {draw, cell} given each cell's own print."""
+    """Draw estimate and SE {draw, cell} given each cell's own published values."""
     estimates, ses = [], []
     for name in cells["cell"].to_numpy():
         estimate, se, weights = _grid(cells.sel(cell=name))
@@ -157,7 +155,7 @@ def _draws_of_parts(cells: xr.Dataset, rng: np.random.Generator) -> tuple[np.nda
 
 
 def _grid(cell: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Estimate, SE and weight of one printed cell at the midpoints of the two positions."""
+    """Estimate, SE and weight of one published result at midpoints of both positions."""
     estimate, se, log_density = grid_of_print(cell, across=ACROSS, along=ALONG)
     return estimate, se, np.exp(log_density - log_density.max())
 

@@ -123,7 +123,7 @@ def test_a_replicate_that_is_refused_is_left_out_and_counted_and_many_are_an_err
         assert (found["replicates"] == left).all()
         assert is_calibrated(found)
     else:
-        message = "worth too few" if refused == FEW else f"{refused} of {FEW} replicates were refused, more than 1%"
+        message = "worth too few" if refused == FEW else f"{refused} of {FEW} replicates were rejected, more than 1%"
         with pytest.raises(ConvergenceError, match=message):
             calibrate(complete, evidence, engine="exact", replicates=FEW, workers=1)
 

@@ -1,4 +1,4 @@
-"""Whether the models find what is known to be there: simulation-based calibration of printed results."""
+"""Simulation-based calibration of the models, on simulated published results."""
 
 from hlt_bayes.inference.calibration.ranks import calibration_summary, is_calibrated, model_sha256
 from hlt_bayes.inference.calibration.simulation import marks_of, simulated_results

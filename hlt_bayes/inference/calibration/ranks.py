@@ -1,10 +1,10 @@
-"""Simulation-based calibration (Talts et al. 2018): the truth must lie anywhere in its posterior as often as it should.
+"""Simulation-based calibration (Talts et al. 2018): true values must have uniform ranks in their posterior.
 
-Impacts are drawn from the prior of a spec, results simulated and printed, and the spec fitted to the print alone; the
-rank of each truth among draws of its posterior must be uniform.
+Impacts are drawn from the prior of a spec, published results simulated, and the spec fitted to those alone; the rank of
+each true value among its posterior draws must be uniform.
 
-Our data are what is printed, which bounds latent variables and is no observed variable of PyMC, and SEs have their
-prior by a potential: so the simulator is our own, and each model is compiled once and given other data.
+The published results bound latent variables instead of being observed variables of PyMC, and the prior of the SEs is a
+potential: so results are simulated outside PyMC, and each model is compiled once and given new data.
 """
 
 from __future__ import annotations
@@ -48,37 +48,37 @@ RANKED = (
     "impact_correlation",
     "error_correlation",
 )
-"""Quantities whose ranks are taken, whichever of them a model has."""
+"""Quantities that are ranked, where a model has them."""
 
 RANKS = 100
-"""Ranks that a truth can have among the thinned draws."""
+"""Number of possible ranks among the thinned draws."""
 
 BINS = 20
-"""Bins of ranks of the test of uniformity."""
+"""Bins of ranks in the test of uniformity."""
 
 LEVEL = 0.01
-"""Probability that a spec which is calibrated fails the test: chi-square for each quantity, Bonferroni over them."""
+"""Familywise significance level: chi-square test for each quantity, Bonferroni-corrected."""
 
 BLOCK = {"exact": 250, "nuts": 100}
-"""Replicates of one task: a model is compiled once a task."""
+"""Replicates per task; a model is compiled once per task."""
 
 EXACT_DRAWS = 2000
-"""Draws of the exact engine, of which some are ranked; eight times as many where their weights are worth too few."""
+"""Draws of the exact engine, of which some are ranked; multiplied by 8 while the effective sample size is too low."""
 
 LEAST_EFFECTIVE = 150
-"""Effective draws that a replicate needs at least."""
+"""Smallest effective sample size of a replicate."""
 
 MOST_DRAWS = 2_000_000
-"""Draws at which a replicate is given up, as the engine refuses it to whoever asks."""
+"""Largest number of draws before a replicate is rejected."""
 
 MOST_REFUSED = 0.01
-"""Share of replicates that may be given up: what is left out moves no share of ranks by more, less than its error."""
+"""Largest share of rejected replicates: they shift no share of ranks by more than this, below its sampling error."""
 
 THIN = 10
-"""Draws of NUTS for one that is ranked."""
+"""NUTS draws per ranked draw."""
 
 TUNE = 800
-"""Draws in which NUTS adapts."""
+"""NUTS warm-up draws."""
 
 
 class Task(NamedTuple):
@@ -96,12 +96,12 @@ class Task(NamedTuple):
 def calibration_tasks(
     spec: ImpactSpec, evidence: Evidence, *, engine: CalibratedEngine, replicates: int, seed: int
 ) -> list[Task]:
-    """Cut a calibration into blocks for ``hlt_bayes.run_tasks`` with ``ranks_of_block``.
+    """Split a calibration into blocks for ``hlt_bayes.run_tasks`` with ``ranks_of_block``.
 
     Raises
     ------
     SpecError
-        The spec has no exact engine.
+        The exact engine cannot fit the spec.
     """
     if engine == "exact":
         refuse_what_is_not_exact(spec)
@@ -111,15 +111,15 @@ def calibration_tasks(
 
 
 def ranks_of_block(task: Task) -> dict[str, Array]:
-    """Rank {replicate, ...} of each truth of a block among draws of its posterior, by quantity.
+    """Rank {replicate, ...} of each true value of a block among its posterior draws, by quantity.
 
-    The truths are a slice of those of all replicates, so that it does not matter how they are cut. A replicate that the
-    exact engine refuses is left out.
+    The true values are a slice of those of all replicates, so they do not depend on the block size. A replicate that
+    the exact engine rejects is left out.
 
     Raises
     ------
     ConvergenceError
-        All of them are refused.
+        All replicates are rejected.
     """
     spec, evidence = task.spec, task.evidence
     cells = reported_results(evidence, spec)
@@ -155,7 +155,7 @@ def ranks_of_block(task: Task) -> dict[str, Array]:
 
 
 def _truths(model: Any, cells: xr.Dataset, task: Task) -> tuple[dict[str, Array], dict[str, Array]]:  # noqa: ANN401
-    """Draw parameters of all replicates from the prior, and what is printed of their results."""
+    """Draw parameters of all replicates from the prior, and simulate their published results."""
     spec = task.spec
     with exact_arithmetic():
         prior = draw_prior(model, draws=task.replicates, seed=stream_seed(task.seed, "truth")).isel(chain=0, drop=True)
@@ -212,8 +212,8 @@ def calibration_summary(ranks: Sequence[Mapping[str, Array]]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each quantity that varies: ``quantity``, ``replicates``, ``chi_square`` over ``BINS`` bins of ranks,
-        its ``p``, and ``mean_rank`` as a share, a half where it is uniform.
+        One row per quantity that varies: ``quantity``, ``replicates``, ``chi_square`` over ``BINS`` bins of ranks,
+        its ``p``, and ``mean_rank`` as a share, expected to be a half.
     """
     from scipy.stats import chi2
 
@@ -242,12 +242,12 @@ def calibration_summary(ranks: Sequence[Mapping[str, Array]]) -> pd.DataFrame:
 
 
 def is_calibrated(summary: pd.DataFrame) -> bool:
-    """Say whether no quantity's ranks depart from uniform, at ``LEVEL`` over all quantities together."""
+    """Whether the ranks of all quantities are compatible with uniform, at familywise ``LEVEL``."""
     return bool(summary["p"].min() > LEVEL / len(summary))
 
 
 def model_sha256(spec: ImpactSpec, evidence: Evidence) -> str:
-    """Hash of a model as it is built: its text, the numbers of its spec, what is printed; not reasons or title."""
+    """Hash of a built model: its text, the numbers in its spec and the published results; not reasons or title."""
     numbers = _without(spec.model_dump(exclude={"name", "title", "sampling"}))
     text = build_model(spec, evidence).str_repr()
     cells = reported_results(evidence, spec)
@@ -257,7 +257,7 @@ def model_sha256(spec: ImpactSpec, evidence: Evidence) -> str:
 
 
 def _without(node: object) -> object:
-    """Leave out of a spec what changes no number of it."""
+    """Remove the parts of a spec that change no number."""
     if isinstance(node, dict):
         return {key: _without(value) for key, value in node.items() if key not in ("why", "source", "label", "unit")}
     return [_without(value) for value in node] if isinstance(node, list) else node

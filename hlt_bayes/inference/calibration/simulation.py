@@ -1,4 +1,4 @@
-"""Made-up trials with known impacts, printed as the reports print theirs: rounded, with stars, without SEs."""
+"""Simulated trials with known impacts, published as in the reports: rounded, with stars, without SEs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hlt_bayes.specs import ImpactSpec
 Array = np.ndarray
 
 BOUNDS_OF_MARKS = np.array([STAR_BOUNDS[mark] for mark in MARKS])
-"""Bounds of |estimate| / SE from no star to three."""
+"""Bounds of |estimate| / SE for zero to three stars."""
 
 
 def simulated_results(
@@ -25,25 +25,25 @@ def simulated_results(
     error_correlation: xr.DataArray | None = None,
     se: xr.DataArray | None = None,
 ) -> xr.Dataset:
-    """Draw estimates and SEs of each cell, given impacts, and what a report would print of them.
+    """Draw estimates and SEs of each cell, given impacts, and their published form.
 
     Parameters
     ----------
     impact
-        {..., outcome, group}: as seen by those who were measured.
+        {..., outcome, group}: on people whose outcome was measured.
     cells
         Dataset {cell} of ``reported_results``: rounding, and the prior of the SEs.
     rng
         Source of randomness.
     error_correlation
-        {..., outcome, other_outcome} of the errors of one group; without it they are independent.
+        {..., outcome, other_outcome} of the sampling errors of one group; without it they are independent.
     se
-        {..., cell}; without them they are drawn from their prior.
+        {..., cell}; drawn from their prior if not given.
 
     Returns
     -------
     Dataset {..., cell}
-        ``estimate`` and ``se`` before printing; ``lower``, ``upper``, ``z_lower``, ``z_upper`` as in
+        ``estimate`` and ``se`` before rounding; ``lower``, ``upper``, ``z_lower``, ``z_upper`` as in
         ``reported_results``; ``mark``, the number of stars.
     """
     dims = [dim for dim in impact.dims if dim not in ("outcome", "group")]
@@ -76,7 +76,7 @@ def simulated_results(
 
 
 def marks_of(z: Array) -> Array:
-    """Count the stars of |estimate| / SE."""
+    """Return the number of stars for |estimate| / SE."""
     return np.searchsorted(BOUNDS_OF_MARKS[1:, 0], z, side="right")
 
 
@@ -98,7 +98,7 @@ def _correlated(noise: Array, cells: xr.Dataset, correlation: xr.DataArray) -> A
 def simulated_rows(
     results: xr.Dataset, weight: Array, rows: Mapping[str, Array], spec: ImpactSpec, rng: np.random.Generator
 ) -> dict[str, Array]:
-    """Draw what a report would print of pooled rows {draw, pooled_cell} made of ``results`` {draw, cell}.
+    """Simulate published pooled rows {draw, pooled_cell} of ``results`` {draw, cell}.
 
     ``weight`` {draw, pooled_cell} is that of the first part. The discrepancies are those of
     ``hlt_bayes.likelihood.pooled_row_log_probability``.

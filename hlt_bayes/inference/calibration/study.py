@@ -1,4 +1,4 @@
-"""Calibrations of whole specs: run over workers, and kept as a table that says which model they were of."""
+"""Calibrate whole specs in parallel, and record the model that each calibration belongs to."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ COLUMNS = (
 
 
 def engines_of(spec: ImpactSpec) -> list[CalibratedEngine]:
-    """Engines of which a spec is calibrated."""
+    """Engines for which a spec is calibrated."""
     return ["nuts", "exact"] if is_exact(spec) else ["nuts"]
 
 
@@ -61,30 +61,30 @@ def calibrate(
     journal: Path | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Simulate printed results from the prior of a spec, fit each, and test whether the truths' ranks are uniform.
+    """Simulate published results from the prior of a spec, fit each, and test whether true values rank uniformly.
 
     Parameters
     ----------
     spec, evidence
-        The model; how many people there were, and how their results were rounded.
+        The model; the sample sizes and the rounding of the results.
     engine
-        Whose draws are ranked.
+        Engine whose draws are ranked.
     replicates
-        How many; ``REPLICATES`` without it.
+        Number of replicates; ``REPLICATES`` by default.
     seed
-        Of everything drawn here.
+        Seed of all draws.
     workers, scheduler, journal, progress
         As in ``hlt_bayes.run_tasks``.
 
     Returns
     -------
     DataFrame
-        Of ``calibration_summary``, whose ``replicates`` are those that the engine did not refuse.
+        As ``calibration_summary``; ``replicates`` counts those that the engine did not reject.
 
     Raises
     ------
     ConvergenceError
-        It refused more than ``MOST_REFUSED``.
+        The engine rejected more than ``MOST_REFUSED`` of the replicates.
     """
     number = replicates or REPLICATES[engine]
     tasks = calibration_tasks(spec, evidence, engine=engine, replicates=number, seed=seed)
@@ -96,8 +96,8 @@ def calibrate(
     refused = number - int(summary["replicates"].max())
     if refused > MOST_REFUSED * number:
         raise ConvergenceError(
-            f"spec {spec.name!r}, engine {engine!r}: {refused} of {number} replicates were refused, more than "
-            f"{MOST_REFUSED:.0%}, so that ranks of the rest tell little of all; calibrate its other engine"
+            f"spec {spec.name!r}, engine {engine!r}: {refused} of {number} replicates were rejected, more than "
+            f"{MOST_REFUSED:.0%}, so the ranks of the rest may be biased; calibrate the other engine"
         )
     return summary
 
@@ -105,7 +105,7 @@ def calibrate(
 def calibration_record(
     spec: ImpactSpec, evidence: Evidence, summary: pd.DataFrame, *, engine: CalibratedEngine, seed: int = SEED
 ) -> dict[str, object]:
-    """Write a calibration as one row of the table, ``COLUMNS``."""
+    """Return a calibration as one row of the table with ``COLUMNS``."""
     worst = summary.sort_values("p").iloc[0]
     return {
         "spec": spec.name,
@@ -122,7 +122,7 @@ def calibration_record(
 
 
 def stale(records: pd.DataFrame, specs: Sequence[ImpactSpec], evidence: Evidence) -> list[tuple[str, str]]:
-    """Name spec and engine of each calibration whose model is no longer what it was, or that was never made."""
+    """Return spec and engine of each calibration whose model has changed, or that is missing."""
     found = records.set_index(["spec", "engine"])["model_sha256"]
     old = []
     for spec in specs:

@@ -1,4 +1,4 @@
-"""Independent draws, and exact numbers, of the models that are normal given tau: no MCMC."""
+"""Independent draws and exact summaries, without MCMC, for models that are normal given tau."""
 
 from hlt_bayes.inference.exact.basis import is_exact, refuse_what_is_not_exact
 from hlt_bayes.inference.exact.engine import exact_posterior, exact_prior, resampled, worth_of

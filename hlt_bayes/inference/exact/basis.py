@@ -1,4 +1,4 @@
-"""From a spec to what makes its impacts normal: columns and priors of coefficients, some of them drawn."""
+"""Linear-model form of a spec: design columns, and normal-mixture priors of their coefficients."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from hlt_bayes.specs.priors import Family, NormalPrior, StudentTPrior
 Array = np.ndarray
 
 EXACT_STRUCTURES = ("pooled", "no-pooling", "complete-pooling", "sites", "moderators")
-"""Structures that are normal given the SD between groups and what is drawn from its prior here."""
+"""Structures that are normal given the between-group SD and the quantities drawn from their prior here."""
 
 
 class Part(NamedTuple):
-    """One part of the prior of the coefficients: log weight, means, variances, and whether the last is cut at 0."""
+    """One mixture component of the coefficients' prior; if ``positive``, the last coefficient is truncated at 0."""
 
     log_weight: float
     means: Sequence[Array]
@@ -32,8 +32,8 @@ class Part(NamedTuple):
 class Basis(NamedTuple):
     """The coefficients of one outcome.
 
-    ``names`` and ``columns`` of each; ``parts`` of their prior; ``drawn``: SDs {draw} that were drawn from their
-    prior, by name. Arrays have the dims {draw, 1, group} or {draw, 1}, or broadcast to them.
+    ``names`` and design ``columns``; ``parts``: mixture components of their prior; ``drawn``: SDs {draw} drawn from
+    their prior, by name. Arrays have the dims {draw, 1, group} or {draw, 1}, or broadcast to them.
     """
 
     names: Sequence[str]
@@ -43,32 +43,34 @@ class Basis(NamedTuple):
 
 
 def refuse_what_is_not_exact(spec: ImpactSpec) -> None:
-    """Refuse a spec that the exact engine cannot draw from.
+    """Raise if the exact engine cannot fit a spec.
 
     Raises
     ------
     SpecError
-        Its structure is not normal given tau, it uses pooled rows, or without pooling a prior that is neither normal
-        nor Student's t.
+        The structure is not normal given tau, the spec uses pooled rows, or it has no pooling and a prior that is
+        neither normal nor Student's t.
     """
     if spec.structure not in EXACT_STRUCTURES:
         raise SpecError(
-            f"spec {spec.name!r}, key 'structure': {spec.structure!r} has no exact engine, only "
-            f"{', '.join(EXACT_STRUCTURES)} have; use engine 'nuts'"
+            f"spec {spec.name!r}, key 'structure': {spec.structure!r} has no exact engine, unlike "
+            f"{', '.join(EXACT_STRUCTURES)}; use engine 'nuts'"
         )
     if spec.pooled_rows is not None:
-        raise SpecError(f"spec {spec.name!r}, key 'pooled_rows': the exact engine takes none; use engine 'nuts'")
+        raise SpecError(
+            f"spec {spec.name!r}, key 'pooled_rows': the exact engine cannot use pooled rows; use engine 'nuts'"
+        )
     if spec.structure == "no-pooling":
         for outcome, prior in spec.priors.mu.items():
             if not isinstance(prior, NormalPrior | StudentTPrior):
                 raise SpecError(
-                    f"spec {spec.name!r}, key 'priors.mu.{outcome}': without pooling the exact engine takes a normal "
+                    f"spec {spec.name!r}, key 'priors.mu.{outcome}': without pooling, the exact engine needs a normal "
                     "or student-t prior; use engine 'nuts'"
                 )
 
 
 def is_exact(spec: ImpactSpec) -> bool:
-    """Say whether a spec has an exact engine."""
+    """Whether the exact engine can fit a spec."""
     try:
         refuse_what_is_not_exact(spec)
     except SpecError:
@@ -79,7 +81,7 @@ def is_exact(spec: ImpactSpec) -> bool:
 def draw_delivery(groups: xr.Dataset, spec: ImpactSpec, *, draws: int, rng: np.random.Generator) -> Array | None:
     """Draw ``delivery`` {draw, moderator, group} in natural units from its prior; ``None`` without moderators.
 
-    Groups of one site share what is the site's.
+    Groups of a site share its site-level values.
     """
     if spec.moderators is None:
         return None
@@ -107,16 +109,16 @@ def basis_of(
     draws: int,
     rng: np.random.Generator,
 ) -> Basis:
-    """Collect the coefficients of one outcome; the last one is ``mu``, where there is one.
+    """Collect the coefficients of one outcome; the last is ``mu``, if the structure has one.
 
     Parameters
     ----------
     groups
-        ``group`` and ``site`` {cell}: a cell a group.
+        ``group`` and ``site`` {cell}: one cell per group.
     spec, outcome
         The model.
     delivery
-        Of ``draw_delivery``.
+        From ``draw_delivery``.
     draws, rng
         For the SDs that are drawn from their priors.
     """
@@ -150,7 +152,7 @@ def basis_of(
 
 
 def normal_parts(prior: Family, *, draws: int, rng: np.random.Generator) -> list[Part]:
-    """Write a prior of ``mu`` as a mixture of normals; of Student's t the variance {draw, 1} is drawn."""
+    """Express a prior of ``mu`` as a mixture of normals; for Student's t the variance {draw, 1} is drawn."""
     mixture = mixture_of(prior)
     if isinstance(mixture, StudentTPrior):
         shape = mixture.degrees_of_freedom / 2

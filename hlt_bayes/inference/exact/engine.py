@@ -1,8 +1,9 @@
-"""Independent draws from the models that are normal given tau, seen through what is printed.
+"""Independent posterior draws by importance sampling, for models that are normal given tau.
 
-Estimate and SE of each cell are drawn from what is printed of them; delivery and the SDs that shrink, where a spec has
-them, from their priors. Given those, coefficients are integrated out analytically and tau over nodes, which gives the
-weight of each draw; tau, coefficients and impacts are drawn in turn, and the draws resampled by weight.
+The unrounded estimate and SE of each cell are drawn from their prior truncated to the published result; delivery, and
+the SDs of slopes and sites, from their priors. Given those, coefficients are integrated out analytically and tau
+numerically, which gives the importance weight; tau, coefficients and impacts are drawn, and the draws resampled by
+weight.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ from hlt_bayes.specs.priors import Family
 Array = np.ndarray
 
 LEAST_EFFECTIVE = 400
-"""Effective draws below which no result is given, or half of the draws if those are fewer."""
+"""Smallest effective sample size of a result, or half of the draws if that is fewer."""
 
-GOOD_ENOUGH = 0.9
-"""Share of effective draws in the pilot from which on nothing is drawn more often than it is printed."""
+TILT_BELOW = 0.9
+"""Effective sample size, as a share of the pilot draws, below which the proposal is tilted."""
 
-UNSEEN_SE = 1e80
-"""SE of an outcome that nobody printed of a group: it says nothing."""
+UNREPORTED_SE = 1e80
+"""Effectively infinite SE for an outcome that was not reported."""
 
 PILOT = 1024
-"""Draws that show which estimates and SEs to draw more often."""
+"""Pilot draws, from which the tilt of the proposal is learnt."""
 
 
 class OutcomeDraws(NamedTuple):
-    """Weighed draws of one outcome, by variable, with their log weight {draw} and the mass of what is printed."""
+    """Weighted draws of one outcome, by variable, their log weight {draw}, and the log of their prior mass."""
 
     values: dict[str, Array]
     log_weight: Array
@@ -65,27 +66,27 @@ def exact_posterior(
     spec
         Structure pooled, no-pooling, complete-pooling, sites or moderators.
     chains, draws
-        How many; ``chains`` only shapes them.
+        Numbers of chains and of draws per chain; all draws are independent.
     seed
-        Of this call alone. The same seed gives the same draws bit for bit on the same machine.
+        Used by this call alone. The same seed gives the same draws bit for bit on the same machine.
     rates
-        Of ``response_rates``, for a spec with ``nonresponse``.
+        From ``response_rates``, for a spec with ``nonresponse``.
     least_effective
-        Effective draws below which no result is given, or half of the draws if those are fewer.
+        Smallest effective sample size of a result, or half of the draws if that is fewer.
 
     Returns
     -------
     tuple of Dataset
-        The posterior {chain, draw, ...}, with the variables of ``build_model`` that have a meaning of their own; and
-        {outcome} ``effective_draws``, of how many equally weighted draws it is worth, and ``log_marginal_likelihood``,
-        of what is printed of the outcome; of all outcomes together where they share an uncertain delivery.
+        The posterior {chain, draw, ...} of the interpretable variables of ``build_model``; and by {outcome}
+        ``effective_draws``, the Kish effective sample size, and ``log_marginal_likelihood`` of the published results:
+        of each outcome, or of all outcomes together if the spec has moderators.
 
     Raises
     ------
     SpecError
         The structure is not normal given tau.
     ConvergenceError
-        Too few effective draws.
+        The effective sample size is too low.
     """
     refuse_what_is_not_exact(spec)
     total = chains * draws
@@ -100,11 +101,11 @@ def exact_posterior(
     if delivery is not None:
         log_weight, log_mass = log_weight.sum(axis=0, keepdims=True), log_mass.sum(keepdims=True)
     rng = np.random.default_rng(stream_seed(seed, "resampling"))
-    worth = worth_of(log_weight)
-    _refuse_few(worth, min(least_effective, total / 2), total, spec)
+    effective = worth_of(log_weight)
+    _refuse_low_ess(effective, min(least_effective, total / 2), total, spec)
     chosen = [resampled(one, rng) for one in log_weight]
     statistics = {
-        "effective_draws": worth,
+        "effective_draws": effective,
         "log_marginal_likelihood": logsumexp(log_weight, axis=1) - np.log(total) + log_mass,
     }
     size = len(found)
@@ -119,7 +120,7 @@ def exact_posterior(
 
 
 def _groups(cells: xr.Dataset) -> xr.Dataset:
-    """Take the groups of all cells, in the order of a model, with their sites: {cell}, a cell a group."""
+    """Return the groups of all cells with their sites, in the order of the model: one {cell} per group."""
     site = dict(zip(cells["group"].to_numpy(), cells["site"].to_numpy(), strict=True))
     return xr.Dataset(coords={"group": ("cell", list(site)), "site": ("cell", list(site.values()))})
 
@@ -134,7 +135,7 @@ def _outcome(
     draws: int,
     seed: int,
 ) -> OutcomeDraws:
-    """Draw and weigh one outcome; of groups for which nobody printed it the impact is predicted."""
+    """Draw and weight one outcome; the impact is predicted for groups in which it is not reported."""
     rng = np.random.default_rng(seed)
     printed = cells.isel(cell=np.flatnonzero(cells["outcome"].to_numpy() == outcome))
     names = list(groups["group"].to_numpy())
@@ -143,25 +144,25 @@ def _outcome(
 
     def weighed_draws(count: int, tilt: Tilt | None) -> tuple[Prints, Basis, Weighed, Array]:
         prints = draw_given_print(printed, draws=count, rng=rng, tilt=tilt)
-        x, s = np.zeros((count, len(names))), np.full((count, len(names)), UNSEEN_SE)
+        x, s = np.zeros((count, len(names))), np.full((count, len(names)), UNREPORTED_SE)
         x[:, seen], s[:, seen] = prints.estimate, prints.se
         terms = basis_of(groups, spec, outcome, None if delivery is None else delivery[:count], draws=count, rng=rng)
         weighed = weigh(x, s, terms, spread, rng=rng)
         return prints, terms, weighed, prints.log_weight + weighed.log_weight
 
     pilot, _, _, log_weight = weighed_draws(min(PILOT, draws), None)
-    even = worth_of(log_weight) >= GOOD_ENOUGH * len(log_weight)
+    even = worth_of(log_weight) >= TILT_BELOW * len(log_weight)
     prints, terms, weighed, log_weight = weighed_draws(draws, None if even else learnt_tilt(pilot, log_weight))
     values = _values(terms, spec, weighed.coefficients, weighed.impact, weighed.tau, rng=rng)
     values |= {"estimate": prints.estimate, "se": prints.se}
-    unseen = (len(names) - len(seen)) * (0.5 * np.log(2 * np.pi) + np.log(UNSEEN_SE))
-    return OutcomeDraws(values, log_weight + unseen, log_prior_mass(printed))
+    unreported = (len(names) - len(seen)) * (0.5 * np.log(2 * np.pi) + np.log(UNREPORTED_SE))
+    return OutcomeDraws(values, log_weight + unreported, log_prior_mass(printed))
 
 
 def _values(
     terms: Basis, spec: ImpactSpec, coefficients: Array, impact: Array, tau: Array, *, rng: np.random.Generator
 ) -> dict[str, Array]:
-    """Name the draws of one outcome: ``coefficients`` {draw, coefficient}, ``impact`` {draw, group}, ``tau`` {draw}."""
+    """Return draws by variable, from ``coefficients`` {draw, coefficient}, ``impact`` {draw, group}, ``tau`` {draw}."""
     values = {"impact": impact, **terms.drawn}
     if terms.names[-1] == "mu":
         values["mu"] = coefficients[:, -1]
@@ -178,9 +179,9 @@ def _values(
 def exact_prior(
     cells: xr.Dataset, spec: ImpactSpec, *, draws: int, seed: int, rates: xr.Dataset | None = None
 ) -> xr.Dataset:
-    """Draw from the prior what ``exact_posterior`` draws from the posterior, but estimates and SEs.
+    """Draw from the prior the variables of ``exact_posterior``, except estimates and SEs.
 
-    Parameters are as there; ``chain`` has one coordinate.
+    Parameters are as there; the dim ``chain`` has length one.
     """
     refuse_what_is_not_exact(spec)
     groups = _groups(cells)
@@ -220,7 +221,7 @@ def _prior_coefficients(terms: Basis, draws: int, rng: np.random.Generator) -> A
 
 
 def _spread(spec: ImpactSpec, outcome: OutcomeName) -> Family | None:
-    """Prior of the SD between groups, where a structure has one."""
+    """Prior of the between-group SD, if the structure has one."""
     return None if spec.priors.tau is None else spec.priors.tau[outcome]
 
 
@@ -231,21 +232,21 @@ def _of_new(mu: Array, tau: Array, terms: Basis, rng: np.random.Generator) -> Ar
 
 
 def worth_of(log_weight: Array) -> Array:
-    """Of how many equally weighted draws draws {..., draw} with these weights are worth (Kish)."""
+    """Kish effective sample size {...} of weights {..., draw}."""
     return np.asarray(np.exp(2 * logsumexp(log_weight, axis=-1) - logsumexp(2 * log_weight, axis=-1)))
 
 
-def _refuse_few(worth: Array, least: float, total: int, spec: ImpactSpec) -> None:
-    if worth.min() < least:
+def _refuse_low_ess(effective: Array, least: float, total: int, spec: ImpactSpec) -> None:
+    if effective.min() < least:
         raise ConvergenceError(
-            f"spec {spec.name!r}: the {total:,} draws of the exact engine are worth {worth.min():.0f} equally weighted "
-            f"ones, below {least:.0f}, so no result is given: what is printed says too much of what is drawn from its "
-            "prior. Use engine 'nuts', or more draws"
+            f"spec {spec.name!r}: importance sampling by the exact engine failed: {total:,} draws have an effective "
+            f"sample size of {effective.min():.0f}, below {least:.0f}, because the posterior is far from the prior. "
+            "Use engine 'nuts', or more draws"
         )
 
 
 def resampled(log_weight: Array, rng: np.random.Generator) -> Array:
-    """Draw positions {draw} by weight, evenly spaced along the sum of weights, in random order."""
+    """Resample positions {draw} by weight: systematic resampling, in random order."""
     shares = np.cumsum(np.exp(log_weight - log_weight.max()))
     at = (np.arange(len(shares)) + rng.random()) / len(shares) * shares[-1]
     return rng.permutation(np.minimum(np.searchsorted(shares, at), len(shares) - 1))
@@ -256,7 +257,7 @@ DIMS_OF = {
     "slope": ("moderator",),
     "site_effect": ("site",),
 }
-"""Dims of a variable of one outcome beside ``draw``."""
+"""Dims of a variable of one outcome, besides ``draw``."""
 
 
 def _dataset(
@@ -267,7 +268,7 @@ def _dataset(
     chosen: list[Array],
     delivery: Array | None,
 ) -> xr.Dataset:
-    """Put the outcomes together {sample, ...}, each resampled by its weights."""
+    """Combine the outcomes {sample, ...}, each resampled by its weights."""
     coords: dict[str, list[str]] = {"outcome": list(found), "group": list(groups["group"].to_numpy())}
     coords["cell"] = list(cells["cell"].to_numpy())
     variables: dict[str, tuple[tuple[str, ...], Array]] = {}
@@ -289,7 +290,7 @@ def _dataset(
 
 
 def _per_person_randomised(draws: xr.Dataset, spec: ImpactSpec, rates: xr.Dataset | None, seed: int) -> xr.Dataset:
-    """Turn the impact on those who answered into that per person randomised; neither part is learnt of."""
+    """Turn the impact on respondents into that per person randomised; its two parameters keep their priors."""
     stated = spec.nonresponse
     if stated is None or rates is None:
         return draws
@@ -310,7 +311,7 @@ def _per_person_randomised(draws: xr.Dataset, spec: ImpactSpec, rates: xr.Datase
 
 
 def _by_chain(posterior: xr.Dataset, *, chains: int, draws: int) -> xr.Dataset:
-    """Shape {sample, ...} as {chain, draw, ...}."""
+    """Reshape {sample, ...} to {chain, draw, ...}."""
     variables = {
         name: (("chain", "draw", *array.dims[1:]), array.to_numpy().reshape(chains, draws, *array.shape[1:]))
         for name, array in posterior.data_vars.items()

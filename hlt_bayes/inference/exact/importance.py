@@ -1,4 +1,4 @@
-"""Tau, coefficients and impacts drawn given estimates and SEs, with the weight that each draw of those deserves."""
+"""Draw tau, coefficients and impacts given estimates and SEs, with importance weights."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hlt_bayes.specs.priors import Family
 Array = np.ndarray
 
 TAU_NODES = 16
-"""Values of tau that each draw of estimates and SEs is weighed over."""
+"""Values of tau over which the weight of each draw is averaged."""
 
 BLOCK = 4096
-"""Draws that are weighed at a time, which bounds the memory."""
+"""Draws weighted at a time, to bound memory."""
 
 
 class Weighed(NamedTuple):
-    """Draws {draw} with their log weights: ``coefficients`` {draw, coefficient}, ``impact`` {draw, group}."""
+    """Draws {draw} with log weights; ``coefficients`` is {draw, coefficient}, ``impact`` {draw, group}."""
 
     tau: Array
     coefficients: Array
@@ -34,8 +34,8 @@ class Weighed(NamedTuple):
 def weigh(estimate: Array, se: Array, terms: Basis, tau_prior: Family | None, *, rng: np.random.Generator) -> Weighed:
     """Draw tau, coefficients and impacts given ``estimate`` and ``se`` {draw, group}.
 
-    The weight {draw} is the density of the estimates with tau and coefficients integrated out: tau over a random grid
-    of its proposal, which is unbiased. Without ``tau_prior`` groups do not differ beyond their columns.
+    The weight {draw} is the density of the estimates with coefficients and tau integrated out; for tau by stratified
+    draws from its proposal, which is unbiased. Without ``tau_prior``, groups differ only by their columns.
     """
     draws, groups = estimate.shape
     proposed = None if tau_prior is None else proposal(tau_prior, _at_the_middle(estimate, se, terms))
@@ -109,7 +109,7 @@ def _at_the_middle(estimate: Array, se: Array, terms: Basis) -> Callable[[Array]
 
 
 def _of_rows(terms: Basis, rows: Array | slice, draws: int) -> Basis:
-    """Choose rows of whatever differs between draws."""
+    """Select rows of the arrays that vary by draw."""
 
     def take(arrays: Sequence[Array]) -> list[Array]:
         return [array[rows] if array.ndim > 1 and len(array) == draws else array for array in arrays]

@@ -1,8 +1,8 @@
-"""Normal impacts given the SD between groups: their coefficients integrated out, or drawn.
+"""Normal impacts given the between-group SD: their coefficients integrated out, or drawn.
 
-Of groups ``g``: ``x_g ~ Normal(theta_g, s_g)``, ``theta_g ~ Normal(sum_j X_jg b_j, tau)``, ``b_j ~ Normal(m_j,
+For groups ``g``: ``x_g ~ Normal(theta_g, s_g)``, ``theta_g ~ Normal(sum_j X_jg b_j, tau)``, ``b_j ~ Normal(m_j,
 v_j)``. So ``x ~ Normal(X b, D)`` with ``D = s^2 + tau^2``; the precision of ``b`` given ``x`` is
-``A = 1 / v + X' D^-1 X``.
+``A = 1 / v + X' D^-1 X``. Here ``v`` and ``D`` are variances, the others SDs.
 All arrays may have leading dims, of draws and of grids, that broadcast; the sums over coefficients are written out, so
 that few coefficients cost a few passes over the draws.
 """
@@ -21,8 +21,8 @@ Array = np.ndarray
 class CoefficientPosterior(NamedTuple):
     """Distribution of the coefficients {...} given the data: ``A = L L'``, mean ``m + L'^-1 u``.
 
-    ``log_density`` {...} is that of the data with the coefficients integrated out. Where ``positive``, the last one
-    is cut to values above 0.
+    ``log_density`` {...} is that of the data with the coefficients integrated out. If ``positive``, the last
+    coefficient is truncated to values above 0.
     """
 
     log_density: Array
@@ -32,7 +32,7 @@ class CoefficientPosterior(NamedTuple):
     positive: bool
 
     def mean_and_sd_of_last(self) -> tuple[Array, Array]:
-        """Mean and SD {...} of the last coefficient, before it is cut."""
+        """Mean and SD {...} of the last coefficient, before truncation."""
         scale = 1 / self.factor[-1][-1]
         return self.means[-1] + self.solved[-1] * scale, scale
 
@@ -55,9 +55,9 @@ def integrate(
     columns
         ``X_j`` {..., group} of each coefficient.
     means, variances
-        Of the prior of each coefficient {...}.
+        Prior mean and variance {...} of each coefficient.
     positive
-        Whether the prior of the last coefficient is a normal about 0 cut to values above it.
+        Whether the last coefficient has a half-normal prior: mean 0 before truncation to values above 0.
     """
     residual = x - sum((column * _over_groups(mean) for column, mean in zip(columns, means, strict=True)), start=0.0)
     precision = 1 / variance
@@ -85,10 +85,10 @@ def integrate(
 
 
 def moments_of(found: CoefficientPosterior, direction: Sequence[Array]) -> tuple[Array, Array, Array]:
-    """Mean and variance {...} of a sum of the coefficients given the data, each times its ``direction`` {...}.
+    """Posterior mean and variance {...} of the linear combination of the coefficients with weights ``direction`` {...}.
 
-    And its covariance with the last coefficient, over the SD of that. Where the last one is cut, all three are those
-    before it is.
+    Also its covariance with the last coefficient, divided by the SD of the latter. If the last coefficient is
+    truncated, all three are before truncation.
     """
     mean, variance, whitened = np.zeros(()), np.zeros(()), list[Array]()
     for i, step in enumerate(direction):
@@ -107,7 +107,7 @@ def draw_coefficients(found: CoefficientPosterior, rng: np.random.Generator) -> 
         if found.positive and i == len(found.solved) - 1:
             mean, sd = found.mean_and_sd_of_last()
             above = ndtr(mean / sd)
-            # From the upper tail: near 1 a probability has no digits left for what lies above it.
+            # From the upper tail, where probabilities near 1 lose precision.
             drawn.append(np.maximum(mean - sd * ndtri(above * (1 - rng.random(shape))), 0.0) - found.means[-1])
             continue
         later = sum(

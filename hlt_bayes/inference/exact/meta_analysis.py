@@ -1,7 +1,7 @@
-"""Normal rows with known standard errors: a random-effects meta-analysis, or meta-regression, in closed form.
+"""Random-effects meta-analysis, or meta-regression, of normal estimates with known standard errors, by quadrature.
 
-Given tau and a part of the prior of ``mu`` everything is normal, so that every marginal is a mixture of normals over
-nodes of tau: its moments and quantiles are exact to the error of the quadrature, without any draw.
+Given tau and a component of the prior of ``mu``, everything is normal, so every marginal is a mixture of normals over
+nodes of tau: its moments and quantiles are exact up to quadrature error, without sampling.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ Array = np.ndarray
 PROBABILITIES = (0.025, 0.055, 0.25, 0.5, 0.75, 0.945, 0.975)
 
 T_NODES = 160
-"""Variances over which a Student's t is a mixture of normals."""
+"""Number of normals in the mixture that represents a Student's t."""
 
 NEGLIGIBLE = 1e-16
-"""Weight of a part of a mixture that no digit shows."""
+"""Weight at or below which a mixture component is dropped."""
 
 TINY = 1e-30
-"""In place of zeros that are divided by."""
+"""Replaces zeros in denominators."""
 
 
 class Rows(NamedTuple):
@@ -63,35 +63,35 @@ def exact_posterior_of_rows(
     moderators: pd.DataFrame | None = None,
     probabilities: Sequence[float] = PROBABILITIES,
 ) -> xr.Dataset:
-    """Give the exact posterior of normal rows with known standard errors.
+    """Compute the exact posterior of a random-effects meta-analysis with known standard errors.
 
     Parameters
     ----------
     estimate, se
-        By group, in one unit.
+        Estimate and standard error by group, all in one unit.
     mu
-        Prior of the mean impact, of any family of a mean.
+        Prior of the mean impact, of any family for a mean.
     tau
-        Prior of the SD between groups, of any family of a scale; ``None`` where groups do not differ.
+        Prior of the between-group SD, of any family for a scale; ``None`` for a common effect.
     slopes, moderators
-        Normal prior of the slope on each moderator, and its values: a row a group, a column a moderator. ``mu`` is
-        then the impact where all moderators are 0.
+        Normal prior of each moderator's slope, and the moderators' values, with one row per group and one column per
+        moderator. ``mu`` is then the impact where all moderators are 0.
     probabilities
-        Which quantiles to give.
+        Probabilities of the quantiles.
 
     Returns
     -------
     Dataset
         ``mean``, ``sd`` {quantity} and ``quantile`` {quantity, probability} of ``mu``, ``tau``, each ``impact[group]``
-        and ``slope[moderator]``, and ``impact_new``, a new group with all moderators at 0;
-        ``log_marginal_likelihood`` of the rows.
+        and ``slope[moderator]``, and ``impact_new``, that of a new group with all moderators at 0;
+        ``log_marginal_likelihood`` of the estimates.
 
     Raises
     ------
     EvidenceError
-        Groups that do not agree, a standard error that is not above 0, numbers that are not finite.
+        The groups do not match, a standard error is not above 0, or a number is not finite.
     SpecError
-        A prior of a family that does not fit its place.
+        A prior's family is not allowed for its parameter, or slopes and moderators do not match.
     """
     rows, parts = checked_rows(estimate, se, slopes, moderators), mixture_parts(mu)
     edges, nodes, log_node = tau_nodes(tau, float(rows.se.min()))
@@ -136,8 +136,8 @@ def exact_draws_of_rows(
     Returns
     -------
     Dataset {draw}
-        ``mu``, ``tau``, ``impact`` {group}, ``impact_new``, and ``slope`` {moderator} where there are moderators; tau
-        is drawn from a table of some two thousand cells, within which it is even.
+        ``mu``, ``tau``, ``impact`` {group}, ``impact_new``, and ``slope`` {moderator} if there are moderators; tau
+        is drawn from a histogram of about two thousand bins.
     """
     rows, parts = checked_rows(estimate, se, slopes, moderators), mixture_parts(mu)
     rng = np.random.default_rng(stream_seed(seed, "rows"))
@@ -179,7 +179,7 @@ def checked_rows(
     slopes: Mapping[str, Family] | None,
     moderators: pd.DataFrame | None,
 ) -> Rows:
-    """Check normal rows, and put them in the order of ``estimate``."""
+    """Validate the input, and put it in the order of ``estimate``."""
     groups = [str(name) for name in estimate]
     if not groups:
         raise EvidenceError("estimate: no groups given")
@@ -188,7 +188,10 @@ def checked_rows(
         *((("moderators", list(moderators.index)),) if moderators is not None else ()),
     ):
         if sorted(map(str, names)) != sorted(groups):
-            raise EvidenceError(f"{what} has the groups {', '.join(map(str, names))}; estimate has {', '.join(groups)}")
+            raise EvidenceError(
+                f"{what} has the groups {', '.join(map(str, names))}, but estimate has {', '.join(groups)}; give both "
+                "the same groups"
+            )
     x, s = (np.array([float(table[name]) for name in groups]) for table in (estimate, se))
     wrong = [
         f"{name}: {one:g} (se {two:g})"
@@ -196,13 +199,13 @@ def checked_rows(
         if not (np.isfinite(one) and 0 < two < np.inf)
     ]
     if wrong:
-        raise EvidenceError(f"{'; '.join(wrong)}: finite estimates and standard errors above 0 are allowed")
+        raise EvidenceError(f"{'; '.join(wrong)}: estimates must be finite, and standard errors finite and above 0")
     stated, columns = dict(slopes or {}), []
     if set(stated) != set([] if moderators is None else moderators.columns):
         raise SpecError("slopes and the columns of moderators must have the same names")
     for name, prior in stated.items():
         if not isinstance(prior, NormalPrior):
-            raise SpecError(f"slopes, {name!r}: {prior} given; a normal prior is allowed")
+            raise SpecError(f"slopes, {name!r}: {prior} given; only a normal prior is allowed")
         if moderators is not None:
             columns.append(moderators.loc[groups, name].to_numpy(float))
         if not np.isfinite(columns[-1]).all():
@@ -213,7 +216,7 @@ def checked_rows(
 
 
 def mixture_parts(prior: Family) -> NormalParts:
-    """Write a prior of ``mu`` as a mixture of normals; a Student's t as one over its variance, on the log scale."""
+    """Express a prior of ``mu`` as a mixture of normals; for a Student's t, over a grid of its log variance."""
     mixture = mixture_of(prior)
     if not isinstance(mixture, StudentTPrior):
         return mixture
@@ -237,7 +240,7 @@ def _priors(rows: Rows, mean: Array, variance: Array) -> tuple[list[Array], list
 
 
 def _integrated(rows: Rows, tau: Array, parts: NormalParts) -> CoefficientPosterior:
-    """Coefficients {node, part}."""
+    """Posterior of the coefficients {node, part}."""
     variance = rows.se**2 + tau[:, None, None] ** 2
     return integrate(
         rows.x, variance, _columns(rows), *_priors(rows, parts.mean, parts.variance), positive=parts.positive
@@ -296,8 +299,8 @@ def _summary_of_tau(edges: Array, density: Callable[[Array], Array], probabiliti
 class Marginal(NamedTuple):
     """A mixture of normals {node, part}: ``weight``, ``mean``, ``sd``.
 
-    Where ``above`` is given, each is cut to what goes with a standard normal above ``-above``, with which it has the
-    ``correlation``: that of a quantity with a mean that is cut at 0.
+    If ``above`` is given, each component is conditioned on a standard normal variate exceeding ``-above``, with which
+    it has the ``correlation``: the standardised ``mu``, whose prior is truncated at 0.
     """
 
     weight: Array

@@ -1,4 +1,4 @@
-"""Priors of a mean as mixtures of normals, of which each part can be integrated out."""
+"""Priors of a mean as mixtures of normals, each of which can be integrated out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = np.ndarray
 
 
 class NormalParts(NamedTuple):
-    """Log weights, means and variances {part}; where ``positive``, each part is cut to values above 0."""
+    """Log weights, means and variances {part}; if ``positive``, each part is truncated to values above 0."""
 
     log_weight: Array
     mean: Array
@@ -22,12 +22,12 @@ class NormalParts(NamedTuple):
 
 
 def mixture_of(prior: Family) -> NormalParts | StudentTPrior:
-    """Write a prior of a mean as a mixture; a Student's t, which has no finite one, comes back as it is.
+    """Express a prior of a mean as a finite mixture of normals; a Student's t, which has none, is returned as it is.
 
     Raises
     ------
     SpecError
-        It is not a prior of a mean.
+        The family is not one for a mean.
     """
     if isinstance(prior, StudentTPrior):
         return prior
@@ -37,4 +37,4 @@ def mixture_of(prior: Family) -> NormalParts | StudentTPrior:
         return NormalParts(np.zeros(1), np.array([prior.mean]), np.array([prior.sd**2]), positive=False)
     if isinstance(prior, NormalMixturePrior):
         return NormalParts(np.log(prior.shares), np.array(prior.means), np.array(prior.sds) ** 2, positive=False)
-    raise SpecError(f"{prior}: not a prior of a mean; normal, half-normal, student-t and normal-mixture are")
+    raise SpecError(f"{prior} is not a prior of a mean; allowed are normal, half-normal, student-t and normal-mixture")

@@ -1,4 +1,4 @@
-"""The SD between groups, tau: nodes that integrate over it, and a distribution to draw it from."""
+"""Quadrature nodes and a proposal distribution for tau, the between-group SD."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from hlt_bayes.specs.priors import Family
 Array = np.ndarray
 
 NODES = 16
-"""Gauss-Legendre nodes of each panel."""
+"""Gauss-Legendre nodes per panel."""
 
 OUTERMOST = 1e-13
-"""Prior probability that is left beyond the last panel, and below the first."""
+"""Prior probability beyond the last panel, and the least within the first."""
 
 LEAST_SHARE = 1e-4
-"""The first panel ends at this share of the smallest SE, below which no tau shows."""
+"""End of the first panel, as a share of the smallest SE: a tau below it has no visible effect."""
 
 SHARE_OF_PRIOR = 0.2
-"""Weight of the prior in the distribution that tau is drawn from."""
+"""Weight of the prior in the proposal for tau."""
 
 
 def tau_panels(low: float, high: float) -> Array:
-    """Give the ends of panels that double in width from ``low``, with 0 before it, up to ``high``."""
+    """Return the panel edges 0, ``low`` and its doublings, until ``high`` is reached."""
     doublings = int(np.ceil(np.log2(high / low))) if high > low else 1
     return np.concatenate([[0.0], low * 2.0 ** np.arange(doublings + 1)])
 
@@ -38,9 +38,9 @@ def gauss_legendre(edges: Array) -> tuple[Array, Array]:
 
 
 def tau_nodes(prior: Family | None, smallest_se: float) -> tuple[Array, Array, Array]:
-    """Give ends of panels, nodes {node} of tau in them, and the log of weight times prior density.
+    """Return panel edges, nodes {node} of tau, and the log of quadrature weight times prior density.
 
-    Without a prior groups do not differ: a single node at 0.
+    Without a prior, groups do not differ: a single node at 0.
     """
     if prior is None:
         return np.zeros(1), np.zeros(1), np.zeros(1)
@@ -52,7 +52,7 @@ def tau_nodes(prior: Family | None, smallest_se: float) -> tuple[Array, Array, A
 
 
 class Proposal(NamedTuple):
-    """A distribution of tau that is even between tabulated ``edges``, so that its density is known."""
+    """A piecewise-uniform distribution of tau between ``edges``, so that its density is known."""
 
     edges: Array
     cumulative: Array
@@ -62,14 +62,14 @@ class Proposal(NamedTuple):
 def proposal(
     prior: Family, log_likelihood: Callable[[Array], Array], *, share_of_prior: float = SHARE_OF_PRIOR
 ) -> Proposal:
-    """Tabulate what the data say of tau, ``log_likelihood`` {node} at each tau {node}, with a share of the prior.
+    """Tabulate the posterior of tau under ``log_likelihood`` {node} of each tau {node}, mixed with its prior.
 
-    The share keeps weights bounded where the data of one draw say something else.
+    The prior keeps weights bounded where the likelihood of a single draw differs.
     """
     inner = np.linspace(0, 1, 1001)[1:-1]
     tails = np.geomspace(1e-9, inner[0], 20)[:-1]
     edges = np.concatenate([[0.0], prior.quantile(np.concatenate([tails, inner, 1 - tails[::-1]]))])
-    # Once more, finer where the data put tau.
+    # Repeat with finer edges where tau is likely.
     table = _tabulated(prior, log_likelihood, edges, share_of_prior)
     edges = np.union1d(edges, np.interp(inner, table.cumulative, table.edges))
     return _tabulated(prior, log_likelihood, edges, share_of_prior)
@@ -91,9 +91,9 @@ def _tabulated(
 def draw_tau(
     prior: Family, proposed: Proposal, count: int, *, nodes: int, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Draw ``nodes`` values of tau {draw, node}, one from each of as many equal shares of the proposal.
+    """Draw ``nodes`` values of tau {draw, node}, stratified over the proposal.
 
-    Also gives the log of prior density over proposal density {draw, node}.
+    Also return the log ratio of prior to proposal density {draw, node}.
     """
     at = (np.arange(nodes) + rng.random((count, 1))) / nodes
     cell = np.searchsorted(proposed.cumulative[1:-1], at)

@@ -1,4 +1,4 @@
-"""Unrounded estimates and SEs drawn from what is printed of each cell, before any impact model."""
+"""Draw unrounded estimates and SEs from their prior truncated to the published results, before any impact model."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from scipy.special import ndtr, ndtri
 from hlt_bayes.likelihood import bounds_of, estimate_at, log_se_bounds
 
 STRIPS = 240
-"""Strips of the rounding interval in which the density of the estimate is taken as even, and then put right."""
+"""Strips of the rounding interval within which estimates are proposed uniformly; the weights correct for it."""
 
 BINS = 12
-"""Equal shares of each rounding interval, and of the prior of each SE, which a tilt may draw more or less often."""
+"""Equal bins of each rounding interval, and of the prior of each SE, whose probabilities a tilt may change."""
 
-EVEN = 0.1
-"""Share of the draws that no tilt moves."""
+UNTILTED_SHARE = 0.1
+"""Weight of equal bin probabilities in a tilt."""
 
 
 class Prints(NamedTuple):
-    """Draws given what is printed.
+    """Draws of estimates and SEs given the published results.
 
-    ``estimate`` and ``se`` {draw, cell}, and the bin {draw, cell} that each lies in; ``log_weight`` {draw}, which
-    makes the draws those of the prior cut to what is printed.
+    ``estimate`` and ``se`` {draw, cell}, and the bin {draw, cell} of each; ``log_weight`` {draw}, which corrects the
+    draws to the prior truncated to the published results.
     """
 
     estimate: np.ndarray
@@ -35,14 +35,14 @@ class Prints(NamedTuple):
 
 
 class Tilt(NamedTuple):
-    """How often each bin {bin, cell} of the estimates and of the SEs is drawn, against what is printed alone."""
+    """Relative probability of each bin {bin, cell} of the estimates and of the SEs in the proposal."""
 
     estimate: np.ndarray
     se: np.ndarray
 
 
 def draw_given_print(cells: xr.Dataset, *, draws: int, rng: np.random.Generator, tilt: Tilt | None = None) -> Prints:
-    """Draw independent estimates and SEs from the prior of each cell cut to what is printed, or tilted from it."""
+    """Draw independent estimates and SEs from each cell's prior truncated to its published result, or tilted."""
     bounds = bounds_of(cells)
     mass = _mass_of_strips(bounds)
     flat = np.full((BINS, mass.shape[1]), 1 / BINS)
@@ -60,30 +60,30 @@ def draw_given_print(cells: xr.Dataset, *, draws: int, rng: np.random.Generator,
 
 
 def learnt_tilt(pilot: Prints, log_weight: np.ndarray) -> Tilt:
-    """Say how often to draw each bin, from draws that were weighed."""
+    """Return the tilt that weighted pilot draws suggest."""
     weight = np.exp(log_weight - log_weight.max())
 
     def shares(bins: np.ndarray) -> np.ndarray:
         drawn = np.stack([np.bincount(one, minlength=BINS) for one in bins.T], axis=1)
         seen = np.stack([np.bincount(one, weights=weight, minlength=BINS) for one in bins.T], axis=1)
         often = seen / np.maximum(drawn, 1)
-        return np.asarray((1 - EVEN) * often / often.sum(axis=0) + EVEN / BINS)
+        return np.asarray((1 - UNTILTED_SHARE) * often / often.sum(axis=0) + UNTILTED_SHARE / BINS)
 
     return Tilt(shares(pilot.estimate_bin), shares(pilot.se_bin))
 
 
 def _drawn(mass: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw rows {draw, cell} of ``mass`` {row, cell} by its columns."""
+    """Draw row indices {draw, cell} in proportion to each column of ``mass`` {row, cell}."""
     shares = np.cumsum(mass, axis=0) / mass.sum(axis=0)
     columns = [np.searchsorted(shares[:-1, cell], rng.random(draws)) for cell in range(mass.shape[1])]
     return np.stack(columns, axis=1)
 
 
 def log_prior_mass(cells: xr.Dataset) -> float:
-    """Log of the width of the rounding intervals times the prior mass that what is printed leaves to the SEs.
+    """Log of the width of the rounding intervals times the prior mass of SEs compatible with the published results.
 
-    It turns a density of estimates, averaged over ``draw_given_print``, into the probability of the print. Estimates
-    that counts of events give exactly have no width: of them it is a density.
+    It turns a density of estimates, averaged over ``draw_given_print``, into the probability of the published results.
+    Estimates known exactly from counts of events have no width: for them it stays a density.
     """
     bounds = bounds_of(cells)
     width = bounds["upper"] - bounds["lower"]
@@ -91,14 +91,14 @@ def log_prior_mass(cells: xr.Dataset) -> float:
 
 
 def _mass_of_strips(bounds: dict[str, np.ndarray]) -> np.ndarray:
-    """Prior mass {strip, cell} that what is printed leaves to the SEs, at the middle of each strip."""
+    """Prior mass {strip, cell} of SEs compatible with the published results, at the middle of each strip."""
     low, high, _ = _ends(estimate_at((np.arange(STRIPS)[:, None] + 0.5) / STRIPS, bounds), bounds)
     return np.asarray(high - low)
 
 
 def _ends(estimate: np.ndarray, bounds: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Prior probabilities of an SE below each of its bounds, of its mirror image where the sign is -1."""
+    """Prior probabilities of an SE below each of its bounds, and a sign; where it is -1, those of its mirror image."""
     low, high = ((bound - bounds["log_se_mean"]) / bounds["log_se_sd"] for bound in log_se_bounds(estimate, bounds, np))
-    # In the upper tail two probabilities near 1 have no digits left for what lies between them.
+    # In the upper tail, the difference of two probabilities near 1 loses precision.
     flip = low > 0
     return ndtr(np.where(flip, -high, low)), ndtr(np.where(flip, -low, high)), np.where(flip, -1.0, 1.0)

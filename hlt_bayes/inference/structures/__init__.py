@@ -1,4 +1,4 @@
-"""Pure builders (what is reported, spec) -> PyMC model, one family a file, in a closed registry."""
+"""Build PyMC models from published results and a spec; one file per family of structures."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ STRUCTURES: dict[str, Callable[[xr.Dataset, ImpactSpec], ImpactVariables]] = {
     "moderators": moderators,
     "joint": joint,
 }
-"""What the key ``structure`` of a spec may name: the impacts {outcome, group}, and that of a new group {outcome}, where
-there is one."""
+"""Structures that a spec may name; each builds the impacts {outcome, group} and, if it can, that of a new group
+{outcome}."""
 
 
 def build_model(spec: ImpactSpec, evidence: Evidence) -> pm.Model:
-    """Build the PyMC model of a spec on the evidence, with named coords, ready to sample or to change.
+    """Build the PyMC model of a spec for the evidence, with named coords, ready to sample or modify.
 
     Its variable ``impact`` {outcome, group} is treatment minus control per person randomised, in the
     units of ``core.vocabulary.OUTCOMES``; positive is better and zero means no effect. ``impact_new`` {outcome}
-    predicts a new trial group, where the structure can. What is printed stands in ``pm.Data`` {cell};
+    predicts a new trial group, if the structure can. The published results are ``pm.Data`` {cell};
     ``models/README.md`` has the mathematics.
 
     Raises
@@ -75,8 +75,8 @@ def build_model(spec: ImpactSpec, evidence: Evidence) -> pm.Model:
     rows = None if spec.pooled_rows is None else pooled_rows(evidence, spec, cells)
     if rows is not None and not rows.sizes["pooled_cell"]:
         raise SpecError(
-            f"spec {spec.name!r}, key 'pooled_rows': {evidence.path} prints no row that pools two of its groups; use "
-            "a spec without it"
+            f"spec {spec.name!r}, key 'pooled_rows': {evidence.path} has no row that pools two of its groups; use "
+            "a spec without this key"
         )
     rates = response_rates(evidence, spec, cells)
     coords = {name: labels(cells, name) for name in ("outcome", "group")}

@@ -1,4 +1,4 @@
-"""Correlation matrices by their partial correlations: Lewandowski, Kurowicka and Joe (2009), section 2.
+"""Correlation matrices from partial correlations: Lewandowski, Kurowicka and Joe (2009), section 2.
 
 PyMC's own ``LKJCorr`` gives the same distribution from a larger graph.
 """
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def lkj_factor(name: str, labels: list[str], *, eta: float) -> TensorVariable:
     """Cholesky factor of a correlation matrix with an LKJ prior, in the model in context.
 
-    ``name`` {``name``_pair} holds one number in (0, 1) for each pair of ``labels``: half of one plus its partial
-    correlation given the labels that stand before both.
+    ``name`` {``name``_pair} has one number in (0, 1) for each pair of ``labels``: (1 + r) / 2, where r is their partial
+    correlation given the labels before both.
     """
     import pymc as pm
     import pytensor.tensor as pt

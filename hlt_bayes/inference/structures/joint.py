@@ -1,4 +1,4 @@
-"""The outcomes together: correlation of their impacts, and of the errors of estimates on the same people."""
+"""Joint model of the outcomes: correlated impacts, and correlated errors of estimates on the same people."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def joint(cells: xr.Dataset, spec: ImpactSpec) -> ImpactVariables:
 def errors_factor(cells: xr.Dataset, spec: ImpactSpec) -> TensorVariable:
     """Cholesky factor of ``error_correlation`` {outcome, other_outcome} = (1 - w) expected + w unknown.
 
-    A mean of correlation matrices is one; the unknown one is uniform over them (LKJ with eta 1).
+    A weighted mean of correlation matrices is a correlation matrix; the unknown one is uniform (LKJ with eta 1).
     """
     import pymc as pm
     import pytensor.tensor as pt

@@ -1,4 +1,4 @@
-"""The likelihood of what is printed, which every structure shares."""
+"""The likelihood of the published results, shared by all structures."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ def printed_likelihood(
     errors: TensorVariable | None = None,
     rows: xr.Dataset | None = None,
 ) -> None:
-    """Let the model in context see ``impact`` {outcome, group} through ``cells`` {cell} of ``reported_results``.
+    """Add to the model in context the likelihood of ``impact`` {outcome, group} given ``cells`` {cell}.
 
-    ``estimate`` and ``se`` {cell} are latent. ``errors`` is the Cholesky factor {outcome, outcome} of the correlation
-    of the sampling errors of one group's outcomes; without it they are independent. Where ``rows`` {pooled_cell} of
-    ``pooled_rows`` is given they bear on both, each with an unknown ``weight`` {pooled_cell} of its first part.
+    ``cells`` are of ``reported_results``; ``estimate`` and ``se`` {cell} are latent. ``errors`` is the Cholesky factor
+    {outcome, outcome} of the correlation of the sampling errors of one group's outcomes; without it they are
+    independent. ``rows`` {pooled_cell} of ``pooled_rows`` inform both, each with an unknown ``weight`` {pooled_cell} of
+    its first part.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -76,7 +77,7 @@ def positions(cells: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
 def _joint_log_density(
     standardised: TensorVariable, errors: TensorVariable, outcome: np.ndarray, group: np.ndarray
 ) -> TensorVariable:
-    """Log density of standardised errors {cell}; groups that have the same outcomes are taken together."""
+    """Log density of standardised errors {cell}; groups with the same outcomes are computed together."""
     import pytensor.tensor as pt
 
     groups_with: dict[tuple[int, ...], list[int]] = {}

@@ -1,4 +1,4 @@
-"""How the service was delivered, as what may make impacts differ: latent where it was not measured exactly."""
+"""Service delivery as moderators of the impacts: latent where not measured exactly."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def moderators(cells: xr.Dataset, spec: ImpactSpec) -> ImpactVariables:
     """``mu`` + sum of ``slope`` {moderator, outcome} * (``delivery`` - reference) / per + ``tau`` * ``z``.
 
-    ``delivery`` {moderator, group} is in natural units. ``slope_sd`` {outcome} is the SD of all slopes of an
-    outcome, which shrinks them together. A new group has the reference delivery.
+    ``delivery`` {moderator, group} is in natural units. ``slope_sd`` {outcome} is the common SD of an outcome's
+    slopes, which shrinks them towards 0. A new group has the reference delivery.
     """
     import pymc as pm
 
@@ -39,7 +39,7 @@ def moderators(cells: xr.Dataset, spec: ImpactSpec) -> ImpactVariables:
 
 
 def _delivered(cells: xr.Dataset, stated: dict[str, Moderator]) -> TensorVariable:
-    """Add ``delivery`` {moderator, group} to the model in context; groups of one site share what is the site's."""
+    """Add ``delivery`` {moderator, group} to the model in context; groups of a site share its site-level values."""
     import pymc as pm
     import pytensor.tensor as pt
 
@@ -64,17 +64,17 @@ def _delivered(cells: xr.Dataset, stated: dict[str, Moderator]) -> TensorVariabl
 
 
 def values_by_place(stated: dict[str, Moderator]) -> dict[tuple[str, str], Known | Interval | Uncertain]:
-    """Every stated value by moderator and place."""
+    """All stated values, by moderator and place."""
     return {(name, place): value for name, one in stated.items() for place, value in one.values.items()}
 
 
 def place_of_groups(cells: xr.Dataset, moderator: Moderator) -> list[str]:
-    """Whose value of a moderator each group of a model has: its own, or that of its site."""
+    """Return the place whose value of a moderator applies to each group: the group itself, or its site."""
     places = dict(zip(cells["group"].to_numpy(), cells[moderator.level].to_numpy(), strict=True))
     return [str(place) for place in places.values()]
 
 
 def delivery_in_steps(delivered: Array, stated: dict[str, Moderator]) -> Array:
-    """Delivery {moderator, group} in steps of ``per`` from ``reference``, by which slopes are multiplied."""
+    """Delivery {moderator, group} in steps of ``per`` from ``reference``: the multipliers of the slopes."""
     reference, per = (np.array([[getattr(one, key)] for one in stated.values()]) for key in ("reference", "per"))
     return (delivered - reference) / per

@@ -1,13 +1,13 @@
-"""From the impact on those who answered the survey to the impact per person randomised: a pattern mixture.
+"""Impact per person randomised from the impact seen in survey respondents: a pattern-mixture model.
 
-Of those in treatment a share ``r`` answered, of the controls ``c``. Those who did not answer gain ``share`` of
-what those who answered gained. Where more answered in treatment, the surplus ``(r - c) / r`` of its respondents has no
-counterpart among the controls who answered; they differ from the others, without any treatment, by ``difference``. So
+A share ``r`` of the treatment group and ``c`` of the control group responded. Non-respondents gain ``share`` of what
+respondents gain. If more responded in treatment, the surplus ``(r - c) / r`` of its respondents has no counterpart
+among control respondents; without treatment, they differ from the other respondents by ``difference``. So
 
     seen   = gain + difference * (r - c) / r
     impact = gain * (r + (1 - r) * share)
 
-With ``share`` 1 and ``difference`` 0 both are the published assumption, that impact is what was seen.
+``share`` 1 and ``difference`` 0 give the published assumption: the impact equals that seen in respondents.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
 
 def response_rates(evidence: Evidence, spec: ImpactSpec, cells: xr.Dataset) -> xr.Dataset | None:
-    """Shares {outcome, group} of people randomised whose outcome was seen, by arm.
+    """Shares {outcome, group} of people randomised whose outcome was measured, by arm.
 
     Returns
     -------
     Dataset
-        ``treatment`` and ``control``; 1 for outcomes that were not taken from the survey. ``None`` where the spec says
-        nothing of those who did not answer.
+        ``treatment`` and ``control``; 1 for outcomes that were not taken from the survey. ``None`` if the spec has no
+        ``nonresponse``.
 
     Raises
     ------
     SpecError
-        Nobody printed how many people were randomised and how many answered.
+        The numbers of people randomised or responding are not reported.
     """
     if spec.nonresponse is None:
         return None
@@ -51,8 +51,8 @@ def response_rates(evidence: Evidence, spec: ImpactSpec, cells: xr.Dataset) -> x
     missing = sorted({group for table in rates.values() for group in table.index[table.isna().any(axis=1)]})
     if missing:
         raise SpecError(
-            f"spec {spec.name!r}, key 'nonresponse': {evidence.path} does not say how many of {', '.join(missing)} "
-            "were randomised and how many answered; use a spec without it"
+            f"spec {spec.name!r}, key 'nonresponse': {evidence.path} does not report how many people in "
+            f"{', '.join(missing)} were randomised and how many responded; use a spec without this key"
         )
     table = pd.concat(rates)
     return xr.Dataset(
@@ -66,8 +66,8 @@ def per_person_randomised(
 ) -> tuple[TensorVariable, TensorVariable | None]:
     """Turn ``seen`` {outcome, group} into the impact per person randomised; see the top of this file.
 
-    Adds ``share`` {outcome}, the same for all groups, and ``difference`` {outcome, group} in units of the outcome. Of a
-    ``new`` {outcome} group as many answer as on average here, in both arms.
+    Adds ``share`` {outcome}, the same for all groups, and ``difference`` {outcome, group} in units of the outcome. A
+    ``new`` {outcome} group has the average treatment response rate of these groups in both arms.
     """
     import pymc as pm
 
@@ -81,7 +81,7 @@ def per_person_randomised(
 
 
 def impact_as_seen(draws: xr.Dataset) -> xr.DataArray:
-    """Take from draws of a model the impact that print shows: on those who answered, where a spec tells them apart."""
+    """Return the impact that published results estimate: that on respondents, if the model distinguishes them."""
     return draws["impact_seen" if "impact_seen" in draws else "impact"]
 
 
@@ -93,6 +93,6 @@ def impact_of_all(seen: Array, share: Array, difference: Array, rates: xr.Datase
 
 
 def new_of_all(new: Array, share: Array, rates: xr.Dataset) -> Array:
-    """Impact per person randomised {..., outcome} of a new group, of which as many answer as here on average."""
+    """Impact per person randomised {..., outcome} of a new group with the average response rate of these groups."""
     answering = rates["treatment"].mean("group").to_numpy()
     return new * (answering + (1 - answering) * share)

@@ -1,4 +1,4 @@
-"""Impacts pooled across trial groups, each outcome apart: partly, not at all, or wholly."""
+"""Partial, no or complete pooling of impacts across trial groups, separately by outcome."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def pooled(cells: xr.Dataset, spec: ImpactSpec) -> ImpactVariables:
-    """``mu`` {outcome} + ``tau`` {outcome} * ``z`` {outcome, group}: how far groups differ is learnt."""
+    """``mu`` {outcome} + ``tau`` {outcome} * ``z`` {outcome, group}: partial pooling, non-centred."""
     import pymc as pm
 
     mu, tau = centre_and_spread(cells, spec)
@@ -29,7 +29,7 @@ def pooled(cells: xr.Dataset, spec: ImpactSpec) -> ImpactVariables:
 
 
 def no_pooling(cells: xr.Dataset, spec: ImpactSpec) -> ImpactVariables:
-    """Each group by itself, ``impact_{group}`` {outcome} with the prior of ``mu``; none predicts a new one."""
+    """Independent groups: ``impact_{group}`` {outcome} with the prior of ``mu``; no new group is predicted."""
     import pymc as pm
 
     priors = of_outcomes(cells, spec.priors.mu)
@@ -52,7 +52,7 @@ def centre_and_spread(cells: xr.Dataset, spec: ImpactSpec) -> tuple[TensorVariab
 
 
 def of_outcomes(cells: xr.Dataset, table: Mapping[OutcomeName, Family] | None) -> dict[str, Family]:
-    """Choose from a table of priors, in order, the outcomes that are printed."""
+    """Select from a table of priors, in order, those of the reported outcomes."""
     if table is None:
         raise ValueError("the spec lacks a table of priors that its structure needs")
     return {name: table[name] for name in labels(cells, "outcome")}

@@ -1,4 +1,4 @@
-"""Trial groups within sites: what is common to a site apart from what is a group's own."""
+"""Trial groups nested within sites: site effects and group effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a spec can be fitted to an evidence, told before anything is built."""
+"""Check that a spec can be fitted to the evidence, before anything is built."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hlt_bayes.likelihood import labels
 from hlt_bayes.specs import ImpactSpec, OutcomeName
 
 OUTERMOST = 1e-6
-"""Probability that a prior leaves beyond either end of what it is taken to allow."""
+"""Prior probability beyond either end of the range that a prior is taken to allow."""
 
 SDS = 5.0
-"""Standard errors, and SDs between groups, by which an estimate may lie outside what its prior allows."""
+"""Number of SEs, and of between-group SDs, by which an estimate may lie outside the range of its prior."""
 
 
 def refuse_what_does_not_suit(spec: ImpactSpec, evidence: Evidence, cells: xr.Dataset) -> None:
-    """Refuse a spec that cannot be fitted to the evidence, with all that stands against it.
+    """Raise if a spec cannot be fitted to the evidence, listing all reasons.
 
     Raises
     ------
@@ -36,11 +36,9 @@ def refuse_what_does_not_suit(spec: ImpactSpec, evidence: Evidence, cells: xr.Da
 def _too_few(spec: ImpactSpec, cells: xr.Dataset) -> Iterator[str]:
     groups, sites = (labels(cells, name) for name in ("group", "site"))
     if spec.structure not in ("no-pooling", "complete-pooling") and len(groups) == 1:
-        yield (
-            f"one group only ({groups[0]}), so that there is nothing to pool; use spec 'no-pooling' or one based on it"
-        )
+        yield (f"only one group ({groups[0]}), so there is nothing to pool; use spec 'no-pooling' or one based on it")
     elif spec.structure in ("sites", "moderators") and len(sites) == 1 and _by_site_alone(spec):
-        yield f"one site only ({sites[0]}), so that it cannot be told apart from mu; use structure 'pooled'"
+        yield f"only one site ({sites[0]}), so its effect cannot be separated from mu; use structure 'pooled'"
 
 
 def _by_site_alone(spec: ImpactSpec) -> bool:
@@ -56,8 +54,8 @@ def _groups(spec: ImpactSpec, cells: xr.Dataset) -> Iterator[str]:
         for place in labels(cells, moderator.level):
             if place not in moderator.values:
                 yield (
-                    f"key 'moderators.{name}.values': no value for {moderator.level} {place!r}; where none is printed, "
-                    "state method 'normal' or 'interval' as wide as it may be"
+                    f"key 'moderators.{name}.values': no value for {moderator.level} {place!r}; if none is published, "
+                    "state method 'normal' or 'interval', as wide as is plausible"
                 )
 
 
@@ -74,6 +72,6 @@ def _excluded(spec: ImpactSpec, cells: xr.Dataset) -> Iterator[str]:
         reach = SDS * (between + error)
         if not low - reach <= one["upper"].item() or not one["lower"].item() <= high + reach:
             yield (
-                f"key 'priors.mu.{outcome}': {mu} with the priors of its spread excludes what is printed of {cell}, "
-                f"{one['estimate'].item():g}; widen it, or check the unit of the estimate"
+                f"key 'priors.mu.{outcome}': {mu}, with the priors of between-group SDs, excludes the published "
+                f"estimate of {cell}, {one['estimate'].item():g}; widen the priors, or check the unit of the estimate"
             )
