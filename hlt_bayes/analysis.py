@@ -1,4 +1,4 @@
-"""From impact draws, ours or a stranger's, to everything that is reported of them."""
+"""From impact draws, from this package or from elsewhere, to all reported results."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from hlt_bayes.likelihood import reported_results
 from hlt_bayes.specs import EconomicSpec, ImpactSpec, IndividualSpec
 
 Whose = Literal["respondents", "like them", "assumed"]
-"""Whom impacts on survey outcomes speak for: those who answered; all, the others gaining as those like them; or all, by
-assumption."""
+"""Population to which impacts on survey outcomes apply: respondents; everyone randomised, if non-respondents gain as
+similar respondents do; or everyone randomised, by an explicit assumption."""
 
 
 @dataclass(frozen=True)
 class Appraisal:
-    """A record of one appraisal by component prices: its draws and tables.
+    """An appraisal at component prices: its draws and tables.
 
-    ``walk`` and ``years`` set it beside the published evaluation, where that printed returns; else they have no rows.
+    ``walk`` and ``years`` compare it with the published evaluation; they have no rows if that gives no returns.
     """
 
     spec: EconomicSpec
@@ -56,14 +56,13 @@ class Appraisal:
 
 @dataclass(frozen=True)
 class Analysis:
-    """A record of one analysis: the draws, what they were made from, and the tables.
+    """An analysis: its draws, the evidence and specs they come from, and its tables.
 
-    ``admitted`` are the impact draws of ``draws`` as they were let in, for all that is asked of them later. Without an
-    economic spec nothing is valued: ``returns`` and ``prices`` have no rows, ``draws`` no ``economics``.
-    ``appraisal`` is that by component prices, beside it, where one was asked for. ``impacts`` holds what was measured;
-    ``draws`` predicts the impact of each group on each outcome of the file. Where the draws are of individual records
-    ``individual_spec`` is what they were made by, and ``impact_spec`` only says how printed SEs are recovered.
-    ``smallest`` are the smallest effects of interest that were asked for, by outcome.
+    ``admitted`` are the validated impact draws of ``draws``. Without an economic spec there is no valuation:
+    ``returns`` and ``prices`` have no rows and ``draws`` has no ``economics``. ``appraisal`` is the one at component
+    prices, if requested. ``impacts`` has only measured outcomes, whereas ``draws`` predicts the impact on
+    every outcome in every group. For a fit of individual records, ``individual_spec`` is its spec, and ``impact_spec``
+    only determines how published SEs are recovered. ``smallest`` are the smallest effects of interest, by outcome.
     """
 
     draws: xr.DataTree
@@ -82,15 +81,15 @@ class Analysis:
     individual_spec: IndividualSpec | None = None
     smallest: Mapping[str, float] = field(default_factory=dict)
     admitted: CheckedDraws = field(init=False, repr=False)
-    let_in: InitVar[CheckedDraws | None] = None
+    checked: InitVar[CheckedDraws | None] = None
 
-    def __post_init__(self, let_in: CheckedDraws | None) -> None:
-        """Keep the draws that ``analyse`` let in, or check those of a copy with other ``draws``."""
-        object.__setattr__(self, "admitted", let_in or admit(self.draws))
+    def __post_init__(self, checked: CheckedDraws | None) -> None:
+        """Keep the draws validated by ``analyse``, or validate those of a copy with other ``draws``."""
+        object.__setattr__(self, "admitted", checked or admit(self.draws))
 
     @property
     def whose(self) -> Whose:
-        """Whom impacts on survey outcomes speak for."""
+        """Population to which impacts on survey outcomes apply."""
         if (self.individual_spec or self.impact_spec).nonresponse is not None:
             return "assumed"
         return "respondents" if self.individual_spec is None else "like them"
@@ -108,41 +107,41 @@ def analyse(
     components: EconomicSpec | None = None,
     individual_spec: IndividualSpec | None = None,
 ) -> Analysis:
-    """Value, summarise and compare impact draws, and check that what is reported of them converged.
+    """Value, summarise and compare impact draws, and check convergence of all reported quantities.
 
     Parameters
     ----------
     tree
-        A DataTree with ``posterior["impact"]`` {chain, draw, outcome, group}; of the rest only ``impact_new`` is used.
+        A DataTree with ``posterior["impact"]`` {chain, draw, outcome, group}; otherwise only ``impact_new`` is used.
     evidence, impact_spec, economic_spec
-        What is printed; what is assumed of its standard errors; prices, or ``None`` where nothing is to be valued.
+        The published evidence; the spec by which its SEs are recovered; prices, or ``None`` for no valuation.
     seed
-        Of everything drawn here.
+        Random seed of all draws made here.
     smallest
         The smallest effect of interest by outcome, as in ``hlt_bayes.estimand_summary``.
     moderation
-        What a fit with moderators says, to stand beside it.
+        Summary of a fit with moderators, to report alongside.
     components
-        An economic spec of component prices, to stand beside ``economic_spec``, which then is one of implied prices.
+        An economic spec at component prices, to report alongside ``economic_spec``, which then has implied prices.
     individual_spec
-        Where ``tree`` is a fit of individual records, its spec.
+        The spec of ``tree``, if that is a fit of individual records.
 
     Returns
     -------
     Analysis
-        ``draws`` is ``tree`` with the group ``economics`` of ``hlt_bayes.appraise``, if valued.
+        ``draws`` is ``tree`` with the groups ``economics`` and ``appraisal`` from ``hlt_bayes.appraise``, if valued.
 
     Raises
     ------
     ImpactError
-        The draws are not what ``hlt_bayes.impact_draws`` describes.
+        The impact draws are invalid; see ``hlt_bayes.impact_draws``.
     ConvergenceError
-        Impacts of pooled rows or returns fail the gate.
+        An estimand or return fails the convergence check.
     """
     admitted = admit(tree)
     impact = with_pooled_groups(admitted.impact, evidence.treated)
     asked = estimand_draws(admitted, evidence.treated)
-    # Differences between groups that a model holds equal are 0 in every draw: nothing there can converge.
+    # Differences between groups that a model constrains to be equal are 0 in every draw: R-hat is undefined.
     varying = (asked["kind"] != "difference") | (asked != 0).any(("chain", "draw", "outcome"))
     reported = {"impact": asked.isel(estimand=np.flatnonzero(varying)).drop_vars("kind")}
     draws, appraisal = tree.copy(), None
@@ -173,7 +172,7 @@ def analyse(
         moderation=moderation,
         individual_spec=individual_spec,
         smallest=dict(smallest or {}),
-        let_in=admitted,
+        checked=admitted,
     )
 
 
@@ -187,21 +186,22 @@ def component_appraisal(
     seed: int,
     volume: Volume = "actual",
 ) -> Appraisal:
-    """Appraise impact draws by component prices, and set that beside the published evaluation.
+    """Appraise impact draws at component prices, and compare with the published evaluation.
 
     Parameters
     ----------
     tree, evidence, impact_spec, spec
-        Impact draws; what is printed; whose priors standard errors are recovered under; and the economic spec.
+        Impact draws; the published evidence; the spec by which SEs are recovered; and the economic spec.
     published
-        A spec whose prices the printed returns imply; without it, or where ``spec`` is one too, nothing is set beside.
+        A spec with prices implied by the published returns; no comparison without it, or if ``spec`` has no
+        ``nonresponse``.
     seed, volume
-        As in ``hlt_bayes.appraise``; at another volume than the published one nothing is set beside.
+        As in ``hlt_bayes.appraise``; there is no comparison at any volume but the actual.
 
     Raises
     ------
     ImpactError, SpecError, EvidenceError
-        As ``hlt_bayes.appraise``.
+        As for ``hlt_bayes.appraise``.
     """
     drawn = admit(tree)
     economics = appraise(drawn, spec, evidence, seed=seed, volume=volume)
@@ -222,7 +222,7 @@ def component_appraisal(
 
 
 def _measured(table: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
-    """Leave out what nobody measured: of somebody's own groups, outcomes that the file does not state of them."""
+    """Drop unmeasured cells: for a user's own trials, outcomes that the file does not give for a group."""
     if not evidence.of_own_trials:
         return table
     stated = evidence.impacts[["outcome", "group"]]

@@ -190,7 +190,7 @@ def test_planned_volume_is_what_the_arithmetic_says(drawn, components, evidence)
     assert (
         curve.query("fixed_share == 1").set_index(["perspective", "group"])["mean"].abs() >= at_none["mean"].abs()
     ).all()
-    with pytest.raises(SpecError, match=r"fixed share 1\.5: a share lies between 0 and 1"):
+    with pytest.raises(SpecError, match=r"fixed share 1\.5: give a share between 0 and 1"):
         volume_curve(drawn, components, evidence, seed=7, fixed_shares=[1.5])
 
 
@@ -332,7 +332,7 @@ def test_a_stated_cost_takes_the_place_of_the_printed_one(tmp_path, drawn, evide
         "green-book",
         ("[costs.uncertainty]", f'[costs.per_head."WMC"]\nvalue = 2000.0\n{FIGURE}[costs.uncertainty]'),
     )
-    with pytest.raises(SpecError, match=r"costs\.per_head\.WMC': the trial groups are SCR IW, SCR OOW, WMCA"):
+    with pytest.raises(SpecError, match=r"costs\.per_head\.WMC': no such trial group; allowed: SCR IW, SCR OOW, WMCA"):
         appraise(drawn, unknown, evidence, seed=7)
 
 
@@ -353,7 +353,7 @@ def test_a_follow_up_of_nobody_is_refused(tmp_path, drawn, evidence):
     wrong = mine(
         tmp_path, "green-book", ('group = "WMCA"\noutcome = "employment"', 'group = "WMC"\noutcome = "employment"')
     )
-    with pytest.raises(SpecError, match=r"persistence\.work\.follow_up': .* prints no impact on employment of WMC"):
+    with pytest.raises(SpecError, match=r"persistence\.work\.follow_up': .* gives no impact on employment in WMC"):
         appraise(drawn, wrong, evidence, seed=1)
 
 
@@ -379,7 +379,7 @@ def test_own_trials_are_valued_at_stated_costs(tmp_path):
     assert list(economics["group"].to_numpy()) == ["A", "B"]
     assert np.isfinite(economics["benefit_cost_ratio"]).all()
     assert np.isnan(economics["published"]).all()
-    with pytest.raises(SpecError, match="prints no costs of A, B, so nothing can be valued; state them in"):
+    with pytest.raises(SpecError, match="has no costs for A, B, so nothing can be valued; state them in"):
         appraise(impact, mine(tmp_path, path, (costs, "")), own, seed=1)
 
 

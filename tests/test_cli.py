@@ -123,5 +123,5 @@ def test_a_wrong_file_of_trials_is_refused_before_anything_is_done(tmp_path):
     arguments = ["run", "--evidence", str(path), "--economics", "published", "--out", str(tmp_path / "out")]
     result = runner.invoke(app, arguments)
     assert result.exit_code == 2
-    assert "prints no costs of A, so nothing can be valued" in result.output
+    assert "has no costs for A, so nothing can be valued" in result.output
     assert not (tmp_path / "out").exists()

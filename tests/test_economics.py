@@ -126,7 +126,7 @@ def test_prices_are_uniform_on_their_interval(economics, evidence, published):
 
 def test_draws_that_do_not_line_up_are_an_error(drawn, published, evidence, economics):
     few = economics[["benefits.work.price", "benefits.health.price"]].isel(draw=slice(0, 500))
-    with pytest.raises(ImpactError, match="as many as impacts"):
+    with pytest.raises(ImpactError, match="one for each impact draw"):
         appraise(drawn, published, evidence, seed=1, parameters=few)
     with pytest.raises(ImpactError, match=r"benefits\.work\.price, benefits\.health\.price are needed"):
         appraise(drawn, published, evidence, seed=1, parameters=economics[["benefits.work.price"]])
@@ -136,7 +136,7 @@ def test_draws_that_do_not_line_up_are_an_error(drawn, published, evidence, econ
     ("selection", "message"),
     [
         ({"group": ["SCR IW", "WMCA"]}, "has the groups SCR IW, WMCA; it must have SCR IW, SCR OOW, WMCA"),
-        ({"outcome": ["employment"]}, "'health' is valued, but the impacts are of employment"),
+        ({"outcome": ["employment"]}, "'health' is valued, but the impacts are on employment"),
     ],
 )
 def test_a_missing_group_or_outcome_is_named(drawn, published, evidence, selection, message):
@@ -147,13 +147,13 @@ def test_a_missing_group_or_outcome_is_named(drawn, published, evidence, selecti
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"SCR OOW", "All OOW"]', '"WMCA"]', r"'WMCA' implies no price, because its printed economic return '£0'"),
+        ('"SCR OOW", "All OOW"]', '"WMCA"]', r"'WMCA' implies no price, because its published economic return '£0'"),
         (
             '"SCR OOW", "All OOW"]',
             '"All SCR"]',
-            r"'All SCR' implies no price, because its printed economic return 'n/c'",
+            r"'All SCR' implies no price, because its published economic return 'n/c'",
         ),
-        ('outcome = "health"', 'outcome = "wellbeing"', r"no price suits all of its groups \(SCR IW £"),
+        ('outcome = "health"', 'outcome = "wellbeing"', r"no price is consistent with all groups \(SCR IW £"),
     ],
 )
 def test_prices_that_cannot_be_are_refused(tmp_path, evidence, old, new, message):

@@ -168,7 +168,7 @@ def test_only_what_is_named_is_taken(few):
 
 def test_a_model_of_one_outcome_gets_its_dim(few):
     alone = few.sel(outcome="employment", drop=True)
-    with pytest.raises(ImpactError, match=r"none is outcome: say in dims which, or add it with expand_dims"):
+    with pytest.raises(ImpactError, match=r"none is outcome: map it in dims, or add it with expand_dims"):
         from_posterior(alone, units=OURS)
     found = taken(alone.expand_dims(outcome=["employment"]), units={"employment": "proportion"})
     assert same(found, few.sel(outcome=["employment"]))
@@ -267,7 +267,7 @@ def table_of(**columns):
     [
         (lambda a: a.to_dataset(name="impacts"), {}, "variable 'impact' is unknown; allowed: 'impacts'"),
         (lambda a: a, {"dims": {"group": "grp"}}, "dims, 'group': 'grp' is unknown; allowed: 'chain', 'draw', 'outc"),
-        (lambda a: a.rename(group="arm"), {}, "dims chain, draw, outcome, arm; none is group: say in dims which"),
+        (lambda a: a.rename(group="arm"), {}, "dims chain, draw, outcome, arm; none is group: map it in dims"),
         (lambda a: a.isel(chain=0, group=0), {}, "none is chain, group"),
         (lambda a: a.expand_dims(place=["York"]), {}, r"place.*it must have"),
         (lambda a: a, {"outcomes": {"health": "eq5d"}}, "outcomes, 'health': outcome 'eq5d' is unknown; allowed: 'em"),
@@ -275,13 +275,17 @@ def table_of(**columns):
         (lambda a: a, {"units": OURS | {"employment": "%"}}, r"employment'.*'%' is unknown; allowed: 'proportion', 'p"),
         (lambda a: a, {"units": OURS | {"earnings": "USD"}}, "'USD' is unknown; allowed: 'GBP in the 12 months', 'GB"),
         (lambda a: a, {"units": OURS | {"health": "QALY"}}, "'QALY' is unknown; allowed: 'SD of EQ-5D-5L', 'SD'"),
-        (lambda a: a, {"units": {"employment": "ppt"}}, r"none for outcome .*earnings'.*'GBP in the 12 months' or 'G"),
+        (
+            lambda a: a,
+            {"units": {"employment": "ppt"}},
+            r"none given for outcome .*earnings'.*'GBP in the 12 months' or 'G",
+        ),
         (lambda a: a.where(a["draw"] != 3), {}, "not finite numbers"),
         (lambda a: a.drop_vars("group"), {}, "no labels along 'group'"),
-        (lambda a: a, {"columns": COLUMNS}, "the source is an array: say outcomes, groups and dims"),
+        (lambda a: a, {"columns": COLUMNS}, "the source is an array: use outcomes, groups and dims"),
         (lambda a: a.to_dataset(name="impact"), {"columns": COLUMNS}, "the source is an array"),
-        (lambda a: in_columns(a), {}, "a DataFrame given: for draws in columns say which column holds what"),
-        (lambda _: ["a.csv"], {}, "a list given: for draws in columns say which column holds what"),
+        (lambda a: in_columns(a), {}, "a DataFrame given: for a table of draws, give the outcome and group"),
+        (lambda _: ["a.csv"], {}, "a list given: for a table of draws, give the outcome and group"),
     ],
 )
 def test_an_array_that_cannot_be_taken_is_refused_with_what_is_allowed(few, change, options, message):
@@ -352,16 +356,16 @@ def test_no_draws_are_refused(few, change):
         (table_of(b=[]), EMPLOYMENT, "draws"),
         (table_of(b=[], dotchain=[]), EMPLOYMENT, "draws"),
         (table_of(b=[0.1, 0.2]), {}, "columns"),
-        (pd.DataFrame([[0.1, 0.2]], columns=["b", "b"]), EMPLOYMENT, r"'b'.*twice"),
+        (pd.DataFrame([[0.1, 0.2]], columns=["b", "b"]), EMPLOYMENT, r"'b'.*more than once"),
         (
             table_of(b=[0.1], c=[0.2]),
             {"b": ("employment", "WMCA"), "c": ("employment", "WMCA")},
-            "columns: 2 for employment of WMCA; each outcome of each group needs one",
+            "columns: 2 given for employment of WMCA; each outcome of each group needs exactly one",
         ),
         (
             table_of(b=[0.1], c=[0.2]),
             {"b": ("employment", "WMCA"), "c": ("health", "SCR IW")},
-            "columns: 0 for employment of SCR IW; each outcome of each group needs one",
+            "columns: 0 given for employment of SCR IW; each outcome of each group needs exactly one",
         ),
     ],
     ids=[
@@ -389,7 +393,7 @@ def test_files_that_cannot_be_read_are_refused_by_name(few, tmp_path):
     csv, netcdf, absent = tmp_path / "draws.csv", tmp_path / "draws.nc", tmp_path / "absent.csv"
     in_columns(few).to_csv(csv, index=False)
     few.to_dataset(name="impact").to_netcdf(netcdf, engine="h5netcdf")
-    with pytest.raises(ImpactError, match=r"draws\.csv: cannot be read as netCDF.*for a CSV file say columns"):
+    with pytest.raises(ImpactError, match=r"draws\.csv: cannot be read as netCDF.*for a CSV file, give columns"):
         from_posterior(csv, units=PRINTED)
     with pytest.raises(ImpactError, match=r"draws\.nc: cannot be read as CSV"):
         from_posterior(netcdf, units=OURS, columns=COLUMNS)
@@ -480,6 +484,8 @@ def test_draws_that_bear_their_units_are_not_taken_in_others(drawn):
     impact = drawn["posterior"]["impact"].copy()
     impact.attrs["unit"] = json.dumps({name: outcome.unit for name, outcome in OUTCOMES.items()})
     units = {"employment": "ppt", "earnings": "GBP", "health": "SD", "wellbeing": "SD"}
-    with pytest.raises(ImpactError, match="'employment': 'ppt' given, but the array says that it is in 'proportion'"):
+    with pytest.raises(
+        ImpactError, match="'employment': 'ppt' given, but the array's attribute 'unit' says 'proportion'"
+    ):
         from_posterior(impact, units=units)
     assert from_posterior(impact, units=units | {"employment": "proportion"})["posterior"]["impact"].equals(impact)

@@ -31,7 +31,7 @@ def test_a_tree_or_an_array_in_any_order_of_dims_is_taken(drawn):
     [
         (lambda a: a.rename(group="site"), "it must have"),
         (lambda a: a.drop_vars("group"), "no labels along 'group'"),
-        (lambda a: a.assign_coords(group=["WMCA", "WMCA", "SCR IW"]), "twice along 'group'"),
+        (lambda a: a.assign_coords(group=["WMCA", "WMCA", "SCR IW"]), "duplicate labels along 'group'"),
         (lambda a: a.assign_coords(outcome=["employment", "earnings", "helth", "wellbeing"]), "did you mean 'health'"),
         (lambda a: a.where(a.draw != 7), "not finite"),
         (lambda a: a.assign_attrs(unit=json.dumps({"employment": "ppt"})), "is in 'ppt'; it must be in 'proportion'"),

@@ -20,7 +20,7 @@ from hlt_bayes.economics import (
 from hlt_bayes.economics.conditional_mean import expected_given, share_explained
 from hlt_bayes.economics.drivers import assumptions, known_quantities, quantity_label
 from hlt_bayes.economics.parameters import parameters_of
-from hlt_bayes.economics.value_of_information import error_variances, expected_gain, parts_to_learn, share_settled
+from hlt_bayes.economics.value_of_information import error_variances, expected_gain, parts_to_learn, share_resolved
 from hlt_bayes.inference.exact import exact_posterior_of_rows
 from hlt_bayes.likelihood import recovered_se, reported_results
 from hlt_bayes.specs.priors import prior
@@ -225,9 +225,9 @@ def test_what_a_trial_settles_is_what_exact_updating_by_a_new_row_settles():
         joint = 1 / (1 / 0.055**2 + 1 / error**2)
         after = exact_posterior_of_rows({"A": 0.05}, {"A": np.sqrt(joint)}, mu=mu, tau=None)
         left = after["sd"].sel(quantity="impact[A]").item() ** 2
-        found = share_settled(np.array([2.0]), np.array([[variance]]), np.array([error**2]))
+        found = share_resolved(np.array([2.0]), np.array([[variance]]), np.array([error**2]))
         assert found == pytest.approx(1 - left / variance, rel=1e-9)
-        assert share_settled(np.array([2.0]), np.array([[variance]]), np.array([error])) != pytest.approx(
+        assert share_resolved(np.array([2.0]), np.array([[variance]]), np.array([error])) != pytest.approx(
             found, rel=0.05
         )
 
@@ -238,9 +238,9 @@ def test_what_estimates_of_correlated_impacts_settle_is_that_of_the_joint_normal
     # One outcome alone is measured: the regression of the sum on it.
     weighted = covariance @ slopes
     exact = weighted[0] ** 2 / (covariance[0, 0] + 0.5) / (slopes @ weighted)
-    assert share_settled(slopes, covariance, errors) == pytest.approx(exact)
-    assert share_settled(slopes, covariance, np.array([1e-12, 1e-12])) == pytest.approx(1.0)
-    assert share_settled(slopes, covariance, np.array([np.inf, np.inf])) == 0.0
+    assert share_resolved(slopes, covariance, errors) == pytest.approx(exact)
+    assert share_resolved(slopes, covariance, np.array([1e-12, 1e-12])) == pytest.approx(1.0)
+    assert share_resolved(slopes, covariance, np.array([np.inf, np.inf])) == 0.0
 
 
 def test_a_trial_of_this_size_has_the_errors_of_this_one(evidence, primary):
@@ -267,7 +267,7 @@ def test_costs_of_a_trial_are_added_up(economics, drawn, components, primary, ev
     later = people_concerned(components, after=3.0)
     assert later == pytest.approx(2000 * (1.035**-3 + 1.035**-4))
     np.testing.assert_allclose(trials["net_gbp"], trials["value_gbp"] * later - trials["cost_gbp"])
-    with pytest.raises(SpecError, match="a trial of 0 per arm: 1 or more is allowed"):
+    with pytest.raises(SpecError, match="sizes: 0 per arm given; 1 or more is allowed"):
         new_trial(economics, drawn, components, primary, evidence, group="WMCA", sizes=[0])
     paid = trials["people_to_break_even"] * trials["value_gbp"]
     np.testing.assert_allclose(paid[np.isfinite(paid)], trials["cost_gbp"][np.isfinite(paid)])
@@ -375,7 +375,7 @@ def test_numbers_of_cells_are_ranked_by_what_the_return_hangs_on(economics, draw
     ranked = value_of_unprinted(economics, tree, components, primary, evidence, group="WMCA", seed=1).set_index("what")[
         "share"
     ]
-    assert ranked["correlation of the errors of employment and health"] > 0.99
+    assert ranked["error correlation of employment and health"] > 0.99
     # By bins of equal counts, less what their finite size adds.
     binned = ratio.to_numpy().ravel()[np.argsort(half.to_numpy().ravel())].reshape(40, 100)
     between = binned.mean(axis=1).var(ddof=1) - binned.var(axis=1, ddof=1).mean() / 100

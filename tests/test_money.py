@@ -22,7 +22,7 @@ def test_sums_and_differences_are_of_one_price_year():
 
 @pytest.mark.parametrize("operation", ["__add__", "__sub__", "__truediv__"])
 def test_two_price_years_are_refused(operation):
-    with pytest.raises(PriceYearError, match=r"prices of 2019 and of 2014 cannot be .*\.at\(year, index\)"):
+    with pytest.raises(PriceYearError, match=r"in 2019 prices and 2014 prices cannot be .*\.at\(year, index\)"):
         getattr(Money(1.0, "2019"), operation)(Money(1.0, "2014"))
 
 

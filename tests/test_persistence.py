@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from hlt_bayes.economics.persistence import decay_given_impact, learn_decay, present_value_years
-from hlt_bayes.economics.published import years_worth
+from hlt_bayes.economics.published import years_from_present_value
 from hlt_bayes.specs import FollowUp, load_economic_spec
 from hlt_bayes.specs.priors.quantities import BetaQuantity, FixedQuantity
 
@@ -47,16 +47,16 @@ def test_years_rise_with_the_horizon_and_fall_with_decay_and_rate():
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.015, 0.035])
-def test_years_worth_undoes_discounting(rate):
+def test_years_from_present_value_undoes_discounting(rate):
     years = np.array([0.4, 1.0, 1.5, 2.77, 10.0])
     discounted = np.array([present_value_years(0.0, horizon=year, rate=rate) if year >= 1 else year for year in years])
-    np.testing.assert_allclose(years_worth(discounted, rate=rate), years, rtol=1e-9)
+    np.testing.assert_allclose(years_from_present_value(discounted, rate=rate), years, rtol=1e-9)
 
 
 def test_no_number_of_years_is_worth_more_than_a_perpetuity():
     perpetuity = 1.015 / 0.015
-    assert np.isinf(years_worth(np.array([perpetuity + 1e-6, np.inf]), rate=0.015)).all()
-    assert np.isfinite(years_worth(np.array([perpetuity - 1.0]), rate=0.015)).all()
+    assert np.isinf(years_from_present_value(np.array([perpetuity + 1e-6, np.inf]), rate=0.015)).all()
+    assert np.isfinite(years_from_present_value(np.array([perpetuity - 1.0]), rate=0.015)).all()
 
 
 def follow_up(**changes):

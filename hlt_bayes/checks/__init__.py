@@ -1,4 +1,4 @@
-"""What a careful reviewer asks of a model: one function a question."""
+"""Model checks: predictive checks, held-out scores and sensitivity analyses."""
 
 from hlt_bayes.checks.predictive import held_out_rows, posterior_predictive, prior_predictive
 from hlt_bayes.checks.scores import (

@@ -1,4 +1,4 @@
-"""What a model, before or after its data, would have printed: marks, estimates, and pooled rows held out."""
+"""Prior and posterior predictive checks of published estimates and significance stars, and held-out pooled rows."""
 
 from __future__ import annotations
 
@@ -32,68 +32,68 @@ DRAWS = 8000
 def prior_predictive(
     spec: ImpactSpec, evidence: Evidence, *, draws: int = DRAWS, seed: int | None = None
 ) -> pd.DataFrame:
-    """Say what the prior of a spec expects to see printed, in natural units, the stars included.
+    """Summarise the prior predictive distribution of the published results, including stars, in natural units.
 
     Parameters
     ----------
     spec, evidence
-        The model; how many people there were, how their results were rounded, and what was printed of them.
+        The model; sample sizes, rounding and published results.
     draws
-        How many printed tables are made up.
+        Number of simulated sets of published results.
     seed
-        In place of the spec's.
+        Replaces the spec's.
 
     Returns
     -------
     DataFrame
-        Of ``predicted_prints``; ``surprise`` is then that of prior-data conflict (Box 1980).
+        As ``predicted_results``; ``surprise`` then measures prior-data conflict (Box 1980).
     """
     seed = spec.sampling.seed if seed is None else seed
     model = build_model(spec, evidence)
     with exact_arithmetic():
         prior = draw_prior(model, draws=draws, seed=stream_seed(seed, "prior predictive"))
-    return predicted_prints(prior, evidence, reported_results(evidence, spec), seed=stream_seed(seed, "prior prints"))
+    return predicted_results(prior, evidence, reported_results(evidence, spec), seed=stream_seed(seed, "prior prints"))
 
 
 def posterior_predictive(
     tree: xr.DataTree, evidence: Evidence, spec: ImpactSpec, *, seed: int | None = None
 ) -> pd.DataFrame:
-    """Say what the same trial, run again with as many people, would have printed, given the posterior of its impacts.
+    """Summarise the posterior predictive distribution of the published results of a replicate of the trial.
 
     Parameters
     ----------
     tree
         A fit of ``spec`` to ``evidence``.
     evidence, spec
-        As there.
+        The model, and the evidence it was fitted to.
     seed
-        In place of the spec's.
+        Replaces the spec's.
 
     Returns
     -------
     DataFrame
-        Of ``predicted_prints``. The data are used twice, so that probabilities near a half are no proof of fit; small
-        ones are a sign of misfit. SEs are those of the posterior.
+        As ``predicted_results``, with SEs from the posterior. The data are used twice, so probabilities near a half do
+        not establish good fit; small ones indicate misfit.
     """
     seed = spec.sampling.seed if seed is None else seed
     posterior = tree["posterior"].dataset
     cells = reported_results(evidence, spec)
-    return predicted_prints(posterior, evidence, cells, seed=stream_seed(seed, "posterior prints"))
+    return predicted_results(posterior, evidence, cells, seed=stream_seed(seed, "posterior prints"))
 
 
-def predicted_prints(draws: xr.Dataset, evidence: Evidence, cells: xr.Dataset, *, seed: int) -> pd.DataFrame:
-    """Summarise what impacts {chain, draw, outcome, group} would have printed.
+def predicted_results(draws: xr.Dataset, evidence: Evidence, cells: xr.Dataset, *, seed: int) -> pd.DataFrame:
+    """Summarise the results predicted for publication, given draws of impacts {chain, draw, outcome, group}.
 
-    SEs are those of the draws where they have some, else of the prior.
+    SEs are those of the draws if present, otherwise drawn from the prior.
 
     Returns
     -------
     DataFrame
-        Per cell, in the outcome's ``unit``: the ``printed`` estimate with its ``mark`` (``not used`` where a file uses
-        no stars); median and 89 % interval of the impact and of the estimate that would be printed; the probability of
-        each mark, ``prob_`` and the number of stars; ``prob_of_mark``, of the printed one; ``surprise``, twice the
-        probability of an estimate at least as far out in its tail. ``attrs["prob_of_all_marks"]``: of all printed
-        marks together, errors of different cells taken as independent.
+        Per cell, in the outcome's ``unit``: the ``printed`` estimate with its ``mark``, its stars (``not used`` if a
+        file has none); median and 89 % interval of the impact and of the predicted estimate; the probability of each
+        mark, ``prob_`` and the number of stars; ``prob_of_mark``, of the published mark; ``surprise``, the two-sided
+        predictive p-value of the estimate. ``attrs["prob_of_all_marks"]`` is the joint probability of all published
+        marks, with independent errors between cells.
     """
     seen = impact_as_seen(draws)
     results = simulated_results(
@@ -133,21 +133,21 @@ def predicted_prints(draws: xr.Dataset, evidence: Evidence, cells: xr.Dataset, *
 
 
 def held_out_rows(tree: xr.DataTree, evidence: Evidence, spec: ImpactSpec, *, seed: int | None = None) -> pd.DataFrame:
-    """Compare the printed pooled rows, which the fit did not use, with what it says that they would be.
+    """Compare the published pooled rows, which the fit did not use, with their predictive distribution.
 
-    Each row pools two groups with a weight that is not printed; weight and discrepancies have the priors of the spec,
-    or where it does not use pooled rows, of the spec ``pooled-rows``.
+    Each row pools two groups with an unreported weight; weight and discrepancies have the priors of the spec or, if it
+    does not use pooled rows, of the spec ``pooled-rows``.
 
     Returns
     -------
     DataFrame
-        Per row, in the outcome's ``unit``: the ``printed`` estimate and ``mark``, mean, SD and 89 % interval of what is
-        expected, ``prob_of_mark``, and ``surprise``, the probability of an estimate at least as far out, twice.
+        Per row, in the outcome's ``unit``: the ``printed`` estimate and ``mark``, mean, SD and 89 % interval of the
+        prediction, ``prob_of_mark``, and ``surprise``, the two-sided predictive p-value.
     """
     seed = spec.sampling.seed if seed is None else seed
     stated = spec.pooled_rows or load_impact_spec("pooled-rows").pooled_rows
     if stated is None:
-        raise ValueError("the spec pooled-rows states nothing of pooled rows")
+        raise ValueError("the spec pooled-rows has no priors for pooled rows")
     posterior = tree["posterior"].dataset.stack(sample=("chain", "draw"))
     rows = pooled_rows(evidence, spec, reported_results(evidence, spec))
     estimate, se = (posterior[name].transpose("sample", "cell").to_numpy() for name in ("estimate", "se"))

@@ -1,4 +1,4 @@
-"""What a reader asks of an analysis beyond its results: checks, sensitivity, what its returns hinge on, the audit."""
+"""All checks of an analysis: convergence, predictive checks, sensitivity, drivers of the returns, and the audit."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from hlt_bayes.impacts.draws import admit
 from hlt_bayes.inference.exact import is_exact
 from hlt_bayes.specs import ImpactSpec, load_impact_spec, shipped_specs
 
-OF_ANY_TRIALS = ("primary", "no-pooling", "complete-pooling")
-"""Shipped specs that name no group, site or pooled row of the Health-led Trials."""
+GENERIC_SPECS = ("primary", "no-pooling", "complete-pooling")
+"""Shipped specs that apply to any trials: they name no group, site or pooled row of the Health-led Trials."""
 
-OF_PEOPLE = "the draws are of individual records, not of what is printed"
-NOT_VALUED = "nothing is valued by component prices"
-MADE_ELSEWHERE = "the draws come with no parameters beside the impacts, so that no prior of theirs is known"
+INDIVIDUAL_RECORDS = "the draws were fitted to individual records, not to published results"
+NOT_VALUED = "there is no appraisal at component prices"
+NO_PRIOR = "the draws have no parameters but the impacts, so their prior is unknown"
 
 
 @dataclass(frozen=True)
 class CheckTables:
-    """A record of what was asked of an analysis: tables by name, and why those are missing that could not be had.
+    """Checks of an analysis: tables by name, and the reason why each missing table is missing.
 
-    ``labels`` name the quantities of the table ``tornado`` by key.
+    ``labels`` are the names of the quantities in the table ``tornado``, by key.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -52,49 +52,49 @@ class CheckTables:
 
 
 def run_checks(analysis: Analysis, *, progress: Progress | None = None) -> CheckTables:
-    """Ask of an analysis what a careful reader asks.
+    """Run all checks that apply to an analysis.
 
     Returns
     -------
     CheckTables
         ``diagnostics``, ``audit``; ``prior_predictive``, ``posterior_predictive``, ``power_scaling``; ``specs`` and
-        ``specs_returns`` (other specs on the same evidence, by the exact engine); ``tornado``, ``acceptability``,
-        ``acceptability_qaly`` and ``assumptions`` of the appraisal by component prices.
+        ``specs_returns`` (other specs fitted to the same evidence by the exact engine); ``tornado``, ``acceptability``,
+        ``acceptability_qaly`` and ``assumptions`` of the appraisal at component prices.
     """
     tell = progress or silent
     tables = {"diagnostics": analysis.diagnostics.rename_axis("quantity").reset_index()}
     why_not: dict[str, str] = {}
     if analysis.individual_spec is None:
         tell("Checking predictions and priors", 0, 0)
-        tables |= _checks_of_print(analysis, why_not)
+        tables |= _checks_of_published(analysis, why_not)
         tables |= _other_specs(analysis, tell, why_not)
     else:
-        of_print = ("prior_predictive", "posterior_predictive", "power_scaling", "specs", "specs_returns")
-        why_not |= dict.fromkeys(of_print, OF_PEOPLE)
+        inapplicable = ("prior_predictive", "posterior_predictive", "power_scaling", "specs", "specs_returns")
+        why_not |= dict.fromkeys(inapplicable, INDIVIDUAL_RECORDS)
     labels: dict[str, str] = {}
     if analysis.appraisal is not None:
-        tell("Moving what returns hinge on", 0, 0)
+        tell("Computing drivers of the returns", 0, 0)
         tables |= _drivers(analysis, analysis.appraisal, why_not)
         labels = {key: quantity_label(key, analysis.appraisal.spec) for key in tables["tornado"]["quantity"].unique()}
     else:
         why_not |= dict.fromkeys(("tornado", "acceptability", "acceptability_qaly", "assumptions"), NOT_VALUED)
     if analysis.evidence.of_own_trials:
-        why_not["audit"] = "the audit is of the published evidence"
+        why_not["audit"] = "the audit applies only to the published evidence"
     else:
         tables["audit"] = audit_evidence(analysis.evidence)
     return CheckTables(tables=tables, why_not=why_not, labels=labels)
 
 
-def _checks_of_print(analysis: Analysis, why_not: dict[str, str]) -> dict[str, pd.DataFrame]:
+def _checks_of_published(analysis: Analysis, why_not: dict[str, str]) -> dict[str, pd.DataFrame]:
     spec, evidence, seed = analysis.impact_spec, analysis.evidence, analysis.seed
     tables = {
         "prior_predictive": prior_predictive(spec, evidence, seed=seed),
         "posterior_predictive": posterior_predictive(analysis.draws, evidence, spec, seed=seed),
     }
-    if not _made_here(analysis.draws, spec):
-        why_not["power_scaling"] = MADE_ELSEWHERE
+    if not _fitted_with(analysis.draws, spec):
+        why_not["power_scaling"] = NO_PRIOR
     elif spec.structure == "joint" or spec.pooled_rows is not None:
-        why_not["power_scaling"] = "the likelihood of this spec does not fall apart into cells"
+        why_not["power_scaling"] = "the likelihood of this spec does not factorise by cell"
     else:
         valued = analysis.economic_spec is not None
         returns = analysis.draws["economics"].dataset["benefit_cost_ratio"] if valued else None
@@ -102,13 +102,13 @@ def _checks_of_print(analysis: Analysis, why_not: dict[str, str]) -> dict[str, p
     return tables
 
 
-def _made_here(draws: xr.DataTree, spec: ImpactSpec) -> bool:
+def _fitted_with(draws: xr.DataTree, spec: ImpactSpec) -> bool:
     return draws["posterior"]["impact"].attrs.get("spec_sha256") == spec.fingerprint
 
 
 def _other_specs(analysis: Analysis, tell: Progress, why_not: dict[str, str]) -> dict[str, pd.DataFrame]:
-    """Set other specs on the same evidence beside the analysis itself, whose draws are not made again."""
-    names = OF_ANY_TRIALS if analysis.evidence.of_own_trials else tuple(shipped_specs("impact"))
+    """Compare the analysis, without refitting it, with other specs fitted to the same evidence."""
+    names = GENERIC_SPECS if analysis.evidence.of_own_trials else tuple(shipped_specs("impact"))
     others = [spec for spec in map(load_impact_spec, names) if spec != analysis.impact_spec]
     exact = [spec for spec in others if is_exact(spec) and set(spec.outcomes) == set(analysis.impact_spec.outcomes)]
     own = analysis.impact_spec.name
@@ -119,7 +119,7 @@ def _other_specs(analysis: Analysis, tell: Progress, why_not: dict[str, str]) ->
         drawn[spec.name] = admit(tree)
     tables = {"specs": impacts_by_spec(drawn, analysis.evidence, smallest=analysis.smallest or None)}
     if analysis.economic_spec is None:
-        why_not["specs_returns"] = "nothing is valued"
+        why_not["specs_returns"] = "there is no valuation"
     else:
         tables["specs_returns"] = returns_by_spec(drawn, analysis.economic_spec, analysis.evidence, seed=analysis.seed)
     return tables

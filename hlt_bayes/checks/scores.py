@@ -1,4 +1,4 @@
-"""Specs beside each other: all impacts by spec, and how well each predicts a cell that it has not seen."""
+"""Comparison of specs: impacts, returns and held-out predictive scores by spec."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from hlt_bayes.likelihood import labels, reported_results
 from hlt_bayes.specs import EconomicSpec, ImpactSpec
 
 WHY_NO_LOO = (
-    "Leave-one-out by importance weights (PSIS) means nothing here: each printed cell has an impact of its own, so "
-    "that leaving it out moves that impact's posterior by much, and there are three cells an outcome. Held-out cells "
-    "are therefore predicted by fitting again without them, which the exact engine makes cheap. Differences of a unit "
-    "or less between specs are differences that twelve cells cannot tell."
+    "Leave-one-out cross-validation by importance sampling (PSIS) is unreliable here: each published cell has its own "
+    "impact, so leaving it out changes that impact's posterior substantially, and there are only three cells per "
+    "outcome. Held-out cells are therefore predicted by refitting without them, which the exact engine makes cheap. "
+    "Twelve cells cannot distinguish specs that differ by a unit or less."
 )
-"""What a score of these models means, and what does not."""
+"""Why held-out cells are scored by refitting, and how to read the scores."""
 
 SCORE_DRAWS = 8000
-"""Draws of each fit without a cell."""
+"""Draws per fit."""
 
 
 def compare_specs(
     specs: Sequence[ImpactSpec], evidence: Evidence, *, seed: int | None = None, progress: Progress | None = None
 ) -> dict[str, xr.DataTree]:
-    """Fit each spec to the same evidence, by the exact engine where it has one.
+    """Fit each spec to the same evidence, by the exact engine where available.
 
     Raises
     ------
     HltBayesError
-        A spec that cannot be fitted, or two of one name.
+        A spec cannot be fitted, or two specs have the same name.
     """
     names = [spec.name for spec in specs]
     if len(set(names)) < len(names):
-        raise HltBayesError(f"specs {', '.join(names)}: two have one name; give each a name of its own")
+        raise HltBayesError(f"specs {', '.join(names)}: two have the same name; give each a unique name")
     return {
         spec.name: fit(spec, evidence, engine="exact" if is_exact(spec) else None, seed=seed, progress=progress)
         for spec in specs
@@ -54,7 +54,7 @@ def compare_specs(
 def impacts_by_spec(
     drawn: Mapping[str, Source], evidence: Evidence, *, smallest: Mapping[str, float] | None = None
 ) -> pd.DataFrame:
-    """Summarise all estimands of each spec: ``hlt_bayes.estimand_summary`` with ``spec`` before it."""
+    """Summarise all estimands of each spec: ``hlt_bayes.estimand_summary`` with a first column ``spec``."""
     tables = []
     for name, source in drawn.items():
         tables.append(estimand_summary(source, evidence.treated, smallest=smallest).assign(spec=name))
@@ -65,7 +65,7 @@ def impacts_by_spec(
 def returns_by_spec(
     drawn: Mapping[str, Source], economic: EconomicSpec, evidence: Evidence, *, seed: int
 ) -> pd.DataFrame:
-    """Mean benefit per £1 and P(above £1) of each spec, perspective and group."""
+    """Return mean benefit per £1 and P(above £1) by spec, perspective and group."""
     tables = []
     for name, source in drawn.items():
         table = returns_of(source, economic, evidence, seed=seed)
@@ -75,29 +75,29 @@ def returns_by_spec(
 
 
 def returns_of(source: Source, economic: EconomicSpec, evidence: Evidence, *, seed: int) -> pd.DataFrame:
-    """Give of impact draws the mean benefit per £1 and P(above £1) by perspective and group."""
+    """Return mean benefit per £1 and P(above £1) of impact draws, by perspective and group."""
     returns = return_summary(appraise(source, economic, evidence, seed=seed))
     return returns[["perspective", "group", "mean", "prob_above_one"]].copy()
 
 
 def held_out_scores(spec: ImpactSpec, evidence: Evidence, *, seed: int | None = None) -> pd.DataFrame:
-    """Log probability of what is printed of each cell, given what is printed of all others.
+    """Compute the leave-one-out log predictive probability of each published cell, given all others.
 
     Returns
     -------
     DataFrame
-        ``outcome``, ``group``, ``log_probability``: how probable the spec held the print, estimate and stars, that was
-        left out. Sums over cells compare specs on the same evidence. Its Monte Carlo error is below 0.02.
+        ``outcome``, ``group``, ``log_probability`` of the held-out published estimate and stars. Sums over cells
+        compare specs on the same evidence. Monte Carlo error is below 0.02.
 
     Raises
     ------
     SpecError
-        The spec has no exact engine; ``WHY_NO_LOO`` says why nothing else takes its place.
+        The spec has no exact engine; ``WHY_NO_LOO`` explains why there is no alternative.
     """
     refuse_what_is_not_exact(spec)
     seed = stream_seed(spec.sampling.seed if seed is None else seed, "held out")
     cells = reported_results(evidence, spec)
-    # Outcomes that share an uncertain delivery are scored together; others say nothing of each other.
+    # Outcomes that share uncertain delivery are scored jointly; otherwise outcomes are independent.
     blocks = [cells]
     if spec.moderators is None:
         outcome_of = cells["outcome"].to_numpy()
@@ -114,6 +114,6 @@ def held_out_scores(spec: ImpactSpec, evidence: Evidence, *, seed: int | None = 
 
 
 def _log_probability(cells: xr.Dataset, spec: ImpactSpec, seed: int) -> float:
-    """Log marginal likelihood of what is printed of all cells, of one outcome or of outcomes scored together."""
+    """Log marginal likelihood of all published cells, of one outcome or of outcomes scored jointly."""
     _, statistics = exact_posterior(cells, spec, chains=1, draws=SCORE_DRAWS, seed=seed)
     return float(statistics["log_marginal_likelihood"][0])

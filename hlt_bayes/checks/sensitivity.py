@@ -1,4 +1,4 @@
-"""How far conclusions move with what was assumed: priors and likelihood scaled a little, priors moved a lot."""
+"""Sensitivity to priors and likelihood: power-scaling, and refitting over a grid of prior scales."""
 
 from __future__ import annotations
 
@@ -23,49 +23,50 @@ from hlt_bayes.likelihood import print_log_probability, reported_results
 from hlt_bayes.specs import EconomicSpec, ImpactSpec
 
 FACTORS = (0.5, 1.0, 2.0)
-"""By which the grid multiplies the scales of priors."""
+"""Default multipliers of prior scales in the grid."""
 
 GRID_DRAWS = 4000
-"""Draws of each point of the grid."""
+"""Draws per grid point."""
 
 HYPERPRIORS = ("mu", "tau", "site_sd", "in_work", "slope_sd")
-"""Parameters whose priors power-scaling scales, whichever of them a model has; the key of the spec for each."""
+"""Parameters whose priors are power-scaled, where a model has them."""
 
 KEYS = {"site_sd": "site", "slope_sd": "slope"}
+"""Spec keys of the priors, where they differ from the parameter name."""
 
 
 def power_scaling(
     tree: xr.DataTree, evidence: Evidence, spec: ImpactSpec, *, returns: xr.DataArray | None = None
 ) -> pd.DataFrame:
-    """Scale the power of priors and likelihood a little, and see how the posterior moves (Kallioinen et al. 2024).
+    """Compute the power-scaling sensitivity of the posterior to priors and likelihood (Kallioinen et al. 2024).
 
     Parameters
     ----------
     tree
         A fit of ``spec`` to ``evidence``.
     evidence, spec
-        As there.
+        The model, and the evidence it was fitted to.
     returns
-        Benefit-cost ratios {chain, draw, perspective, group} to look at too.
+        Benefit-cost ratios {chain, draw, perspective, group} to include.
 
     Returns
     -------
     DataFrame
-        By quantity: ``prior`` and ``likelihood``, how far its distribution moves, and ``diagnosis``. Both above 0.05
-        hints at a conflict of prior and data; the prior alone, at a likelihood that says little. The priors are
-        those of the hyperparameters; the likelihood is that of the print, estimates and SEs summed over.
+        By quantity: sensitivity to ``prior`` and ``likelihood``, and ``diagnosis``. Both above 0.05 suggests
+        prior-data conflict; the prior alone suggests a weak likelihood. The priors are those of the hyperparameters;
+        the likelihood is that of the published values, marginalised over unrounded estimates and SEs.
 
     Raises
     ------
     SpecError
-        The spec has no likelihood cell by cell: structure joint, or pooled rows.
+        The likelihood does not factorise by cell: structure joint, or pooled rows.
     """
     import arviz_stats as azs
 
     if spec.structure == "joint" or spec.pooled_rows is not None:
         raise SpecError(
-            f"spec {spec.name!r}: its likelihood does not fall apart into cells (structure joint, or pooled rows), so "
-            "that it cannot be scaled here; compare specs instead"
+            f"spec {spec.name!r}: its likelihood does not factorise by cell (structure joint, or pooled rows), so it "
+            "cannot be power-scaled; compare specs instead"
         )
     posterior = tree["posterior"].dataset
     seen = impact_as_seen(posterior)
@@ -85,7 +86,7 @@ def power_scaling(
     )
     logger = logging.getLogger("arviz_stats")
     level = logger.level
-    # Its hint that there are issues is the column "diagnosis".
+    # Suppress its warning, which repeats the column "diagnosis".
     logger.setLevel(logging.ERROR)
     try:
         table: pd.DataFrame = azs.psense_summary(scaled, prior_var_names=list(log_prior), round_to=6)
@@ -127,29 +128,29 @@ def prior_grid(
     journal: Path | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Fit a spec again under wider and narrower priors, by the exact engine, and value each.
+    """Refit a spec under wider and narrower priors by the exact engine, and value each fit.
 
     Parameters
     ----------
     spec, economic, evidence
-        The models and what is printed.
+        The models and the published evidence.
     mu, tau, se
-        Factors on the scales of the priors of ``mu``, of ``tau``, and of the ratio of SE and design SE.
+        Multipliers of the prior scales of ``mu``, ``tau``, and the ratio of SE to design SE.
     seed
-        In place of the spec's; the same at each point, so that points differ by their priors.
+        Replaces the spec's; the same at every grid point, so that points differ only in their priors.
     workers, scheduler, journal, progress
         As in ``hlt_bayes.run_tasks``.
 
     Returns
     -------
     DataFrame
-        A row for each point, perspective and group: ``mu_factor``, ``tau_factor``, ``se_factor``, ``perspective``,
+        A row per grid point, perspective and group: ``mu_factor``, ``tau_factor``, ``se_factor``, ``perspective``,
         ``group``, ``mean`` of the benefit per £1 and ``prob_above_one``.
 
     Raises
     ------
     SpecError
-        The spec has no exact engine, or does not suit the evidence.
+        The spec has no exact engine, or does not fit the evidence.
     """
     refuse_what_is_not_exact(spec)
     refuse_what_does_not_suit(spec, evidence, reported_results(evidence, spec))
@@ -162,13 +163,13 @@ def prior_grid(
         scheduler=scheduler,
         journal=journal,
         progress=progress,
-        stage="Moving priors",
+        stage="Fitting the prior grid",
     )
     return pd.concat(tables, ignore_index=True)
 
 
 def with_scaled_priors(spec: ImpactSpec, *, mu: float, tau: float, se: float) -> ImpactSpec:
-    """Multiply the scales of the priors of ``mu``, ``tau`` and of the ratio of SE and design SE."""
+    """Multiply the prior scales of ``mu``, ``tau`` and the ratio of SE to design SE."""
     priors: dict[str, object] = {"mu": {name: prior.scaled(mu) for name, prior in spec.priors.mu.items()}}
     if spec.priors.tau is not None:
         priors["tau"] = {name: prior.scaled(tau) for name, prior in spec.priors.tau.items()}
@@ -189,7 +190,7 @@ def _at_point(point: _Point) -> pd.DataFrame:
 
 
 def range_over_grid(grid: pd.DataFrame) -> pd.DataFrame:
-    """Summarise a grid: P(above £1) of each return as stated, and the least and greatest over the grid."""
+    """Summarise a grid: P(above £1) of each return under the stated priors, and its range over the grid."""
     factors = ["mu_factor", "tau_factor", "se_factor"]
     stated = grid[np.isclose(grid[factors], 1.0).all(axis=1)].set_index(["perspective", "group"])["prob_above_one"]
     by_return = grid.groupby(["perspective", "group"], sort=False)["prob_above_one"]

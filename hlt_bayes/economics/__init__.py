@@ -1,4 +1,4 @@
-"""From impact draws to money: prices, costs, benefits, returns, what they hinge on, and what more evidence is worth."""
+"""Economic evaluation of impact draws: prices, costs, benefits, returns, their drivers, and value of information."""
 
 from hlt_bayes.economics.appraisal import appraise, refuse_what_cannot_be_valued, speaks_for_all
 from hlt_bayes.economics.costs import Volume, cost_per_head, response_share

@@ -1,4 +1,4 @@
-"""From impact draws to money, draw for draw: draw i of a return comes from draw i of the impacts."""
+"""Valuation of impact draws: draw i of each return is computed from draw i of the impacts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hlt_bayes.core.vocabulary import OF_ALL_RANDOMISED, SURVEY_OUTCOMES
 from hlt_bayes.economics.costs import Volume, cost_of_groups, price_year, response_share, volume_ratio
 from hlt_bayes.economics.implied_prices import printed_returns
 from hlt_bayes.economics.parameters import draw_parameters, follow_ups, parameters_of
-from hlt_bayes.economics.persistence import Learnt, learn_decay
+from hlt_bayes.economics.persistence import DecayPosterior, learn_decay
 from hlt_bayes.economics.price_year import Money
 from hlt_bayes.economics.valuation import Setting, in_base_year, price_year_of, value
 from hlt_bayes.evidence import Evidence
@@ -27,18 +27,18 @@ from hlt_bayes.specs.priors import Quantity
 Array = np.ndarray
 
 BLOCK = 2**16
-"""Draws, over all chains, that are valued at a time: they fit the processor's cache, and what is held beside the result
-does not grow with their number."""
+"""Draws, across all chains, valued at a time: a block fits the processor's cache, and memory beyond the result does not
+grow with the number of draws."""
 
 
 class Job(NamedTuple):
-    """What blocks of draws are valued from: impacts {sample, outcome, group}, the spec's quantities, and the seed."""
+    """Inputs for valuing blocks of draws: impacts {sample, outcome, group}, the spec's quantities, and the seed."""
 
     impact: Array
     outcomes: list[str]
     setting: Setting
     quantities: dict[str, Quantity]
-    learnt: dict[str, Learnt]
+    learnt: dict[str, DecayPosterior]
     given: dict[str, Array] | None
     seed: int
 
@@ -46,13 +46,13 @@ class Job(NamedTuple):
 def refuse_what_cannot_be_valued(
     outcomes: Sequence[str], spec: EconomicSpec, evidence: Evidence, *, volume: Volume = "actual"
 ) -> None:
-    """Refuse a spec for impacts on ``outcomes``; nothing is drawn, so it tells before a fit.
+    """Raise if a spec cannot value impacts on ``outcomes``; needs no draws, so it can run before a fit.
 
     Raises
     ------
     SpecError, EvidenceError
-        The spec values an outcome that is not among them, a price is implied by nothing, costs or response are not
-        known.
+        The spec values an outcome not among ``outcomes``, an implied price cannot be derived, or costs or response
+        rates are missing.
     """
     _setting(outcomes, spec, evidence, volume=volume, seen=True)
     parameters_of(spec, evidence)
@@ -68,21 +68,21 @@ def appraise(
     volume: Volume = "actual",
     parameters: xr.Dataset | None = None,
 ) -> xr.Dataset:
-    """Value every draw of impact, with no significance filter.
+    """Value every impact draw, without a significance filter.
 
     Parameters
     ----------
     source
-        Impact draws, as ``hlt_bayes.impact_draws`` takes them: a fit of ours, or any other.
+        Impact draws in any form accepted by ``hlt_bayes.impact_draws``, from this package or from elsewhere.
     spec, evidence
-        Prices, persistence and shares; and what is printed of costs, recruits and response.
+        Prices, persistence and shares; and the published costs, recruits and response rates.
     seed
-        Of the draws of the quantities of the spec.
+        Random seed of the draws of the spec's quantities.
     volume
-        ``"actual"``: the service as it was. ``"planned"``: at the number of people planned, its fixed cost shared out
-        among them; impacts per head are taken as they were.
+        ``"actual"``: the service as delivered. ``"planned"``: the planned number of people, with the fixed cost spread
+        over them and impacts per head unchanged.
     parameters
-        Draws {chain, draw} of every quantity in place of new ones: those of another appraisal, some of them moved.
+        Draws {chain, draw} of every quantity to use instead of new ones, such as modified draws of another appraisal.
 
     Returns
     -------
@@ -91,21 +91,21 @@ def appraise(
         treatment:
 
         - ``benefit_per_head``, ``net_present_value`` (benefit less cost), ``benefit_cost_ratio`` (gross benefit per £1,
-          £ per £) {chain, draw, perspective, group}; above 0, and 1, pay back;
+          £ per £) {chain, draw, perspective, group}; the last two break even at 0 and 1;
         - ``cost_per_head`` {chain, draw, group};
-        - ``price`` {chain, draw, benefit}, £ per unit; ``units`` {chain, draw, benefit}, discounted units that a unit
-          of impact is worth; ``coverage`` {chain, draw, group}, the share of the impact seen in those who answered the
-          survey that everybody randomised has; ``counted`` {perspective, benefit};
+        - ``price`` {chain, draw, benefit}, £ per unit; ``units`` {chain, draw, benefit}, discounted priced units per
+          unit of impact; ``coverage`` {chain, draw, group}, the mean impact on everyone randomised as a share of that
+          on survey respondents; ``counted`` {perspective, benefit};
         - every quantity of the spec {chain, draw}, by its key;
-        - ``published`` {perspective, group}, the printed return, and ``unfiltered``, what the printed impact returns at
-          the mean of all else if nothing is set to zero.
+        - ``published`` {perspective, group}, the published return, and ``unfiltered``, the return of the published
+          impacts at the mean of all other quantities, with none set to zero.
 
     Raises
     ------
     ImpactError
-        The trial groups of the impacts are not those of the evidence, or ``parameters`` has not their draws.
+        The trial groups of the impacts are not those of the evidence, or ``parameters`` lacks a quantity or a draw.
     SpecError, EvidenceError
-        As ``refuse_what_cannot_be_valued``.
+        As for ``refuse_what_cannot_be_valued``.
     """
     impact = impact_draws(source)
     job = job_of(impact, spec, evidence, seed=seed, volume=volume, parameters=parameters)
@@ -129,10 +129,10 @@ def appraise(
 
 
 def each_block(job: Job, use: Callable[[slice, dict[str, Array]], None], *, totals: bool = False) -> None:
-    """Value all draws block by block, on all processors, and hand each block on.
+    """Value all draws block by block, on all processors, and pass each block to ``use``.
 
-    ``use`` is called with the draws of the block and what ``economics.valuation.value`` gives of them, draws of the
-    quantities beside (or of the ``totals`` alone); it may be called from several threads at a time.
+    ``use`` receives the slice of draws and the result of ``economics.valuation.value`` with the draws of the quantities
+    (or the ``totals`` only). It may be called from several threads at once.
     """
     size = len(job.impact)
     blocks = [(number, slice(start, min(start + BLOCK, size))) for number, start in enumerate(range(0, size, BLOCK))]
@@ -154,7 +154,7 @@ def each_block(job: Job, use: Callable[[slice, dict[str, Array]], None], *, tota
         one(blocks[0])
         return
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        # The results, none, are asked for so that an error of a block is raised here.
+        # Consume the (empty) results so that an error in a block is raised here.
         list(pool.map(one, blocks))
 
 
@@ -167,7 +167,7 @@ def job_of(
     volume: Volume = "actual",
     parameters: xr.Dataset | None = None,
 ) -> Job:
-    """Check what is to be valued, and put it in the form in which blocks are; arguments as in ``appraise``."""
+    """Check the inputs and prepare them for valuation by block; arguments as in ``appraise``."""
     outcomes = [str(name) for name in impact["outcome"].to_numpy()]
     setting = _setting(outcomes, spec, evidence, volume=volume, seen=not speaks_for_all(impact))
     found = [str(name) for name in impact["group"].to_numpy()]
@@ -180,7 +180,7 @@ def job_of(
         missing = [key for key in quantities if key not in parameters]
         if missing or any(parameters.sizes[dim] != impact.sizes[dim] for dim in ("chain", "draw")):
             raise ImpactError(
-                f"parameters: draws {{chain, draw}} of {', '.join(quantities)} are needed, as many as impacts"
+                f"parameters: draws {{chain, draw}} of {', '.join(quantities)} are needed, one for each impact draw"
             )
         given = {key: parameters[key].transpose("chain", "draw").to_numpy().ravel() for key in quantities}
     learnt = {
@@ -201,7 +201,7 @@ def job_of(
 
 
 def speaks_for_all(impact: xr.DataArray) -> bool:
-    """Say whether impacts speak for those who did not answer the survey already."""
+    """Return True if the impacts already apply to everyone randomised, including survey non-respondents."""
     return impact.attrs.get("estimand") == OF_ALL_RANDOMISED
 
 
@@ -210,14 +210,14 @@ def _setting(outcomes: Iterable[str], spec: EconomicSpec, evidence: Evidence, *,
         if benefit.outcome not in outcomes:
             raise SpecError(
                 f"economic spec {spec.name!r}, key 'benefits.{name}.outcome': {benefit.outcome!r} is valued, but the "
-                f"impacts are of {', '.join(outcomes)}"
+                f"impacts are on {', '.join(outcomes)}; leave this benefit out"
             )
     if volume not in get_args(Volume):
         raise SpecError(f"volume {unknown_name(volume, get_args(Volume))}")
     if volume == "planned" and (spec.costs is None or spec.costs.fixed_share is None):
         raise SpecError(
-            f"economic spec {spec.name!r}: another volume needs the key 'costs.fixed_share', the share of the cost "
-            "that does not depend on how many are treated"
+            f"economic spec {spec.name!r}: volume 'planned' needs the key 'costs.fixed_share', the share of the cost "
+            "that does not depend on the number treated"
         )
     groups = evidence.groups
     pooling = pooling_matrix(groups, evidence.treated)
@@ -237,7 +237,7 @@ def _setting(outcomes: Iterable[str], spec: EconomicSpec, evidence: Evidence, *,
 def _labelled(
     arrays: dict[str, Array], impact: xr.DataArray, job: Job, evidence: Evidence, volume: Volume
 ) -> xr.Dataset:
-    """Name dims, units and sign of what was found, and set beside it what is printed."""
+    """Label the results with dims, units and sign, and add the published returns."""
     spec, setting = job.setting.spec, job.setting
     dims = {
         "benefit_per_head": ("perspective", "group"),
@@ -252,9 +252,9 @@ def _labelled(
     attrs: dict[str, dict[str, str]] = {
         "benefit_per_head": per_head,
         "cost_per_head": per_head,
-        "coverage": {"unit": "share of the impact on those who answered the survey"},
+        "coverage": {"unit": "share of the impact on survey respondents"},
         "price": {"unit": prices, "price_year": setting.base_year},
-        "units": {"unit": "discounted units of what is priced per unit of impact"},
+        "units": {"unit": "discounted priced units per unit of impact"},
         **{key: {"unit": quantity.unit} for key, quantity in job.quantities.items()},
     }
     sizes = impact.sizes["chain"], impact.sizes["draw"]
@@ -293,7 +293,7 @@ def _labelled(
 
 
 def _unfiltered(result: xr.Dataset, job: Job, evidence: Evidence) -> Array:
-    """Give the return {perspective, row} of the printed impacts, star or not, at the mean of all else."""
+    """Compute the return {perspective, row} of all published impacts, significant or not, at the mean of all else."""
     spec, setting = job.setting.spec, job.setting
     printed = evidence.impacts.pivot(index="outcome", columns="group", values="estimate").reindex(columns=setting.rows)
     covered = result["coverage"].mean(("chain", "draw")).to_numpy()
@@ -309,7 +309,7 @@ def _unfiltered(result: xr.Dataset, job: Job, evidence: Evidence) -> Array:
 
 
 def mean_ratio(job: Job) -> xr.DataArray:
-    """Mean gross benefit per £1 {perspective, group}, without keeping the draws."""
+    """Compute the mean gross benefit per £1 {perspective, group} without storing the draws."""
     setting = job.setting
     sums = np.zeros((len(setting.spec.perspectives), len(setting.rows)))
     lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""What is expected of a quantity once others are known: a regression of its draws on theirs."""
+"""Conditional mean of a quantity given others, by regression of draws on draws."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from hlt_bayes.core.threads import one_blas_thread
 OVER = ("chain", "draw")
 
 KNOTS = 5
-"""Of the cubic splines of each known quantity, at its quantiles."""
+"""Knots of the cubic spline of each known quantity, at its quantiles."""
 
 
 def expected_given(target: xr.DataArray, known: Sequence[xr.DataArray]) -> xr.DataArray:
-    """Expect ``target`` {chain, draw, ...} draw by draw, given the value of each of ``known`` {chain, draw}.
+    """Estimate the mean of ``target`` {chain, draw, ...} given the draw of each of ``known`` {chain, draw}.
 
-    Least squares on a cubic spline of each known quantity and the products of each two: what is valued here is a sum
-    of products of quantities, so that little of the conditional mean is missed. What so many terms without any meaning
-    would explain of so many draws is taken off: the fit is pulled towards the mean until its variance is that of the
-    adjusted share. A quantity that does not vary says nothing.
+    Least squares on a cubic spline of each known quantity and all pairwise products: net benefit is a sum of products
+    of quantities, so little of the conditional mean is missed. To correct for overfitting, the fit is shrunk towards
+    the mean until its share of the variance equals the adjusted R². Constant quantities are ignored.
 
     Raises
     ------
@@ -36,16 +35,16 @@ def expected_given(target: xr.DataArray, known: Sequence[xr.DataArray]) -> xr.Da
 
 
 def share_explained(target: xr.DataArray, known: Sequence[xr.DataArray]) -> xr.DataArray:
-    """Share {...} of the variance of ``target`` {chain, draw, ...} that is expected to go once ``known`` are known.
+    """Return the share {...} of the variance of ``target`` {chain, draw, ...} explained by ``known``.
 
-    The variance of ``expected_given`` over that of the target; 0 of a target that does not vary.
+    The variance of ``expected_given`` over that of the target (adjusted R²); 0 for a constant target.
     """
     return _fit(target, known)[2]
 
 
 @one_blas_thread()
 def _fit(target: xr.DataArray, known: Sequence[xr.DataArray]) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
-    """Fit the target, and give the share of its variance that the fit has, as it is and adjusted for its terms."""
+    """Return the fitted target, its R² and its adjusted R²."""
     try:
         from sklearn.linear_model import LinearRegression
         from sklearn.pipeline import make_pipeline, make_union

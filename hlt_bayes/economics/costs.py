@@ -1,4 +1,4 @@
-"""What the service cost per person randomised to treatment, as delivered and at the volume that was planned."""
+"""Cost of the service per person randomised to treatment, as delivered and at planned volume."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ Volume = Literal["actual", "planned"]
 Array = Any
 """A number, or an array of NumPy or xarray."""
 
-UNSTATED_YEAR = "that of the printed costs, which is not stated"
-"""Price year of a spec that adds no stated prices to the printed ones."""
+UNSTATED_YEAR = "unstated year"
+"""Price year of the published costs, for a spec that states none."""
 
 
 def cost_per_head(evidence: Evidence, spec: EconomicSpec | None = None) -> xr.DataArray:
-    """Cost {group} in £ per person randomised to treatment, as ``cost_of_groups``, and of pooled rows.
+    """Return the cost {group} in £ per person randomised to treatment, as ``cost_of_groups``, with pooled rows.
 
-    Those are means of their parts weighted by recruits to treatment.
+    Pooled rows are means of their groups weighted by recruits to treatment.
     """
     return with_pooled_groups(cost_of_groups(evidence, spec), evidence.treated)
 
 
 def cost_of_groups(evidence: Evidence, spec: EconomicSpec | None = None) -> xr.DataArray:
-    """Cost {group} of each trial group in £ per person randomised to treatment.
+    """Return the cost {group} of each trial group in £ per person randomised to treatment.
 
-    Printed, or where ``spec`` states one of a group, that.
+    The cost in ``spec`` if given, otherwise the published cost.
 
     Raises
     ------
     SpecError
-        A group has no cost, neither printed nor stated, or one is stated of a group that is not there.
+        A group has neither a published nor a stated cost, or a cost is stated for an unknown group.
     """
     groups = list(evidence.groups)
     cost = evidence.costs.set_index("group")["cost_per_head_gbp"].reindex(groups)
     stated = {} if spec is None or spec.costs is None else spec.costs.per_head
     for name, figure in stated.items():
         if name not in groups:
-            raise SpecError(f"key 'costs.per_head.{name}': the trial groups are {', '.join(groups)}")
+            raise SpecError(f"key 'costs.per_head.{name}': no such trial group; allowed: {', '.join(groups)}")
         cost[name] = figure.value
     missing = cost.index[cost.isna()]
     if len(missing):
         raise SpecError(
-            f"{evidence.path} prints no costs of {', '.join(missing)}, so nothing can be valued; state them in "
-            "[costs.per_head], or leave the economic spec out"
+            f"{evidence.path} has no costs for {', '.join(missing)}, so nothing can be valued; state them in "
+            "[costs.per_head], or omit the economic spec"
         )
     per_group = xr.DataArray(cost.to_numpy(float), coords={"group": groups})
     per_group.attrs = {"unit": "GBP per person randomised to treatment", "price_year": price_year(spec)}
@@ -60,19 +60,19 @@ def cost_of_groups(evidence: Evidence, spec: EconomicSpec | None = None) -> xr.D
 
 
 def price_year(spec: EconomicSpec | None) -> str:
-    """Year of the prices in which the costs are printed."""
+    """Return the price year of the published costs."""
     return UNSTATED_YEAR if spec is None or spec.costs is None else spec.costs.price_year.year
 
 
 def volume_ratio(evidence: Evidence) -> xr.DataArray:
-    """People randomised to treatment {group} as a share of those who were planned.
+    """Return people randomised to treatment {group} as a share of those planned.
 
-    A plan of a pooled row is that of each of its parts.
+    Groups within a pooled row share its ratio.
 
     Raises
     ------
     EvidenceError
-        No plan is printed that a group is part of.
+        No planned number covers a group.
     """
     treated, planned = evidence.treated, evidence.planned
     ratio = pd.Series(np.nan, index=list(evidence.groups))
@@ -82,32 +82,32 @@ def volume_ratio(evidence: Evidence) -> xr.DataArray:
             ratio[parts] = treated[parts].sum() / people
     if ratio.isna().any():
         without = ", ".join(ratio.index[ratio.isna()])
-        raise EvidenceError(f"{evidence.path}: no planned number of recruits to treatment of {without}")
+        raise EvidenceError(f"{evidence.path}: no planned number of recruits to treatment for {without}")
     return xr.DataArray(ratio.to_numpy(float), coords={"group": list(ratio.index)})
 
 
 def at_volume(ratio: Array, fixed_share: Array) -> Array:
-    """Cost per head at another volume, as a multiple {..., group} of what it was.
+    """Return the cost per head at another volume as a multiple {..., group} of the actual cost per head.
 
-    What is fixed is shared out among more people; what is variable costs each as much as before.
+    Fixed costs are spread over the other number of people; the variable cost per head is unchanged.
 
     Parameters
     ----------
     ratio
-        People treated as a share of those of the other volume {group}.
+        People treated as a share of those at the other volume {group}.
     fixed_share
-        Share of the cost that does not depend on their number.
+        Share of the cost that does not depend on the number treated.
     """
     return fixed_share * ratio + (1 - fixed_share)
 
 
 def response_share(evidence: Evidence) -> xr.DataArray:
-    """Share {group} of people randomised to treatment who answered the 12-month survey.
+    """Return the share {group} of people randomised to treatment who answered the 12-month survey.
 
     Raises
     ------
     EvidenceError
-        It is not printed of a group.
+        It is missing for a group.
     """
     people = {
         measure: evidence.arm_sizes(measure).reindex(index=list(evidence.groups), columns=["treatment"])["treatment"]
@@ -116,5 +116,5 @@ def response_share(evidence: Evidence) -> xr.DataArray:
     share = people["12-month survey sample"] / people["recruits"]
     if share.isna().any():
         without = ", ".join(share.index[share.isna()])
-        raise EvidenceError(f"{evidence.path}: does not say how many of {without} were randomised and answered")
+        raise EvidenceError(f"{evidence.path}: numbers randomised or answering the survey are missing for {without}")
     return xr.DataArray(share.to_numpy(float), coords={"group": list(share.index)})

@@ -1,4 +1,4 @@
-"""What the return hinges on: each quantity moved by itself, and how much of its variance each explains."""
+"""Drivers of the return: one-way sensitivity (tornado) and the share of variance each quantity explains."""
 
 from __future__ import annotations
 
@@ -21,16 +21,15 @@ from hlt_bayes.specs import EconomicSpec, FixedPrice, stated_figures
 from hlt_bayes.specs.priors import ASSUMPTION, FixedQuantity, Quantity, Reasoned
 
 IMPACT = "impact."
-"""How the key of the impact on an outcome begins, beside those of a spec's quantities."""
+"""Prefix of the key of the impact on an outcome."""
 
 
 def known_quantities(
     economics: xr.Dataset, source: Source, spec: EconomicSpec, evidence: Evidence
 ) -> dict[str, xr.DataArray]:
-    """Draws {chain, draw} or {chain, draw, group} of all that the returns depend on, by key.
+    """Return draws {chain, draw} or {chain, draw, group} of every input to the returns, by key.
 
-    ``impact.<outcome>`` of the outcomes that are valued {chain, draw, group}, pooled rows included; then the quantities
-    of the spec.
+    ``impact.<outcome>`` of the valued outcomes {chain, draw, group}, including pooled rows; then the spec's quantities.
     """
     impact = with_pooled_groups(impact_draws(source).sel(group=list(evidence.groups)), evidence.treated)
     outcomes = dict.fromkeys(benefit.outcome for benefit in spec.counted.values())
@@ -39,15 +38,15 @@ def known_quantities(
 
 
 def variance_shares(economics: xr.Dataset, source: Source, spec: EconomicSpec, evidence: Evidence) -> pd.DataFrame:
-    """Say how much of the variance of the return each quantity explains by itself.
+    """Compute the share of the variance of the return explained by each quantity alone.
 
-    First-order shares: the variance of the mean return given the quantity, over the variance of the return. What is
-    left of 1 is how they act together.
+    First-order shares: the variance of the mean return given the quantity, over the variance of the return. The
+    remainder to 1 is due to interactions.
 
     Returns
     -------
     DataFrame
-        ``perspective``, ``group``, ``quantity`` (a key), ``share``; those that are fixed explain 0.
+        ``perspective``, ``group``, ``quantity`` (a key), ``share``; 0 for fixed quantities.
     """
     rows = []
     ratio = economics["benefit_cost_ratio"]
@@ -76,16 +75,16 @@ def tornado(
     seed: int,
     volume: Volume = "actual",
 ) -> pd.DataFrame:
-    """Move each quantity by itself to the ends of its 89 % interval, all others as drawn, and see the mean return.
+    """Compute the mean return with each quantity in turn at the ends of its 89 % interval, all others as drawn.
 
-    Prices that are fixed are moved to their variants, where a spec states some.
+    Fixed prices are moved to the extremes of their variants, if the spec states any.
 
     Returns
     -------
     DataFrame
-        ``perspective``, ``group``, ``quantity``; ``low_value`` and ``high_value`` in the quantity's unit (of an impact
-        that of the group); ``low`` and ``high``, the mean gross benefit per £1 there; ``base``, as drawn. Impacts of
-        pooled rows, which are those of two groups, are not moved: missing.
+        ``perspective``, ``group``, ``quantity``; ``low_value`` and ``high_value`` in the quantity's unit (for an
+        impact, of that group); ``low`` and ``high``, the mean gross benefit per £1 at those values; ``base``, as drawn.
+        Missing for impacts in pooled rows, which combine two groups.
     """
     admitted = admit(source)
     economics = appraise(admitted, spec, evidence, seed=seed, volume=volume)
@@ -123,7 +122,7 @@ def tornado(
 
 
 def _ends(quantity: Quantity, spec: EconomicSpec) -> list[float]:
-    """Give the ends of a quantity's 89 % interval; of a fixed price the least and greatest of it and its variants."""
+    """Return the ends of a quantity's 89 % interval or, for a fixed price, the extremes of it and its variants."""
     if not isinstance(quantity, FixedQuantity):
         return [float(value) for value in quantity.quantile(INTERVALS[89])]
     if not isinstance(quantity, FixedPrice) or not quantity.variants or spec.prices is None:
@@ -141,15 +140,14 @@ def assumptions(
     *,
     perspective: str = "economic",
 ) -> pd.DataFrame:
-    """List what a spec assumes, by how much of the variance of the return each assumption explains.
+    """List the assumptions of a spec, ranked by the share of the variance of the return that each explains.
 
     Returns
     -------
     DataFrame
-        A row for each figure or choice whose source is ``"assumption"``: its ``key``, what is ``stated``, ``unit``,
+        A row for each figure or choice whose source is ``"assumption"``: its ``key``, ``stated`` value, ``unit``,
         ``why``, ``settled_by`` (the document that would settle it, or empty); ``share`` of the variance of the return,
-        the greatest over trial groups, and ``group``, where that is. Figures that are fixed vary nothing: their share
-        is missing, and they stand last.
+        the maximum over trial groups, and the ``group`` that has it. Fixed figures come last, with a missing share.
     """
     if perspective not in spec.perspectives:
         raise SpecError(f"perspective {unknown_name(perspective, spec.perspectives)}")
@@ -182,7 +180,7 @@ def _assumed(spec: EconomicSpec) -> Iterator[tuple[str, Reasoned]]:
 
 
 def quantity_label(key: str, spec: EconomicSpec) -> str:
-    """Name a quantity for readers: what it is, and of what."""
+    """Return the display name of a quantity."""
     if key.startswith(IMPACT):
         return f"{OUTCOMES[key.removeprefix(IMPACT)].label} impact"
     place, name, *last = key.split(".")

@@ -1,4 +1,4 @@
-"""The uncertain quantities of an economic model, and draws of them: one stream of random numbers each."""
+"""Uncertain quantities of an economic model and their draws, each from its own random number stream."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from hlt_bayes.core.errors import SpecError
 from hlt_bayes.core.seeds import stream_seed
 from hlt_bayes.economics.implied_prices import implied_prices
-from hlt_bayes.economics.persistence import Learnt, decay_given_impact
+from hlt_bayes.economics.persistence import DecayPosterior, decay_given_impact
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.specs import EconomicSpec, FollowUp
 from hlt_bayes.specs.priors import Quantity, UniformQuantity
@@ -18,12 +18,12 @@ Array = np.ndarray
 
 
 def parameters_of(spec: EconomicSpec, evidence: Evidence) -> dict[str, Quantity]:
-    """Give what the returns of a spec depend on beside the impacts, by key: stated quantities and implied prices.
+    """Return all inputs to the returns of a spec other than impacts, by key: stated quantities and implied prices.
 
     Raises
     ------
     SpecError
-        An implied price cannot be.
+        An implied price cannot be derived.
     """
     implied = {}
     for name, (lower, upper) in implied_prices(spec, evidence).items():
@@ -35,12 +35,12 @@ def parameters_of(spec: EconomicSpec, evidence: Evidence) -> dict[str, Quantity]
 
 
 def follow_ups(spec: EconomicSpec, groups: Sequence[str], evidence: Evidence) -> dict[str, tuple[FollowUp, float]]:
-    """Later results that a decay is learnt from, by the key of the decay, each with the impact printed before it.
+    """Return the later results that inform each decay, by its key, each with the earlier published impact.
 
     Raises
     ------
     SpecError
-        One is of a group or outcome without a printed impact.
+        A later result is for a group or outcome without a published impact.
     """
     found = {}
     printed = evidence.impacts.set_index(["outcome", "group"])["estimate"]
@@ -51,8 +51,8 @@ def follow_ups(spec: EconomicSpec, groups: Sequence[str], evidence: Evidence) ->
         cell = follow_up.outcome, follow_up.group
         if cell not in printed.index or cell[1] not in groups:
             raise SpecError(
-                f"economic spec {spec.name!r}, key 'persistence.{name}.follow_up': {evidence.path} prints no impact on "
-                f"{cell[0]} of {cell[1]}; take it out"
+                f"economic spec {spec.name!r}, key 'persistence.{name}.follow_up': {evidence.path} gives no impact on "
+                f"{cell[0]} in {cell[1]}; remove the follow-up"
             )
         found[f"persistence.{name}.decay"] = follow_up, float(printed[cell])
     return found
@@ -60,32 +60,32 @@ def follow_ups(spec: EconomicSpec, groups: Sequence[str], evidence: Evidence) ->
 
 def draw_parameters(
     quantities: Mapping[str, Quantity],
-    learnt: Mapping[str, Learnt],
+    learnt: Mapping[str, DecayPosterior],
     impact: Mapping[str, Mapping[str, Array]],
     size: int,
     *,
     seed: int,
     block: int,
 ) -> dict[str, Array]:
-    """Draw every quantity {sample} once for each draw of the impacts.
+    """Draw every quantity {sample} once per draw of the impacts.
 
-    Quantities are independent of each other and of the impacts, but for a decay with a follow-up: that is drawn given
-    the impact of its group, draw by draw. A quantity of one key has the same draws in every spec.
+    Quantities are independent of each other and of the impacts, except that a decay with a follow-up is drawn
+    conditional on the impact in its group. Quantities with the same key and prior have the same draws in every spec.
 
     Parameters
     ----------
     quantities, learnt
-        Of ``parameters_of``; and by the key of a decay, what a later result says of it.
+        From ``parameters_of``; and, by the key of a decay, its distribution given a later result.
     impact
-        Draws {sample} by outcome and group, where a follow-up needs them.
+        Draws {sample} by outcome and group, for decays with a follow-up.
     size
-        How many.
+        Number of draws.
     seed, block
-        Of these draws; blocks of one seed are independent.
+        Random seed and block number; blocks with the same seed are independent.
     """
     drawn = {}
     for key, quantity in quantities.items():
-        # SFC64 is the fastest of NumPy's generators; drawing is half of the work of an appraisal.
+        # SFC64 is NumPy's fastest generator, and drawing takes half the time of an appraisal.
         rng = np.random.Generator(np.random.SFC64(stream_seed(seed, key if block == 0 else f"{key}, block {block}")))
         if key in learnt:
             theta = impact[learnt[key].outcome][learnt[key].group]

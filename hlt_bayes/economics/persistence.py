@@ -1,4 +1,4 @@
-"""How many discounted years an impact is worth, and what a later printed result says of its decay."""
+"""Persistence of impacts: discounted years of gain, and decay informed by a later published result."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Array = Any
 IMPACT_NODES = 129
 DECAY_NODES = 2048
 LEVEL_NODES = 513
-"""Nodes of the table from which decay is drawn given an impact: impacts, values of decay, probabilities."""
+"""Grid sizes of the quantile table of decay given impact: impacts, decay values, probabilities."""
 
 
-class Learnt(NamedTuple):
-    """What a later result says of a decay: its quantiles {impact node, level}, for impacts from ``low`` to ``high``."""
+class DecayPosterior(NamedTuple):
+    """Quantiles {impact node, level} of a decay given a later result, for impacts from ``low`` to ``high``."""
 
     group: str
     outcome: str
@@ -33,19 +33,19 @@ class Learnt(NamedTuple):
 def present_value_years(
     decay: Array, *, horizon: float, rate: float, first_year: Array = 1.0, rise: Array = 1.0
 ) -> Array:
-    """Discounted years that an impact is worth, in units of the impact that was measured.
+    """Return the present value of an impact over its duration, in years of the impact as measured.
 
-    The first year counts ``first_year`` and is not discounted; year t counts rise x (1 - decay)^(t - 1), discounted by
-    (1 + rate)^(t - 1). The last year counts as far as the horizon reaches into it.
+    The first year has weight ``first_year`` and is not discounted; year t has weight rise x (1 - decay)^(t - 1),
+    discounted by (1 + rate)^(t - 1). A partial last year is weighted by its fraction.
 
     Parameters
     ----------
     decay, first_year, rise
-        Shares, and a multiple; numbers or arrays of draws.
+        Shares (decay and first year) and a multiple (rise); numbers or arrays of draws.
     horizon
         Years, 1 or more.
     rate
-        A year: 0.035 is 3.5 %.
+        Annual discount rate: 0.035 is 3.5 %.
     """
     retained = (1 - decay) / (1 + rate)
     whole, part = divmod(horizon - 1, 1)
@@ -55,23 +55,23 @@ def present_value_years(
     return first_year + rise * later
 
 
-def learn_decay(decay: Quantity, found: FollowUp, impact: np.ndarray, *, printed: float) -> Learnt:
-    """Learn of a decay that a later impact was printed as above zero, by its star alone.
+def learn_decay(decay: Quantity, found: FollowUp, impact: np.ndarray, *, printed: float) -> DecayPosterior:
+    """Update a decay on a later impact known only to be significantly above zero, by its star.
 
-    With x the printed impact and s the standard error of both, the later estimate is
+    With x the earlier published impact and s the standard error of both estimates, the later estimate is
 
         y ~ Normal(m, s √(1 - r²)),    m = (1 - decay)^k θ + r (x - θ)
 
-    where r is the correlation of the two errors on the same people and k the whole years between; the star says that
-    y > z s. So the decay has, given the impact θ, its prior times Φ((m - z s) / (s √(1 - r²))). Impacts are not
-    reweighted.
+    where r is the correlation of the two errors, for the same people, and k the whole years between; the star implies
+    y > z s. The density of the decay given the impact θ is proportional to its prior times
+    Φ((m - z s) / (s √(1 - r²))). Impacts are not reweighted.
 
     Parameters
     ----------
     decay, found
-        Prior, and what is printed.
+        Prior of the decay, and the later published result.
     impact
-        Draws of θ, of the group and outcome that ``found`` names; their range is tabulated.
+        Draws of θ, for the group and outcome of ``found``; their range is tabulated.
     printed
         x, in the unit of the impact.
     """
@@ -86,13 +86,13 @@ def learn_decay(decay: Quantity, found: FollowUp, impact: np.ndarray, *, printed
     cumulative /= cumulative[:, -1:]
     edges = decay.quantile(np.linspace(0, 1, DECAY_NODES + 1))
     levels = np.linspace(0, 1, LEVEL_NODES)
-    return Learnt(
+    return DecayPosterior(
         found.group, found.outcome, low, high, np.stack([np.interp(levels, row, edges) for row in cumulative])
     )
 
 
-def decay_given_impact(learnt: Learnt, impact: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw the share lost a year {sample}, given each impact {sample} and the later result."""
+def decay_given_impact(learnt: DecayPosterior, impact: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw the annual decay {sample} given each impact {sample} and the later result."""
     width = learnt.high - learnt.low or 1.0
     nodes = (impact - learnt.low) / width * (IMPACT_NODES - 1)
     levels = rng.random(impact.shape) * (LEVEL_NODES - 1)

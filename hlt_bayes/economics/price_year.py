@@ -1,4 +1,4 @@
-"""Money knows the year of its prices: sums of two years are not added."""
+"""Money with a price year: amounts in different price years cannot be combined."""
 
 from __future__ import annotations
 
@@ -16,53 +16,53 @@ Amounts = Any
 
 @dataclass(frozen=True)
 class Money:
-    """An ``amount`` in £ of the prices of ``price_year``: a number, or an array of any dims.
+    """An ``amount`` in £ at ``price_year`` prices: a number, or an array with any dims.
 
-    Sums, differences and ratios of money are of one price year; a ratio is a plain number.
+    Sums, differences and ratios need the same price year; a ratio is a plain number.
 
     Raises
     ------
     PriceYearError
-        Two price years meet, or a year has no index.
+        Two amounts have different price years, or a year is missing from the price index.
     """
 
     amount: Amounts
     price_year: str
 
     def __add__(self, other: Money) -> Money:
-        """Sum of two amounts."""
+        """Add two amounts."""
         return Money(self.amount + self._same_year(other, "added").amount, self.price_year)
 
     def __sub__(self, other: Money) -> Money:
-        """Difference of two amounts."""
+        """Subtract another amount."""
         return Money(self.amount - self._same_year(other, "subtracted").amount, self.price_year)
 
     def __mul__(self, factor: Amounts) -> Money:
-        """So many times the amount."""
+        """Multiply the amount by a number."""
         return Money(self.amount * factor, self.price_year)
 
     def __truediv__(self, other: Money) -> Amounts:
-        """How many times the other amount it is."""
+        """Return the ratio to another amount, a plain number."""
         return self.amount / self._same_year(other, "divided").amount
 
     def at(self, price_year: str, index: Mapping[str, float]) -> Money:
-        """Carry the amount to the prices of another year, by a price index of both."""
+        """Convert the amount to another price year by a price index."""
         if price_year == self.price_year:
             return self
         for year in (self.price_year, price_year):
             if year not in index:
-                raise PriceYearError(f"price year {unknown_name(year, index)} (years of the deflator)")
+                raise PriceYearError(f"price year {unknown_name(year, index)} (the years of the deflator)")
         return Money(self.amount * (index[price_year] / index[self.price_year]), price_year)
 
     def _same_year(self, other: Money, done: str) -> Money:
         if other.price_year != self.price_year:
             raise PriceYearError(
-                f"money in prices of {self.price_year} and of {other.price_year} cannot be {done}; bring both to one "
-                "year with .at(year, index)"
+                f"amounts in {self.price_year} prices and {other.price_year} prices cannot be {done}; convert both "
+                "to one price year with .at(year, index)"
             )
         return other
 
 
 def sum_of(amounts: Sequence[Money]) -> Money:
-    """Sum of one amount or more, all of one price year."""
+    """Return the sum of one or more amounts in the same price year."""
     return reduce(add, amounts)

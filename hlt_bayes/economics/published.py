@@ -1,4 +1,4 @@
-"""What the published evaluation did, repeated; and how long its return presupposes that a gain lasts."""
+"""Replication of the published evaluation, and the duration of gain that its return requires."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ DRAWS = 10_000
 
 
 def printed_impacts(evidence: Evidence, spec: ImpactSpec) -> pd.DataFrame:
-    """Give printed impacts with the standard errors that they must have, a row an outcome and group.
+    """Return published impacts with recovered standard errors, a row per outcome and group.
 
     Returns
     -------
     DataFrame
-        Indexed by ``outcome`` and ``group``, pooled rows included: ``estimate``; ``se``, the median of what rounding,
-        stars and sample sizes leave under the priors of ``spec``, of a pooled row that of a mean of its parts weighted
-        by recruits to treatment; ``starred``.
+        Indexed by ``outcome`` and ``group``, including pooled rows: ``estimate``; ``se``, the median recovered from
+        rounding, stars and sample sizes under the priors of ``spec`` or, for a pooled row, the SE of the mean of its
+        groups weighted by recruits to treatment; ``starred``, True if the estimate has a star.
     """
     cells = reported_results(evidence, spec)
     recovered = recovered_se(cells, [0.5]).sel(quantity="se")
@@ -52,30 +52,30 @@ def published_analysis(
     seed: int,
     draws: int = DRAWS,
 ) -> xr.Dataset:
-    """Repeat the published evaluation: point estimates, 0 where no star, and Monte Carlo draws about the others.
+    """Replicate the published evaluation: non-significant impacts set to zero, Monte Carlo draws for the others.
 
     Parameters
     ----------
     evidence
-        What is printed.
+        The published evidence.
     spec
-        Whose prices are implied by the printed returns, such as ``published``.
+        An economic spec with prices implied by the published returns, such as ``published``.
     impact_spec
-        Whose priors the standard errors are recovered under, which the evaluation had and did not print.
+        The impact spec under whose priors the unreported standard errors are recovered.
     seed, draws
-        Of the Normal(estimate, standard error).
+        Random seed and number of draws from Normal(estimate, standard error).
 
     Returns
     -------
     Dataset
         ``point`` {perspective, group}, the return of the point estimates at the mean price; ``benefit_cost_ratio``
-        {draw, perspective, group} of drawn impacts at that price; each 0 where the impact has no star. ``published``
-        {perspective, group} is what is printed. Gross benefit per £1.
+        {draw, perspective, group} of drawn impacts at that price; both 0 where the impact has no star. ``published``
+        {perspective, group} is the published return. All are gross benefit per £1.
 
     Raises
     ------
     SpecError
-        A price of the spec is not implied.
+        A perspective of the spec does not have exactly one benefit, at an implied price.
     """
     prices = _mean_prices(spec, evidence)
     printed = printed_impacts(evidence, impact_spec)
@@ -108,13 +108,13 @@ def published_analysis(
 
 
 def _mean_prices(spec: EconomicSpec, evidence: Evidence) -> dict[str, float]:
-    """Mean of each implied price, £ per unit of impact; all prices of the spec must be, one a perspective."""
+    """Return the midpoint of each implied price, £ per unit of impact; a spec needs one per perspective."""
     implied = implied_prices(spec, evidence)
     for perspective, one in spec.perspectives.items():
         if len(one.benefits) > 1 or one.benefits[0] not in implied:
             raise SpecError(
                 f"economic spec {spec.name!r}, key 'perspectives.{perspective}': the published analysis valued one "
-                "outcome at the price that its returns imply; give a spec with one benefit of family 'implied'"
+                "outcome at an implied price; give a spec with one benefit whose price has family 'implied'"
             )
     return {name: float(np.mean(interval)) for name, interval in implied.items()}
 
@@ -129,40 +129,43 @@ def years_presupposed(
     perspective: str = "economic",
     seed: int,
 ) -> pd.DataFrame:
-    """Say how many years a gain must last, undiminished, for the printed return of a group at the price of a spec.
+    """Compute the years a constant gain must last to yield the published return of a group at a spec's price.
 
-    Nothing but this benefit is taken to be in the return, as the report says of health; the gain holds for everybody
+    The return is assumed to comprise this benefit only, as the report states for health. The gain applies to everyone
     randomised, from the first day, and is discounted as in ``spec``.
 
     Parameters
     ----------
     source
-        Impact draws, as ``hlt_bayes.impact_draws`` takes them.
+        Impact draws in any form accepted by ``hlt_bayes.impact_draws``.
     evidence, spec
-        What is printed; and the price, conversion, discount rate and price years.
+        The published evidence; and the price, conversion, discount rate and price years.
     group, benefit, perspective
-        Whose return, such as £2.32 of SCR IW; and the benefit of ``spec`` that stands for it.
+        The published return, such as £2.32 for SCR IW, and the benefit of ``spec`` that it comprises.
     seed
-        Of rounding and of the quantities of ``spec``, as in ``appraise``.
+        Random seed of rounding errors and of the quantities of ``spec``, as in ``appraise``.
 
     Returns
     -------
     DataFrame
-        A row for the printed impact (anywhere in its rounding) and one for the posterior of it: ``impact``, ``median``
-        years, ``lower_89``, ``upper_89`` (infinite where no number of years is enough), ``prob_never``: that none is.
+        A row for the published impact (uniform within its rounding) and one for its posterior: ``impact``, ``median``
+        years, ``lower_89``, ``upper_89`` (infinite if no duration suffices), and ``prob_never``, the probability that
+        no duration suffices.
 
     Raises
     ------
     SpecError
-        No return above £0 is printed of the group, or the spec states no price of such a benefit.
+        The group has no published return above £0, or the spec states no price for the benefit.
     """
     if benefit not in spec.counted or spec.benefits[benefit].price.family == "implied" or spec.discounting is None:
-        raise SpecError(f"economic spec {spec.name!r}: no stated price of a benefit {benefit!r}")
+        raise SpecError(
+            f"economic spec {spec.name!r}: a stated price of benefit {benefit!r} and the key 'discounting' are needed"
+        )
     returns = evidence.returns.set_index(["perspective", "group"])
     if group not in evidence.groups:
         raise SpecError(f"group {unknown_name(group, evidence.groups)}")
     if (perspective, group) not in returns.index or not returns["benefit_cost_ratio"][(perspective, group)] > 0:
-        raise SpecError(f"{evidence.path} prints no {perspective} return above £0 of {group!r}")
+        raise SpecError(f"{evidence.path} gives no {perspective} return above £0 for {group!r}; choose another group")
     drawn = admit(source)
     impact = drawn.impact
     stated = spec.benefits[benefit]
@@ -175,7 +178,7 @@ def years_presupposed(
 
     cells = evidence.impacts.set_index(["outcome", "group"])
     needed = rounded(*(float(returns[name][(perspective, group)]) for name in ("benefit_cost_ratio", "half_unit")))
-    # The printed return was computed at the printed cost, whatever we assume of its uncertainty.
+    # The published return was computed at the published cost, so remove the assumed cost uncertainty.
     cost = economics["cost_per_head"].sel(group=group).to_numpy()
     if "costs.uncertainty" in economics:
         cost = cost / economics["costs.uncertainty"].to_numpy()
@@ -190,7 +193,7 @@ def years_presupposed(
     rows = []
     for name, draws in impacts.items():
         with np.errstate(divide="ignore", invalid="ignore"):
-            years = years_worth(np.where(draws > 0, needed * cost / (draws * a_year), np.inf), rate=rate)
+            years = years_from_present_value(np.where(draws > 0, needed * cost / (draws * a_year), np.inf), rate=rate)
         low, median, high = np.quantile(years, [INTERVALS[89][0], 0.5, INTERVALS[89][1]], method="nearest")
         rows.append(
             {
@@ -204,10 +207,10 @@ def years_presupposed(
     return pd.DataFrame(rows)
 
 
-def years_worth(discounted: np.ndarray, *, rate: float) -> np.ndarray:
-    """Years that a gain must last, undiminished, to be worth so many discounted years; infinite where none is enough.
+def years_from_present_value(discounted: np.ndarray, *, rate: float) -> np.ndarray:
+    """Return the years a constant gain must last to reach a present value in years; infinite if unattainable.
 
-    The inverse of ``hlt_bayes.economics.persistence.present_value_years`` without decay.
+    Inverse of ``hlt_bayes.economics.persistence.present_value_years`` without decay.
     """
     if rate == 0:
         return discounted

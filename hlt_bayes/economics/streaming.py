@@ -1,4 +1,4 @@
-"""Returns of more draws than one wants to keep: summed up block by block, so that memory does not grow with them."""
+"""Summaries of returns accumulated block by block, so that memory does not grow with the number of draws."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hlt_bayes.impacts.draws import INTERVALS, Source, impact_draws
 from hlt_bayes.specs import EconomicSpec
 
 LEAST, GREATEST, BINS = -10.0, 20.0, 60_000
-"""Range of benefits per £1 in which quantiles are counted, in bins of £0.0005; what lies outside is at its ends."""
+"""Histogram of benefit per £1 for quantiles: range and number of bins, £0.0005 wide; values beyond are clipped."""
 
 
 def stream_returns(
@@ -25,9 +25,9 @@ def stream_returns(
     seed: int,
     volume: Volume = "actual",
 ) -> pd.DataFrame:
-    """Summarise the gross benefit per £1 of every draw without keeping any.
+    """Summarise the gross benefit per £1 of all draws without storing them.
 
-    The draws are those of ``hlt_bayes.appraise``, and so are the numbers; quantiles are true to half a bin.
+    The draws, and hence the results, are those of ``hlt_bayes.appraise``; quantiles are accurate to half a bin.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def stream_returns(
     rows = len(spec.perspectives) * len(job.setting.rows)
     total, squares, above = np.zeros(rows), np.zeros(rows), np.zeros(rows)
     counts = np.zeros((rows, BINS), dtype=np.int64)
-    # Sums of squares about a fixed number near the mean keep their digits.
+    # Sums of squares about a fixed value near the mean avoid cancellation.
     centre = np.full(rows, np.nan)
     lock = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""Tables of an appraisal: returns, benefits by component, prices, how acceptable, and cost for each unit of effect."""
+"""Tables of an appraisal: returns, benefits by component, prices, acceptability, and cost-effectiveness."""
 
 from __future__ import annotations
 
@@ -53,26 +53,26 @@ PRICE_COLUMNS = (
 """Columns of ``price_table``."""
 
 SUSTAINED_JOB = "sustained job"
-"""A person in work for 13 or more weeks of the 12 months, who without the service would not have been."""
+"""Name of the employment effect: an additional person in work for 13 or more weeks of the 12 months."""
 
 
 def return_summary(economics: xr.Dataset) -> pd.DataFrame:
-    """Summarise an appraisal by perspective and group, beside what was published.
+    """Summarise an appraisal by perspective and group, alongside the published returns.
 
     Parameters
     ----------
     economics
-        Dataset of ``appraise``.
+        Dataset from ``appraise``.
 
     Returns
     -------
     DataFrame
         Means of ``cost_per_head_gbp``, ``benefit_per_head_gbp`` and ``net_present_value_gbp`` (with an 89 % interval),
         £ of the price year per person randomised to treatment; ``published`` (missing where not calculated) and
-        ``unfiltered``; ``ratio_of_means``, mean benefit over mean cost; then of the distribution of the ratio itself,
-        gross benefit per £1: ``mean``, ``sd``, intervals, and ``prob_above_one``, P(£1 returns more than £1). The
-        expected loss of a wrong decision, £ per person: ``loss_if_funded_gbp``, of paying where the benefit turns out
-        to be less than the cost, and ``loss_if_not_gbp``, of not paying where it turns out to be more.
+        ``unfiltered``; ``ratio_of_means``, mean benefit over mean cost; of the benefit-cost ratio, gross benefit per
+        £1: ``mean``, ``sd``, intervals, and ``prob_above_one``, P(£1 returns more than £1). Expected opportunity loss,
+        £ per person: ``loss_if_funded_gbp``, from funding when benefit falls short of cost, and ``loss_if_not_gbp``,
+        from not funding when benefit exceeds cost.
     """
     table = summary(economics["benefit_cost_ratio"], above=1.0).rename(columns={"prob_above": "prob_above_one"})
     net, over = economics["net_present_value"], ("chain", "draw")
@@ -96,13 +96,13 @@ def return_summary(economics: xr.Dataset) -> pd.DataFrame:
 
 
 def price_table(spec: EconomicSpec, evidence: Evidence) -> pd.DataFrame:
-    """Say at which prices a spec values: a row for each benefit that a perspective counts.
+    """List the prices of a spec: a row per perspective and benefit counted.
 
     Returns
     -------
     DataFrame
-        ``perspective``, ``benefit``, ``label``, ``outcome``; ``lower_gbp`` and ``upper_gbp``, all that an implied price
-        may be, or the 89 % interval of a stated one, in ``unit`` and prices of ``price_year``; ``implied``.
+        ``perspective``, ``benefit``, ``label``, ``outcome``; ``lower_gbp`` and ``upper_gbp``, the full range of an
+        implied price or the 89 % interval of a stated one, in ``unit`` at ``price_year`` prices; ``implied``.
     """
     quantities = parameters_of(spec, evidence)
     rows = []
@@ -128,14 +128,14 @@ def price_table(spec: EconomicSpec, evidence: Evidence) -> pd.DataFrame:
 
 
 def effect_draws(economics: xr.Dataset, source: Source, evidence: Evidence) -> xr.DataArray:
-    """Discounted units {chain, draw, benefit, group} that each person randomised gains: QALYs, years of work and so on.
+    """Return discounted units {chain, draw, benefit, group} gained per person randomised: QALYs, years of work etc.
 
     Parameters
     ----------
     economics
-        Dataset of ``appraise``.
+        Dataset from ``appraise``.
     source, evidence
-        The impacts and the evidence that it was made from.
+        The impacts and evidence that it was computed from.
     """
     impact = impact_draws(source)
     groups = [str(name) for name in economics["group"].to_numpy() if name not in POOLED_GROUPS]
@@ -159,7 +159,7 @@ def benefit_summary(economics: xr.Dataset, source: Source, spec: EconomicSpec, e
     -------
     DataFrame
         ``perspective``, ``benefit``, ``label``, ``group``; ``mean``, ``sd`` and intervals in £ of the price year per
-        person randomised to treatment; ``prob_positive``. The means of a perspective add up to that of its benefit.
+        person randomised to treatment; ``prob_positive``. Component means add up to the perspective's mean benefit.
     """
     gained = effect_draws(economics, source, evidence) * economics["price"]
     tables = []
@@ -172,7 +172,7 @@ def benefit_summary(economics: xr.Dataset, source: Source, spec: EconomicSpec, e
 
 
 def acceptability(economics: xr.Dataset, thresholds: Sequence[float]) -> pd.DataFrame:
-    """Give the probability that £1 returns more than each threshold.
+    """Return the probability that £1 returns more than each threshold.
 
     Returns
     -------
@@ -193,14 +193,14 @@ def acceptability_of_price(
     benefit: str,
     prices: Sequence[float],
 ) -> pd.DataFrame:
-    """Give the probability that benefits exceed costs, were the price of one benefit another.
+    """Return the probability that benefits exceed costs, by the price of one benefit (acceptability curve).
 
     Parameters
     ----------
     economics, source, evidence
         As in ``effect_draws``.
     benefit
-        Whose price is moved, such as ``"health"`` for the value of a QALY.
+        The benefit whose price varies, such as ``"health"`` for the value of a QALY.
     prices
         £ per unit, in the spec's price year.
 
@@ -212,7 +212,7 @@ def acceptability_of_price(
     Raises
     ------
     SpecError
-        There is no such benefit.
+        The benefit is unknown.
     """
     if benefit not in economics["benefit"]:
         raise SpecError(f"benefit {unknown_name(benefit, economics['benefit'].to_numpy())}")
@@ -234,10 +234,10 @@ def _long(probability: xr.DataArray, *dims: str) -> pd.DataFrame:
 def effects_per_head(
     economics: xr.Dataset, source: Source, spec: EconomicSpec, evidence: Evidence
 ) -> dict[str, xr.DataArray]:
-    """Draw what the cost buys {chain, draw, group}, per person randomised to treatment.
+    """Return draws of effects {chain, draw, group} per person randomised to treatment, by unit of effect.
 
-    ``"sustained job"``: people in work for 13 or more weeks, the impact itself. And by the unit of its price what each
-    stated benefit of health or wellbeing is counted in, such as ``"QALY"``: discounted, over its years.
+    ``"sustained job"``: the employment impact, people in work for 13 or more weeks. For each stated benefit of health
+    or wellbeing, the unit that is priced, such as ``"QALY"``: discounted, over the duration of the benefit.
     """
     drawn = admit(source)
     found = {}
@@ -251,15 +251,15 @@ def effects_per_head(
 
 
 def cost_effectiveness(economics: xr.Dataset, source: Source, spec: EconomicSpec, evidence: Evidence) -> pd.DataFrame:
-    """Give the cost for each unit of effect, where that can be said.
+    """Compute the cost per unit of effect, where it is defined.
 
     Returns
     -------
     DataFrame
         ``effect`` of ``effects_per_head``, ``group``; means of ``cost_per_head_gbp`` and ``effect_per_head``;
-        ``prob_effect_positive``; ``cost_per_unit_gbp``, mean cost over mean effect, missing where the effect is not
-        above 0 in all draws, and ``why_undefined``, which then says so: such a ratio has no mean, and a negative one
-        says nothing of which sign is to blame.
+        ``prob_effect_positive``; ``cost_per_unit_gbp``, mean cost over mean effect, missing unless the effect is
+        above 0 in all draws, and ``why_undefined``, the reason: with effects near 0 the ratio has no mean, and the sign
+        of a negative ratio is ambiguous.
     """
     rows = []
     for effect, draws in effects_per_head(economics, source, spec, evidence).items():
@@ -284,19 +284,18 @@ def cost_effectiveness(economics: xr.Dataset, source: Source, spec: EconomicSpec
 
 
 THRESHOLDS = tuple(step / 20 for step in range(101))
-"""£ of benefit per £1 that a return is asked to exceed."""
-
+"""Thresholds of acceptability, £ of benefit per £1."""
 
 QALY_VALUES = tuple(range(0, 120_001, 2_500))
-"""£ that a QALY may be worth."""
+"""Values of a QALY for acceptability curves, £."""
 
 
 def qaly_benefit(spec: EconomicSpec) -> str:
-    """Name the benefit that is priced per QALY; empty where none is."""
+    """Return the name of the benefit priced per QALY; empty if none is."""
     return next((name for name, one in spec.counted.items() if one.price.unit == QALY), "")
 
 
 def lead_perspective(spec: EconomicSpec) -> PerspectiveName:
-    """Name the perspective that is looked at first: that of society, where the spec has it."""
+    """Return the perspective shown first: the economic (societal) one, if the spec has it."""
     names = list(spec.perspectives)
     return "economic" if "economic" in names else names[-1]

@@ -1,6 +1,6 @@
-"""The arithmetic of an appraisal, on blocks of draws: what a unit of impact is worth, benefits, costs, their ratio.
+"""Arithmetic of an appraisal on blocks of draws: value per unit of impact, benefits and costs.
 
-Arrays have the dims {sample} or {group, sample}, so that the draws of a group lie in one piece.
+Arrays have the dims {sample} or {group, sample}, so that the draws of a group are contiguous.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Array = np.ndarray
 
 
 class Setting(NamedTuple):
-    """What does not vary over draws.
+    """Inputs to valuation that do not vary over draws.
 
-    ``cost`` {group} in £ per head of ``cost_year``; ``response`` {group}, the share of those treated whose health and
-    wellbeing were seen, where the others are told apart; ``volume`` {group}, people treated as a share of those
-    planned, where costs are those of the plan; ``pooling`` {row, group}, from trial groups to the rows reported.
+    ``cost`` {group} in £ per head of ``cost_year``; ``response`` {group}, the survey response rate in the treatment
+    arm, if non-respondents are modelled separately; ``volume`` {group}, people treated as a share of those planned, if
+    costs are at planned volume; ``pooling`` {row, group}, weights that map trial groups to reported rows.
     """
 
     spec: EconomicSpec
@@ -39,19 +39,19 @@ class Setting(NamedTuple):
 
 
 def in_base_year(money: Money, setting: Setting) -> Money:
-    """Carry money to the spec's base price year."""
+    """Convert money to the spec's base price year."""
     prices = setting.spec.prices
     return money if prices is None else money.at(setting.base_year, prices.deflator.index)
 
 
 def price_year_of(name: str, setting: Setting) -> str:
-    """Price year of a benefit's price; an implied one is in that of the costs."""
+    """Return the price year of a benefit's price; an implied price has that of the costs."""
     price = setting.spec.benefits[name].price
     return setting.cost_year if isinstance(price, ImpliedPrice) else price.price_year
 
 
 def prices(drawn: Mapping[str, Array], setting: Setting) -> dict[str, Money]:
-    """Price {sample} of each benefit, £ per unit, in the base year."""
+    """Return the price {sample} of each benefit, £ per unit, in the base year."""
     return {
         name: in_base_year(Money(drawn[f"benefits.{name}.price"], price_year_of(name, setting)), setting)
         for name in setting.spec.counted
@@ -59,7 +59,7 @@ def prices(drawn: Mapping[str, Array], setting: Setting) -> dict[str, Money]:
 
 
 def units_per_impact(drawn: Mapping[str, Array], setting: Setting) -> dict[str, Array]:
-    """Discounted units {sample} of what is priced that a unit of impact is worth, by benefit."""
+    """Return discounted priced units {sample} per unit of impact, by benefit."""
     spec = setting.spec
     years: dict[tuple[str, str], Array] = {}
     found = {}
@@ -85,7 +85,7 @@ def units_per_impact(drawn: Mapping[str, Array], setting: Setting) -> dict[str, 
 
 
 def coverage(drawn: Mapping[str, Array], setting: Setting) -> Array:
-    """Share {group, sample} of the impact on those who answered the survey that everybody randomised has."""
+    """Return the mean impact on everyone randomised as a share {group, sample} of that on survey respondents."""
     if setting.response is None:
         return np.ones((len(setting.groups), 1))
     response = setting.response[:, None]
@@ -93,7 +93,7 @@ def coverage(drawn: Mapping[str, Array], setting: Setting) -> Array:
 
 
 def drawn_cost(drawn: Mapping[str, Array], setting: Setting) -> Array:
-    """Cost {group, sample} per head, £ of the base year."""
+    """Return the cost {group, sample} per head, £ of the base year."""
     money = in_base_year(Money(setting.cost[:, None], setting.cost_year), setting)
     if "costs.uncertainty" in drawn:
         money = money * drawn["costs.uncertainty"]
@@ -105,7 +105,7 @@ def drawn_cost(drawn: Mapping[str, Array], setting: Setting) -> Array:
 def benefit_of_groups(
     perspective: str, impact: Mapping[str, Array], worth: Mapping[str, Money], covered: Array, setting: Setting
 ) -> Money:
-    """Benefit {group, sample} per head of one perspective: over outcomes, impact x worth of a unit of it."""
+    """Return the benefit {group, sample} per head of one perspective: sum over outcomes of impact x value per unit."""
     by_outcome: dict[str, Money] = {}
     for name in setting.spec.perspectives[perspective].benefits:  # type: ignore[index]
         outcome = setting.spec.benefits[name].outcome
@@ -119,8 +119,8 @@ def benefit_of_groups(
 
 
 def rows_of(per_group: Array, setting: Setting) -> Array:
-    """Rows {row, sample} of trial groups and pooled rows: means by recruits to treatment."""
-    # Not a matrix product of BLAS, whose threads would get in the way of those over blocks.
+    """Return rows {row, sample}: trial groups, and pooled rows as means weighted by recruits to treatment."""
+    # Not a BLAS matrix product: its threads would compete with those over blocks.
     return np.asarray(np.einsum("rg,gs->rs", setting.pooling, per_group))
 
 
@@ -132,9 +132,9 @@ def value(
     Returns
     -------
     dict of ndarray
-        ``benefit_per_head`` {perspective, row, sample} and ``cost_per_head`` {row, sample}; and where not only
-        ``totals`` are wanted ``coverage`` {row, sample}, ``price`` and ``units`` {benefit, sample}. Rows are trial
-        groups and pooled rows, means by recruits to treatment.
+        ``benefit_per_head`` {perspective, row, sample} and ``cost_per_head`` {row, sample}; unless ``totals``,
+        also ``coverage`` {row, sample}, ``price`` and ``units`` {benefit, sample}. Rows are trial groups, and pooled
+        rows as means weighted by recruits to treatment.
     """
     size = len(next(iter(drawn.values())))
     price, units = prices(drawn, setting), units_per_impact(drawn, setting)

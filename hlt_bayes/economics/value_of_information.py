@@ -1,4 +1,4 @@
-"""What more evidence is worth to whoever decides whether to fund the service: perfect, partial, and of a new trial."""
+"""Value of information for the decision to fund the service: EVPI, EVPPI, and EVSI and ENBS of a new trial."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from hlt_bayes.impacts.draws import Source, admit
 from hlt_bayes.specs import QALY, Decision, EconomicSpec, ImpactSpec
 
 SIZES = (50, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 5000, 8000, 12000)
-"""People per arm of the new trials that are looked at."""
+"""Default sample sizes of a new trial, people per arm."""
 
 
 def expected_gain(net_benefit: xr.DataArray) -> xr.DataArray:
-    """Give what is gained {...} by deciding on each ``net_benefit`` {chain, draw, ...} once it is known.
+    """Return the expected gain {...} from deciding with ``net_benefit`` {chain, draw, ...} known.
 
-    To fund where it is above 0, rather than by its mean in all draws: £ per person, 0 or above.
+    The gain of funding when it is above 0 over deciding on its mean: £ per person, 0 or above.
     """
     gain = net_benefit.clip(min=0).mean(OVER) - net_benefit.mean(OVER).clip(min=0)
-    return gain.clip(min=0)  # Rounding may leave less than nothing.
+    return gain.clip(min=0)  # Rounding error may make it negative.
 
 
 def evpi(economics: xr.Dataset) -> xr.DataArray:
-    """Give the expected value of perfect information {perspective, group}, £ per person randomised to treatment."""
+    """Return the expected value of perfect information {perspective, group}, £ per person randomised to treatment."""
     return expected_gain(economics["net_present_value"]).assign_attrs(economics["net_present_value"].attrs)
 
 
 def parts_to_learn(spec: EconomicSpec, keys: Sequence[str]) -> dict[str, list[str]]:
-    """Group the keys of ``known_quantities`` into what one study might settle, by a name for readers."""
+    """Group the keys of ``known_quantities`` by what one study could resolve, under display names."""
     parts: dict[str, list[str]] = {}
     for key in keys:
         place, name, *_ = key.split(".")
@@ -47,13 +47,13 @@ def parts_to_learn(spec: EconomicSpec, keys: Sequence[str]) -> dict[str, list[st
         elif place == "persistence":
             parts.setdefault("Persistence", []).append(key)
         elif place == "conversions":
-            parts.setdefault("What a unit of impact is of what is priced", []).append(key)
+            parts.setdefault("Conversion of impacts to priced units", []).append(key)
         elif place == "costs":
             parts.setdefault("Cost", []).append(key)
         elif place == "nonresponse":
             parts["Share gained by non-respondents"] = [key]
         elif key.endswith(".undisplaced"):
-            parts.setdefault("Jobs taken from others", []).append(key)
+            parts.setdefault("Job displacement", []).append(key)
         elif key.endswith(".additional"):
             parts.setdefault("What wellbeing and earnings add", []).append(key)
         elif spec.benefits[name].price.unit == QALY:
@@ -73,22 +73,22 @@ def evppi(
     *,
     parts: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
-    """Give the expected value of partial perfect information, by what would be learnt.
+    """Return the expected value of partial perfect information (EVPPI), by set of quantities learnt.
 
     Parameters
     ----------
     economics, source, spec, evidence
-        An appraisal, and what it was made from.
+        An appraisal, and its inputs.
     parts
-        Keys of ``hlt_bayes.economics.drivers.known_quantities`` to be learnt together, by a name; by default
+        Sets of keys of ``hlt_bayes.economics.drivers.known_quantities`` to be learnt together, by name; by default
         ``parts_to_learn``.
 
     Returns
     -------
     DataFrame
-        ``perspective``, ``group``, ``learnt``; ``value_gbp`` per person randomised to treatment; ``share`` of the value
-        of perfect information, missing where that is 0; ``fixed``, true where nothing of it varies in this spec, so
-        that there is nothing to learn.
+        ``perspective``, ``group``, ``learnt``; ``value_gbp`` per person randomised to treatment; ``share`` of the EVPI,
+        missing where that is 0; ``fixed``, True if none of the quantities varies in this spec, so there is nothing to
+        learn.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def evppi(
 
     Notes
     -----
-    The mean net benefit given what is learnt is a regression of the draws (``conditional_mean.expected_given``).
+    The conditional mean net benefit is estimated by regression on the draws (``conditional_mean.expected_given``).
     """
     known = known_quantities(economics, source, spec, evidence)
     parts = parts_to_learn(spec, list(known)) if parts is None else parts
@@ -114,7 +114,7 @@ def evppi(
             ],
             dim=economics.indexes["group"],
         )
-        # A regression may overshoot; nothing is worth more than everything.
+        # Regression error may push EVPPI above its upper bound, EVPI.
         found = found.transpose("perspective", "group").clip(max=perfect)
         table = xr.Dataset({"value_gbp": found, "share": found / perfect.where(perfect > 0)})
         frame = table.to_dataframe(dim_order=["perspective", "group"]).reset_index()
@@ -125,13 +125,13 @@ def evppi(
 
 
 def _gain_of_group(economics: xr.Dataset, known: Sequence[xr.DataArray], group: str) -> xr.DataArray:
-    """Value {perspective} of learning quantities for the decision on one group."""
+    """Return the value {perspective} of learning quantities for the decision on one group."""
     of_group = [one.sel(group=group, drop=True) if "group" in one.dims else one for one in known]
     return expected_gain(expected_given(economics["net_present_value"].sel(group=group, drop=True), of_group))
 
 
 def people_concerned(spec: EconomicSpec, *, after: float = 0.0) -> float:
-    """People whom a decision is for, over its years from year ``after`` on, discounted at the standard rate.
+    """Return the number of people affected by a decision from year ``after``, discounted at the standard rate.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def people_concerned(spec: EconomicSpec, *, after: float = 0.0) -> float:
 
 
 def _years(horizon: float, rate: float) -> float:
-    """Discounted years to a horizon; a year that it reaches into counts in part."""
+    """Return discounted years to a horizon, the last in part."""
     return float(present_value_years(0.0, horizon=horizon, rate=rate)) if horizon >= 1 else horizon
 
 
@@ -158,51 +158,52 @@ def new_trial(
     group: str,
     sizes: Sequence[int] = SIZES,
 ) -> pd.DataFrame:
-    """Give the expected value of sample information of a new trial in one group, by its size, beside its cost.
+    """Return EVSI and ENBS of a new trial in one group, by sample size.
 
-    The new trial measures the outcomes as this one did, with standard errors as those recovered here but for its size.
-    What is known of the impacts of the group is taken as jointly normal, with the mean and covariance of the draws, so
-    that what a trial adds is exact: of the variance β'Vβ of the net benefit that the impacts explain, a trial with
-    error variances S is expected to settle β'V(V + S)⁻¹Vβ. The draws of the mean net benefit given the impacts are
-    pulled towards their mean by the root of that share, which keeps their shape (moment matching, Heath et al. 2018).
+    The new trial measures the same outcomes, with standard errors as recovered here but scaled to its size. The impacts
+    in the group are treated as jointly normal, with the mean and covariance V of the draws, so the preposterior
+    variance is exact: of the variance β'Vβ of net benefit explained by the impacts, a trial with error variances S
+    resolves β'V(V + S)⁻¹Vβ in expectation. Draws of mean net benefit given the impacts are shrunk towards their mean by
+    the square root of that share, preserving their shape (moment matching, Heath et al. 2018).
 
     Parameters
     ----------
     economics, source, spec, evidence
-        An appraisal, and what it was made from.
+        An appraisal, and its inputs.
     impact_spec
-        Under whose priors the standard errors are recovered.
+        The impact spec under whose priors the standard errors are recovered.
     group
         A trial group.
     sizes
-        People per arm, above 0.
+        People per arm, 1 or more.
 
     Returns
     -------
     DataFrame
-        ``perspective``, ``group``, ``per_arm``; ``value_gbp`` per person, and ``limit_gbp``, what learning the impacts
-        of the group perfectly is worth; ``value_of_decision_gbp``, for those whom the decision is for once the trial
-        has reported (``decision.trial_years``); ``cost_gbp`` of the trial, with what treating its treatment arm is
-        expected to lose, if it is; ``net_gbp``, and ``people_to_break_even``, how many (discounted) a decision must be
-        for so that it is 0. The trial with the greatest ``net_gbp`` is worth most, if that is above 0.
+        ``perspective``, ``group``, ``per_arm``; ``value_gbp``, the EVSI per person, and ``limit_gbp``, the EVPPI of the
+        impacts in the group; ``value_of_decision_gbp``, the EVSI for all people affected after the trial reports
+        (``decision.trial_years``); ``cost_gbp`` of the trial, including any expected loss from treating its treatment
+        arm; ``net_gbp``, the ENBS; and ``people_to_break_even``, the discounted number of people at which it is 0. The
+        size with the largest ``net_gbp`` is optimal, if that is above 0.
 
     Raises
     ------
     SpecError
-        The spec has no table ``decision``, or ``group`` is no trial group.
+        The spec has no table ``decision``, or ``group`` is not a trial group, a size is below 1, or the impacts apply
+        to everyone randomised.
     """
     decision = _decision(spec)
     people = people_concerned(spec, after=min(decision.trial_years.value, decision.years.value))
     wrong = [size for size in sizes if size < 1]
     if wrong:
-        raise SpecError(f"a trial of {wrong[0]} per arm: 1 or more is allowed")
+        raise SpecError(f"sizes: {wrong[0]} per arm given; 1 or more is allowed")
     if group not in evidence.groups:
         raise SpecError(f"group {unknown_name(group, evidence.groups)}")
     admitted = admit(source)
     if speaks_for_all(admitted.impact):
         raise SpecError(
-            "a new trial: these impacts speak for those who did not answer, too, whom no survey measures; take draws "
-            "of the impact on those who answered, such as those of spec 'primary'"
+            "a new trial: these impacts apply to everyone randomised, including non-respondents, whom no survey "
+            "measures; give draws of the impact on respondents, such as those of spec 'primary'"
         )
     impacts = {
         key.removeprefix(IMPACT): draws.sel(group=group, drop=True)
@@ -220,8 +221,8 @@ def new_trial(
         slopes = np.linalg.lstsq((theta - theta.mean(axis=1, keepdims=True)).T, fitted - fitted.mean(), rcond=None)[0]
         limit = _gain(fitted)
         for per_arm in sizes:
-            settled = share_settled(slopes, covariance, variance / per_arm)
-            value = _gain(fitted.mean() + np.sqrt(settled) * (fitted - fitted.mean()))
+            resolved = share_resolved(slopes, covariance, variance / per_arm)
+            value = _gain(fitted.mean() + np.sqrt(resolved) * (fitted - fitted.mean()))
             loss = max(0.0, -float(net.sel(perspective=perspective).mean()))
             cost = decision.trial_fixed_cost.value + per_arm * (2 * decision.trial_cost_per_recruit.value + loss)
             rows.append(
@@ -240,17 +241,17 @@ def new_trial(
     return pd.DataFrame(rows)
 
 
-def share_settled(slopes: np.ndarray, covariance: np.ndarray, error_variance: np.ndarray) -> float:
-    """Share of the variance of a sum of impacts that estimates of them are expected to settle, all normal.
+def share_resolved(slopes: np.ndarray, covariance: np.ndarray, error_variance: np.ndarray) -> float:
+    """Return the share of the variance of a weighted sum of normal impacts that new estimates are expected to resolve.
 
     Parameters
     ----------
     slopes
-        Of the sum on each impact {outcome}.
+        Weight of each impact in the sum {outcome}.
     covariance
-        Of what is known of the impacts {outcome, outcome}.
+        Current covariance of the impacts {outcome, outcome}.
     error_variance
-        Of the new, independent estimates {outcome}; infinite where an outcome is not measured.
+        Error variance of the new, independent estimates {outcome}; infinite for an unmeasured outcome.
     """
     weighted = covariance @ slopes
     seen = np.isfinite(error_variance)
@@ -260,27 +261,27 @@ def share_settled(slopes: np.ndarray, covariance: np.ndarray, error_variance: np
 
 
 def error_variances(evidence: Evidence, impact_spec: ImpactSpec, group: str, outcomes: Sequence[str]) -> np.ndarray:
-    """Squared standard error {outcome} of an impact with one person per arm: that of this trial times its size per arm.
+    """Return the squared SE {outcome} of an impact per person per arm: squared SE of this trial times its size per arm.
 
-    So much as the survey answers this trial had, the new one has. Infinite for an outcome that was not measured.
+    The new trial is assumed to have the same survey response rate. Infinite for an unmeasured outcome.
     """
     se = printed_impacts(evidence, impact_spec)["se"]
     return people_per_arm(evidence, group) * np.array([se.get((outcome, group), np.inf) for outcome in outcomes]) ** 2
 
 
 def people_per_arm(evidence: Evidence, group: str) -> float:
-    """People per arm of a trial of equal arms as precise as that of ``group``.
+    """Return the people per arm of an equal-arm trial as precise as that of ``group``.
 
     Raises
     ------
     SpecError
-        The evidence does not say how many were randomised to each arm.
+        The evidence does not give the number randomised to each arm.
     """
     sizes = evidence.arm_sizes("recruits").reindex(index=[group], columns=list(ARMS)).to_numpy(float)
     if not np.isfinite(sizes).all():
         raise SpecError(
-            f"{evidence.path} does not say how many of {group!r} were randomised to each arm, so that the errors of a "
-            "trial of another size are not known"
+            f"{evidence.path} does not give the number randomised to each arm in {group!r}, so standard errors of a "
+            "trial of another size are unknown; add the numbers"
         )
     return float(2 / (1 / sizes).sum())
 
@@ -292,7 +293,7 @@ def _gain(net_benefit: np.ndarray) -> float:
 def _decision(spec: EconomicSpec) -> Decision:
     if spec.decision is None:
         raise SpecError(
-            f"economic spec {spec.name!r}: the key 'decision' is missing; state whom the decision is for and what a "
-            "trial costs"
+            f"economic spec {spec.name!r}: the key 'decision' is missing; state how many people the decision affects "
+            "and what a trial costs"
         )
     return spec.decision

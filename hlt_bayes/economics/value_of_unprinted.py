@@ -1,4 +1,4 @@
-"""Which number that was not printed would narrow the return most, for whoever writes to the authors."""
+"""Ranking of unreported numbers by how much each would reduce uncertainty in a return, to request from authors."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from hlt_bayes.evidence import Evidence
 from hlt_bayes.specs import EconomicSpec, ImpactSpec, OutcomeName, RiskDifference
 
 RATES = (0.55, 0.95)
-"""Assumed range of a control rate of people who were in work when they joined, where none is printed."""
+"""Assumed range of an unreported control-group employment rate, for people in work at recruitment."""
 
 
-class Unprinted(NamedTuple):
-    """A number that was not printed: its name, where it would stand, and its draws {chain, draw}."""
+class Unreported(NamedTuple):
+    """An unreported number: its name, where it would be reported, and its draws {chain, draw}."""
 
     what: str
     where: str
@@ -40,28 +40,28 @@ def value_of_unprinted(
     perspective: str = "economic",
     seed: int,
 ) -> pd.DataFrame:
-    """Rank what was not printed by how much of the variance of a return it is expected to take away.
+    """Rank unreported numbers by the share of the variance of a return that each is expected to resolve.
 
     Parameters
     ----------
     economics
         An appraisal of ``tree``.
     tree
-        A fit of ours: posterior standard errors and unrounded estimates of its cells are asked; draws made elsewhere
-        have none, and only the quantities of the economic spec are ranked.
+        A fit of this package, with posterior standard errors and unrounded estimates; external draws have neither, so
+        only quantities of the economic spec are ranked.
     spec, impact_spec, evidence
-        What the appraisal and the fit were made from.
+        The inputs of the appraisal and the fit.
     group, perspective
-        Whose return.
+        The return to consider.
     seed
-        Of control rates, which no model draws.
+        Random seed of control rates, which the models do not sample.
 
     Returns
     -------
     DataFrame
-        ``what``, ``where`` it would be printed; ``share`` of the variance of the gross benefit per £1 that is expected
-        to go once it is known; ``sd_now`` and ``sd_then``, £ per £1; the greatest first. The correlation of the errors
-        of two outcomes is among them where the model has one (structure ``joint``).
+        ``what``; ``where`` it would be reported; ``share`` of the variance of the gross benefit per £1 that it is
+        expected to resolve; ``sd_now`` and ``sd_then``, £ per £1; largest share first. Error correlations between
+        outcomes are included if the model has them (structure ``joint``).
     """
     for name, value in (("perspective", perspective), ("group", group)):
         if value not in economics[name]:
@@ -69,7 +69,7 @@ def value_of_unprinted(
     ratio = economics["benefit_cost_ratio"].sel(perspective=perspective, group=group)
     sd_now = ratio.std(("chain", "draw"), ddof=1).item()
     rows = []
-    for one in _unprinted(economics, tree, spec, impact_spec, evidence, seed):
+    for one in _unreported(economics, tree, spec, impact_spec, evidence, seed):
         share = share_explained(ratio, [one.draws]).item()
         rows.append(
             {
@@ -84,51 +84,51 @@ def value_of_unprinted(
     return table.sort_values("share", ascending=False, kind="stable").reset_index(drop=True)
 
 
-def _unprinted(
+def _unreported(
     economics: xr.Dataset,
     tree: xr.DataTree,
     spec: EconomicSpec,
     impact_spec: ImpactSpec,
     evidence: Evidence,
     seed: int,
-) -> Iterator[Unprinted]:
+) -> Iterator[Unreported]:
     for key, quantity in parameters_of(spec, evidence).items():
         settled_by = getattr(quantity, "settled_by", None)
         if settled_by:
-            yield Unprinted(key, settled_by, economics[key])
+            yield Unreported(key, settled_by, economics[key])
     posterior = tree["posterior"].dataset
     if "reported" in tree.children and "se" in posterior:
-        yield from _of_cells(posterior, tree["reported"].dataset, impact_spec, evidence, seed)
+        yield from _unreported_of_cells(posterior, tree["reported"].dataset, impact_spec, evidence, seed)
     if "error_correlation" in posterior:
         correlation = posterior["error_correlation"]
         names = [str(name) for name in correlation["outcome"].to_numpy()]
         for i, first in enumerate(names):
             for second in names[:i]:
-                yield Unprinted(
-                    f"correlation of the errors of {second} and {first}",
+                yield Unreported(
+                    f"error correlation of {second} and {first}",
                     "covariance of the estimates",
                     correlation.sel(outcome=first, other_outcome=second),
                 )
 
 
-def _of_cells(
+def _unreported_of_cells(
     posterior: xr.Dataset, cells: xr.Dataset, impact_spec: ImpactSpec, evidence: Evidence, seed: int
-) -> Iterator[Unprinted]:
-    """Name the standard errors and further digits of printed impacts, and control rates that are assumed."""
+) -> Iterator[Unreported]:
+    """Yield standard errors and further digits of published impacts, and assumed control rates."""
     for at in range(cells.sizes["cell"]):
         outcome, group = (str(cells[name].to_numpy()[at]) for name in ("outcome", "group"))
         label = f"{OUTCOMES[outcome].label.lower()}, {group}"
         se = posterior["se"].isel(cell=at).reset_coords(drop=True)
         log_se = xr.apply_ufunc(np.log, se)
-        yield Unprinted(f"standard error of {label}", "beside the impact", log_se)
+        yield Unreported(f"standard error of {label}", "next to the impact", log_se)
         digits = posterior["estimate"].isel(cell=at).reset_coords(drop=True)
-        yield Unprinted(f"further digits of {label}", "the impact itself", digits)
+        yield Unreported(f"further digits of {label}", "the impact itself", digits)
         design = impact_spec.standard_error.design[cast("OutcomeName", outcome)]
         if isinstance(design, RiskDifference) and group in design.rates:
             rng = np.random.default_rng(stream_seed(seed, f"control rate {group}"))
             estimate = float(cells["estimate"].to_numpy()[at])
             rate = _control_rate(log_se, estimate, impact_spec, evidence, group, rng)
-            yield Unprinted(f"control rate of {label}", "section 2.1, as of the other groups", rate)
+            yield Unreported(f"control rate of {label}", "section 2.1, as for the other groups", rate)
 
 
 def _control_rate(
@@ -139,10 +139,10 @@ def _control_rate(
     group: str,
     rng: np.random.Generator,
 ) -> xr.DataArray:
-    """Draw the control rate {chain, draw} given each standard error: evenly from ``RATES`` before that.
+    """Draw the control rate {chain, draw} given each standard error, with a uniform prior on ``RATES``.
 
-    The log ratio of the standard error and that of the rates' design has the prior of the spec. An approximation: the
-    fit took one rate as given.
+    The log ratio of the standard error to the design SE has the prior of the spec. This is an approximation: the fit
+    assumed a single rate.
     """
     rates = np.linspace(*RATES, 161)
     arms = evidence.arm_sizes("recruits").loc[group]

@@ -1,4 +1,4 @@
-"""What the same service would have returned at its planned volume, by how much of its cost is fixed."""
+"""Return of the service at its planned volume, by the fixed share of its cost."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hlt_bayes.impacts.draws import INTERVALS, Source, admit
 from hlt_bayes.specs import EconomicSpec
 
 FIXED_SHARES = tuple(float(share) for share in np.linspace(0, 1, 11))
+"""Default shares of the cost that do not depend on the number treated."""
 
 
 def volume_curve(
@@ -26,25 +27,25 @@ def volume_curve(
     seed: int,
     fixed_shares: Sequence[float] = FIXED_SHARES,
 ) -> pd.DataFrame:
-    """Value the service at its planned volume, for each share of its cost that does not depend on how many are treated.
+    """Value the service at its planned volume, for each fixed share of its cost.
 
-    Impacts per person are taken as they were: that more people would have gained as much is assumed.
+    Impacts per person are assumed to be the same at the planned volume.
 
     Returns
     -------
     DataFrame
         ``perspective``, ``group``, ``fixed_share``; ``cost_per_head_gbp`` in the spec's price year; ``mean`` and 89 %
-        interval of the gross benefit per £1, ``prob_above_one``. With nothing fixed it is what it was at the actual
-        volume.
+        interval of the gross benefit per £1, ``prob_above_one``. With a fixed share of 0, results equal those at
+        the actual volume.
 
     Raises
     ------
     SpecError
-        A share is not between 0 and 1, or the spec has none.
+        A share is not between 0 and 1, or the spec states no fixed share.
     """
     wrong = [share for share in fixed_shares if not 0 <= share <= 1]
     if wrong:
-        raise SpecError(f"fixed share {wrong[0]:g}: a share lies between 0 and 1")
+        raise SpecError(f"fixed share {wrong[0]:g}: give a share between 0 and 1")
     impact = admit(source)
     planned = appraise(impact, spec, evidence, seed=seed, volume="planned")
     parameters = planned[list(parameters_of(spec, evidence))]

@@ -1,4 +1,4 @@
-"""The walk from the published return to ours, one choice at a time."""
+"""Bridge from the published return to the re-analysed return, one choice at a time."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ STEPS = {
     "unfiltered": "without the significance filter",
     "uncertain": "with the impact's standard error",
     "pooled": "with the impacts of this re-analysis",
-    "nonresponse": "with those who did not answer the survey",
+    "nonresponse": "with survey non-respondents included",
     "components": "the same outcome at component prices",
-    "all benefits": "with all benefits of that spec",
+    "all benefits": "with all benefits at component prices",
 }
-"""Steps of the walk, in order."""
+"""Steps of the bridge, in order, with labels."""
 
 
 def walk(
@@ -40,38 +40,38 @@ def walk(
     *,
     seed: int,
 ) -> pd.DataFrame:
-    """Walk from the published return to the Bayesian one, a step at a time, each on the same draws.
+    """Compute the bridge from the published return to the Bayesian one, step by step, on common draws.
 
-    Draws of a step pair with those of the next: a drawn impact of ``uncertain`` has the rank of the pooled impact of
-    the same draw, and prices, shares and all other quantities of one key are the same draws throughout.
+    Draws are paired between steps: each impact of ``uncertain`` has the rank of the pooled impact in the same draw, and
+    prices, shares and all other quantities use the same draws throughout.
 
     Parameters
     ----------
     source
-        Impact draws, as ``hlt_bayes.impact_draws`` takes them.
+        Impact draws in any form accepted by ``hlt_bayes.impact_draws``.
     evidence
-        What is printed.
+        The published evidence.
     published, components
-        The spec whose prices the printed returns imply, and one of component prices with a share that those who did
-        not answer gain.
+        A spec with prices implied by the published returns, and one at component prices with a share gained by survey
+        non-respondents.
     impact_spec
-        Whose priors the standard errors are recovered under.
+        The impact spec under whose priors the standard errors are recovered.
     seed
         As in ``appraise``.
 
     Returns
     -------
     DataFrame
-        ``perspective``, ``group``, ``step`` (of ``STEPS``), ``label``; ``mean`` of the gross benefit per £1, ``sd`` and
-        intervals and ``prob_above_one``, missing where the step is a point.
+        ``perspective``, ``group``, ``step`` (of ``STEPS``), ``label``; ``mean`` of the gross benefit per £1; ``sd``,
+        intervals and ``prob_above_one``, missing for steps that are point estimates.
 
     Raises
     ------
     SpecError
-        A price of ``published`` is not implied, or ``components`` says nothing of those who did not answer.
+        A price of ``published`` is not implied, or ``components`` has no ``nonresponse``.
     """
     if components.nonresponse is None:
-        raise SpecError(f"economic spec {components.name!r}: the walk needs the key 'nonresponse.share'")
+        raise SpecError(f"economic spec {components.name!r}: the bridge needs the key 'nonresponse.share'")
     drawn = admit(source)
     impact = drawn.impact
     prices, printed = _mean_prices(published, evidence), printed_impacts(evidence, impact_spec)
@@ -115,7 +115,7 @@ def walk(
 
 
 def _normal_of_rank(draws: xr.DataArray) -> xr.DataArray:
-    """Give each draw {chain, draw, ...} the standard normal quantile of its rank among all of its row."""
+    """Return the standard normal quantile of each draw's rank {chain, draw, ...} among all draws."""
     stacked = draws.stack(sample=("chain", "draw"))
     ranks = xr.apply_ufunc(
         rankdata, stacked, input_core_dims=[["sample"]], output_core_dims=[["sample"]], kwargs={"axis": -1}
@@ -125,7 +125,7 @@ def _normal_of_rank(draws: xr.DataArray) -> xr.DataArray:
 
 
 def _steps(steps: Mapping[str, xr.DataArray]) -> pd.DataFrame:
-    """Summarise each step {group} or {chain, draw, group}: the row of a point has a mean alone."""
+    """Summarise each step {group} or {chain, draw, group}; a point estimate has only a mean."""
     tables = []
     for step, values in steps.items():
         if "draw" in values.dims:

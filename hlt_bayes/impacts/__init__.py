@@ -1,1 +1,1 @@
-"""Impact draws, which every model ends in, and what is asked of them."""
+"""Impact draws, the common output of all models, and their summaries."""

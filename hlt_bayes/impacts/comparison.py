@@ -1,4 +1,4 @@
-"""Ours beside the published frequentist result, cell by cell."""
+"""Cell-by-cell comparison of the posterior with the published frequentist results."""
 
 from __future__ import annotations
 
@@ -22,36 +22,35 @@ LIKELIHOOD_WORDS = (
     (0.01, "extremely unlikely"),
     (0.00, "exceptionally unlikely"),
 )
-"""Lowest probability of each word: the calibrated scale of the IPCC (Mastrandrea et al. 2010, table 1)."""
+"""Lowest probability of each term: the IPCC calibrated likelihood scale (Mastrandrea et al. 2010, table 1)."""
 
 ABOUT_THE_SAME = 0.1
-"""A posterior mean within this share of the printed estimate, or within its rounding, is about the same."""
+"""Relative difference from the published estimate below which (or within its rounding) a mean is about the same."""
 
-TIMES = 3
-"""Above this ratio of posterior mean and printed estimate, words say how many times."""
+LARGE_RATIO = 3
+"""Ratio of posterior mean to published estimate above which it is described as a multiple."""
 
 SHRINKAGE_UNITS = 4
-"""Half units of the last digit by which an estimate must depart from the average for its shrinkage to be said."""
-
+"""Least distance from the average, in half units of the last digit, at which shrinkage is reported."""
 
 SHRINKAGE_SES = 0.5
-"""Standard errors by which it must, too: the mean of groups that lie together says little of where each has gone."""
+"""Least distance from the average in SEs: between groups close together the share is too unstable to report."""
 
 
 def likelihood_word(probability: float) -> str:
-    """Say a probability in the words of ``LIKELIHOOD_WORDS``."""
+    """Return the term of ``LIKELIHOOD_WORDS`` for a probability."""
     return next(word for lowest, word in LIKELIHOOD_WORDS if probability >= lowest)
 
 
 def compare(source: Source, evidence: Evidence, cells: xr.Dataset) -> pd.DataFrame:
-    """Compare the posterior with the printed result, cell by cell, pooled rows included.
+    """Compare the posterior with the published results, cell by cell, including pooled rows.
 
     Parameters
     ----------
     source
-        Impact draws, as ``hlt_bayes.impact_draws`` takes them.
+        Impact draws in any form accepted by ``hlt_bayes.impact_draws``.
     evidence, cells
-        What is printed; and what ``reported_results`` makes of it, from which the SEs are recovered.
+        The published evidence, and its ``reported_results``, from which the SEs are recovered.
 
     Returns
     -------
@@ -59,16 +58,16 @@ def compare(source: Source, evidence: Evidence, cells: xr.Dataset) -> pd.DataFra
         Per outcome and group, in the outcome's unit: ``published`` with ``half_unit``, ``stars``,
         ``text`` and ``correction``; ``design_se``, and ``se`` (median) with ``se_lower_89`` and
         ``se_upper_89``, recovered from rounding, stars and design; the posterior
-        as in ``impact_summary``; ``shrinkage``; ``what_changed`` in words. Pooled rows, which no
-        likelihood uses, have no SE, and nothing is said of what changed: the printed ones are estimates of
-        their own, not means of the printed groups.
+        as in ``impact_summary``; ``shrinkage``; ``what_changed`` in words. Pooled rows have no recovered SE, and
+        their ``what_changed`` gives only the sign: they were estimated separately, not as means of the published
+        groups.
 
     Notes
     -----
-    ``shrinkage`` is the share of the way from the printed estimate to the average of the trial groups'
-    posterior means that the posterior mean has gone: 0 is none, 1 is all of it. It is missing for pooled rows
-    of a group alone, and where the printed estimate is so near to that average that little would move the share: within
-    ``SHRINKAGE_UNITS`` half units or ``SHRINKAGE_SES`` standard errors.
+    ``shrinkage`` is the distance from the published estimate to the posterior mean as a share of that to the average
+    of the trial groups' posterior means: 0 is none, 1 is complete. It is missing for pooled rows, for a single group,
+    and where the published estimate is within ``SHRINKAGE_UNITS`` half units or ``SHRINKAGE_SES`` standard errors of
+    that average, so that the share would be unstable.
     """
     impact = impact_draws(source)
     table = impact_summary(with_pooled_groups(impact, evidence.treated))
@@ -113,5 +112,5 @@ def _what_changed(row: pd.Series) -> str:
         size = "changes sign" if published else "no longer zero"
     else:
         ratio = mean / published
-        size = f"{ratio:.0f} times as large" if ratio > TIMES else _by_share(ratio)
+        size = f"{ratio:.0f} times as large" if ratio > LARGE_RATIO else _by_share(ratio)
     return f"{size}; {verdict}"

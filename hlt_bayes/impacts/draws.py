@@ -1,4 +1,4 @@
-"""Impact draws: the one labelled array through which every model reaches economics and reports.
+"""Impact draws: the labelled array that every model passes to economics and reports.
 
 ``impact`` {chain, draw, outcome, group} is treatment minus control per person randomised; positive is
 better, zero is no effect; units as in ``hlt_bayes.core.vocabulary.OUTCOMES`` (a proportion, £, SD, SD).
@@ -19,17 +19,17 @@ from hlt_bayes.core.vocabulary import OUTCOMES, POOLED_GROUPS, REPORTED_GROUPS
 
 DIMS = ("chain", "draw", "outcome", "group")
 LARGEST = 1e9
-"""Size of an impact beyond which it is none, in whichever unit, and its square soon no number."""
+"""Largest accepted absolute impact, in any unit; anything beyond suggests wrong units or divergent draws."""
 
 INTERVALS = {89: (0.055, 0.945), 95: (0.025, 0.975)}
-"""Equal-tailed intervals that tables give: per cent, and their two quantiles."""
+"""Equal-tailed intervals of all tables: per cent, and lower and upper probability."""
 
 
 @dataclass(frozen=True, eq=False)
 class CheckedDraws:
-    """Impact draws that were checked at the door, so that nobody behind it checks them again; made by ``admit``.
+    """Impact draws validated by ``admit``, so that later functions need not check them again.
 
-    ``impact`` {chain, draw, outcome, group} and, where a model predicts a new trial group, ``impact_new`` {chain, draw,
+    ``impact`` {chain, draw, outcome, group} and, if the model predicts a new trial group, ``impact_new`` {chain, draw,
     outcome}.
     """
 
@@ -38,30 +38,30 @@ class CheckedDraws:
 
 
 Source = xr.DataTree | xr.DataArray | CheckedDraws
-"""What functions of impacts take: a DataTree with ``posterior["impact"]``, that array, or draws let in before."""
+"""Accepted forms of impact draws: a DataTree with ``posterior["impact"]``, that array, or validated draws."""
 
 
 def admit(source: Source) -> CheckedDraws:
-    """Check impact draws, of a fit of ours or of a stranger's, unless they were let in before.
+    """Validate impact draws, from this package or from elsewhere, unless already validated.
 
     Raises
     ------
     ImpactError
-        The array is missing, or its dims, labels, units or values are not those described above.
+        The array is missing, or its dims, labels, units or values are not as described in this module.
     """
     if isinstance(source, CheckedDraws):
         return source
     if isinstance(source, xr.DataArray):
         return CheckedDraws(_checked(source))
     if "posterior" not in source.children or "impact" not in source["posterior"].data_vars:
-        raise ImpactError("the DataTree has no posterior['impact']; give the impacts that name and group")
+        raise ImpactError("the DataTree has no posterior['impact']; store the impacts in group 'posterior' as 'impact'")
     posterior = source["posterior"].dataset
     impact = _checked(posterior["impact"])
     return CheckedDraws(impact, _checked_new(posterior["impact_new"], impact) if "impact_new" in posterior else None)
 
 
 def impact_draws(source: Source) -> xr.DataArray:
-    """Take the impact draws {chain, draw, outcome, group} out of a fit of ours or of a stranger's.
+    """Return validated impact draws {chain, draw, outcome, group}, from this package or from elsewhere.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def impact_draws(source: Source) -> xr.DataArray:
     Raises
     ------
     ImpactError
-        As ``admit``.
+        As for ``admit``.
     """
     return admit(source).impact
 
@@ -89,16 +89,16 @@ def _checked(source: xr.DataArray) -> xr.DataArray:
             if not isinstance(name, str):
                 raise ImpactError(f"impact has the label {name!r} along {dim!r}; a label must be text: rename it")
         if not impact.indexes[dim].is_unique:
-            raise ImpactError(f"impact has a label twice along {dim!r}: {list(impact[dim].to_numpy())}")
+            raise ImpactError(f"impact has duplicate labels along {dim!r}: {', '.join(impact[dim].to_numpy())}")
     for name in impact["outcome"].to_numpy():
         if name not in OUTCOMES:
             raise ImpactError(f"impact, outcome {unknown_name(name, OUTCOMES)}")
     if impact.dtype.kind != "f" or not np.isfinite(impact.to_numpy()).all():
-        raise ImpactError("impact has values that are not finite numbers; remove those draws or find out why they are")
+        raise ImpactError("impact has values that are not finite numbers; find the cause or remove those draws")
     if abs(impact).max() > LARGEST:
         raise ImpactError(
-            f"impact reaches {abs(impact).max():.3g}; at most {LARGEST:.0e} in size is taken for an impact: check "
-            "units, and draws that ran away"
+            f"impact reaches {abs(impact).max():.3g}; at most {LARGEST:.0e} in absolute value is allowed: check the "
+            "units, and whether the sampler diverged"
         )
     _check_units(impact)
     return impact
@@ -125,19 +125,19 @@ def _check_units(impact: xr.DataArray) -> None:
         if name in OUTCOMES and unit != OUTCOMES[name].unit:
             raise ImpactError(f"impact, outcome {name!r} is in {unit!r}; it must be in {OUTCOMES[name].unit!r}")
     if "employment" in impact["outcome"] and abs(impact.sel(outcome="employment")).max() > 1:
-        raise ImpactError("impact, outcome 'employment' exceeds 1: it must be a proportion, so that 0.03 is 3 ppt")
+        raise ImpactError("impact, outcome 'employment' exceeds 1: it must be a proportion: 3 ppt is 0.03")
 
 
 def with_pooled_groups(per_group: xr.DataArray, weights: pd.Series) -> xr.DataArray:
-    """Add the rows All SCR and All OOW to an array with dim ``group``: weighted means of their parts.
+    """Add the pooled rows All SCR and All OOW, weighted means of their groups, to an array with dim ``group``.
 
     Parameters
     ----------
     per_group
-        Any array with the trial groups along ``group``; a row whose parts, or their weights, are not all there is
-        left out.
+        Any array with the trial groups along ``group``; a pooled row is omitted if any of its groups or their weights
+        is missing.
     weights
-        Weight per trial group; recruits randomised to treatment in every result of this package.
+        Weight per trial group; throughout this package the recruits randomised to treatment.
     """
     rows = {str(name): per_group.sel(group=name) for name in per_group["group"].to_numpy()}
     for name, weight in pooled_weights(rows, weights).items():
@@ -150,7 +150,7 @@ def with_pooled_groups(per_group: xr.DataArray, weights: pd.Series) -> xr.DataAr
 
 
 def pooled_weights(groups: Iterable[str], weights: pd.Series) -> dict[str, pd.Series]:
-    """Weights of the parts of each pooled row whose parts, and their weights, are all there."""
+    """Return the group weights of each pooled row that has all its groups and weights."""
     return {
         row: weights[list(parts)].astype(float)
         for row, parts in POOLED_GROUPS.items()
@@ -159,12 +159,12 @@ def pooled_weights(groups: Iterable[str], weights: pd.Series) -> dict[str, pd.Se
 
 
 def _as_reported(names: Collection[str]) -> list[str]:
-    """Put rows in the order of the reports, others after them."""
+    """Sort rows into the order of the published reports, others last."""
     return [name for name in REPORTED_GROUPS if name in names] + [name for name in names if name not in REPORTED_GROUPS]
 
 
 def pooling_matrix(groups: Sequence[str], weights: pd.Series) -> xr.DataArray:
-    """Weights {row, group} that turn trial groups into the rows of ``with_pooled_groups``, for long arrays."""
+    """Weights {row, group} that map trial groups to the rows of ``with_pooled_groups``, for large arrays."""
     rows = {name: pd.Series({name: 1.0}) for name in groups}
     rows |= {name: weight / weight.sum() for name, weight in pooled_weights(groups, weights).items()}
     order = _as_reported(rows)
@@ -202,7 +202,7 @@ def summary(draws: xr.DataArray, *, above: float) -> pd.DataFrame:
 
 
 def impact_summary(impact: xr.DataArray) -> pd.DataFrame:
-    """Summarise impacts, or changes in them, {chain, draw, outcome, ...}; ``prob_positive`` is P(impact > 0).
+    """Summarise impacts, or changes in impact, {chain, draw, outcome, ...}; ``prob_positive`` is P(impact > 0).
 
     As ``summary``, with the ``unit`` of each outcome after the labels.
     """

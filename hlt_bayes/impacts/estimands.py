@@ -1,4 +1,4 @@
-"""What is asked of the impacts: groups, pooled rows, the average, a new group, differences, and their signs."""
+"""Estimands of the impacts: groups, pooled rows, the average, a new group, differences, and sign probabilities."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ NEW_GROUP = "new group"
 
 
 def estimand_draws(source: Source, weights: pd.Series) -> xr.DataArray:
-    """Draw every estimand {chain, draw, outcome, estimand} from the impact draws.
+    """Compute draws of every estimand {chain, draw, outcome, estimand} from the impact draws.
 
     Parameters
     ----------
     source
-        As ``hlt_bayes.impact_draws`` takes it. ``posterior["impact_new"]`` {chain, draw, outcome}, if there is
-        one, is the impact of a new trial group.
+        Any form accepted by ``hlt_bayes.impact_draws``. ``posterior["impact_new"]`` {chain, draw, outcome}, if
+        present, is the impact in a new trial group.
     weights
-        Weight per trial group of pooled rows and of the average: recruits randomised to treatment in every result of
-        this package. Where a group has none, pooled rows with it are left out and the average weighs all alike.
+        Weight per trial group for pooled rows and the average; throughout this package the recruits randomised to
+        treatment. If a group has no weight, its pooled rows are omitted and the average weights all groups equally.
 
     Returns
     -------
     DataArray
-        ``kind`` of each estimand beside it: ``group``, ``pooled``, ``average``, ``new``, ``difference``. A difference
-        ``"A - B"`` is the impact on A less that on B. Units are those of the outcomes; positive is better.
+        With coordinate ``kind``: ``group``, ``pooled``, ``average``, ``new``, ``difference``. A difference ``"A - B"``
+        is the impact in A minus that in B. Units are those of the outcomes; positive is better.
     """
     drawn = admit(source)
     impact = drawn.impact
     groups = [str(name) for name in impact["group"].to_numpy()]
     for name in (AVERAGE, NEW_GROUP, *POOLED_GROUPS):
         if name in groups:
-            raise ImpactError(f"impact has a group {name!r}, which is the name of an estimand; give trial groups alone")
+            raise ImpactError(f"impact has a group {name!r}, a name reserved for an estimand; give trial groups only")
     rows = with_pooled_groups(impact, weights)
     parts = {str(name): rows.sel(group=name, drop=True) for name in rows["group"].to_numpy()}
     kinds = {name: "pooled" if name in POOLED_GROUPS else "group" for name in parts}
@@ -71,7 +71,7 @@ def estimand_summary(
     Parameters
     ----------
     source, weights
-        As there.
+        As for ``estimand_draws``.
     smallest
         The smallest effect of interest, by outcome, in the outcome's unit (employment as a proportion).
 
@@ -85,7 +85,7 @@ def estimand_summary(
     Raises
     ------
     ImpactError
-        The draws are not impacts, or ``smallest`` names no outcome of theirs or is not a finite number.
+        The impact draws are invalid, or ``smallest`` names an unknown outcome or is not a finite number.
     """
     return summary_of_estimands(estimand_draws(source, weights), smallest=smallest)
 

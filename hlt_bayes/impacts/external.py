@@ -1,4 +1,4 @@
-"""Posteriors made elsewhere, in the names and units of this package."""
+"""Conversion of external posteriors to the names and units of this package."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PosteriorSource = xr.DataTree | xr.Dataset | xr.DataArray | pd.DataFrame | str |
 UNITS = {
     name: {outcome.unit: 1.0, outcome.printed_unit: 1 / outcome.display_scale} for name, outcome in OUTCOMES.items()
 }
-"""Units that an outcome may come in, and what brings each to the outcome's own."""
+"""Accepted units of each outcome, with the factor that converts each to the unit of this package."""
 
 
 def from_posterior(
@@ -33,85 +33,87 @@ def from_posterior(
     dims: Mapping[str, str] | None = None,
     columns: Mapping[str, tuple[str, str]] | None = None,
 ) -> xr.DataTree:
-    """Take impact draws made elsewhere into the array that economics and reports take.
+    """Convert external impact draws to the array that economics and reports use.
 
     Parameters
     ----------
     source
         A DataTree (its group ``posterior``), Dataset or DataArray; the path of a netCDF file of one; or draws in
-        columns: a DataFrame, the path of its CSV file, or the paths of CmdStan's CSV files, one a chain. Columns
-        ``.chain`` and ``.draw`` (or ``.iteration``), as R's posterior writes them, tell the chains of one table apart.
+        columns: a DataFrame, the path of its CSV file, or the paths of CmdStan CSV files, one per chain. In a single
+        table, columns ``.chain`` and ``.draw`` (or ``.iteration``), as in R's posterior, identify the chains.
     units
-        By outcome of ours: the unit it comes in, ``"proportion"`` or ``"ppt"``, ``"GBP"``, ``"SD"``.
+        Unit of the source, by outcome of this package: ``"proportion"`` or ``"ppt"``, ``"GBP"``, ``"SD"``.
     variable, dims
-        Name of the array in the source, and of its dims for ``chain``, ``draw``, ``outcome``, ``group`` where they
-        differ.
+        Name of the array in the source, and the source's names of the dims ``chain``, ``draw``, ``outcome``, ``group``
+        where they differ.
     outcomes, groups
-        By outcome and group of ours, what the source calls it; without them the source has our names.
+        The source's name of each outcome and group of this package; by default the names are the same.
     columns
-        For draws in columns: the outcome and group of ours that each column holds.
+        For draws in columns: the outcome and group of this package that each column contains.
 
     Returns
     -------
     DataTree
-        ``posterior["impact"]`` {chain, draw, outcome, group}, as ``hlt_bayes.appraise`` and ``hlt_bayes.analyse`` take
-        it. Only what is named is taken.
+        ``posterior["impact"]`` {chain, draw, outcome, group}, for ``hlt_bayes.appraise`` and ``hlt_bayes.analyse``.
+        Everything not named is dropped.
 
     Raises
     ------
     ImpactError
-        A variable, dim, column, outcome or group that is not there; a unit that is none of its outcome's; draws that
-        are not finite, or chains of unequal length.
+        A variable, dim, column, outcome or group is missing; a unit is not one of its outcome's; draws are not finite,
+        or chains have unequal lengths.
 
     Notes
     -----
-    A damaged netCDF file may send the HDF5 library itself into a loop that nothing interrupts. The files of a result
-    folder are held to their hashes before one is opened; of a file from elsewhere, compare its hash by hand.
+    A damaged netCDF file can send the HDF5 library into a loop that cannot be interrupted. Files in a result folder
+    are checked against their hashes before they are opened; check the hash of any other file yourself.
     """
     if columns is not None:
-        impact = _of_columns(_table(source), columns)
+        impact = _from_columns(_table(source), columns)
     else:
-        impact = _named(_array(source, variable), dims or {})
+        impact = _rename_dims(_array(source, variable), dims or {})
         for dim, names in (("outcome", outcomes), ("group", groups)):
-            impact = _renamed(impact, dim, names)
+            impact = _select_labels(impact, dim, names)
     factors = []
     for name in map(str, impact["outcome"].to_numpy()):
         if name not in OUTCOMES:
-            raise ImpactError(f"outcome {unknown_name(name, OUTCOMES)}; say in outcomes which of ours it is")
+            raise ImpactError(f"outcome {unknown_name(name, OUTCOMES)}; map it to one of them in outcomes")
         if name not in units:
-            raise ImpactError(f"units: none for outcome {name!r}; it may be {' or '.join(map(repr, UNITS[name]))}")
+            raise ImpactError(f"units: none given for outcome {name!r}; allowed: {' or '.join(map(repr, UNITS[name]))}")
         if units[name] not in UNITS[name]:
             raise ImpactError(f"units, {name!r}: {unknown_name(units[name], UNITS[name])}")
         factors.append(UNITS[name][units[name]])
     _refuse_other_units(impact, units)
     if impact.dtype.kind not in "fiuO":
-        raise ImpactError(f"the array holds what is not a number (its type is {impact.dtype}); give it as numbers")
+        raise ImpactError(f"the array holds values that are not numbers (type {impact.dtype}); convert it to numbers")
     try:
         impact = impact.astype(float).drop_attrs()
     except (TypeError, ValueError) as error:
-        raise ImpactError(f"the array holds what is not a number ({error})") from error
+        raise ImpactError(f"the array holds values that are not numbers ({error})") from error
     scaled = impact * xr.DataArray(factors, coords={"outcome": impact["outcome"].to_numpy()})
     return xr.DataTree.from_dict({"posterior": xr.Dataset({"impact": impact_draws(scaled)})})
 
 
 def _refuse_other_units(impact: xr.DataArray, units: Mapping[str, str]) -> None:
-    """Find draws of ours, which bear their units, that are said to be in others."""
+    """Raise if the units given contradict those that the array states in its attributes."""
     try:
-        borne = json.loads(impact.attrs.get("unit", ""))
+        stated = json.loads(impact.attrs.get("unit", ""))
     except (TypeError, ValueError):
         return
     for name in map(str, impact["outcome"].to_numpy()):
-        says = str(borne.get(name)) if isinstance(borne, dict) else ""
+        says = str(stated.get(name)) if isinstance(stated, dict) else ""
         if says in UNITS[name] and UNITS[name][says] != UNITS[name][units[name]]:
-            raise ImpactError(f"units, {name!r}: {units[name]!r} given, but the array says that it is in {says!r}")
+            raise ImpactError(f"units, {name!r}: {units[name]!r} given, but the array's attribute 'unit' says {says!r}")
 
 
 def _array(source: PosteriorSource, variable: str) -> xr.DataArray:
     if isinstance(source, str | Path):
-        source = read_netcdf(source, "for a CSV file say columns")
+        source = read_netcdf(source, "for a CSV file, give columns")
     if isinstance(source, xr.DataTree):
         if "posterior" not in source.children and not source.data_vars:
-            raise ImpactError(f"the DataTree has no group 'posterior', only {', '.join(source.children) or 'none'}")
+            raise ImpactError(
+                f"the DataTree has no group 'posterior'; its groups: {', '.join(source.children) or 'none'}"
+            )
         source = source["posterior"].dataset if "posterior" in source.children else source.dataset
     if isinstance(source, xr.Dataset):
         if variable not in source:
@@ -119,31 +121,31 @@ def _array(source: PosteriorSource, variable: str) -> xr.DataArray:
         source = source[variable]
     if not isinstance(source, xr.DataArray):
         raise ImpactError(
-            f"a {type(source).__name__} given: for draws in columns say which column holds what, in columns"
+            f"a {type(source).__name__} given: for a table of draws, give the outcome and group per column in columns"
         )
     return source
 
 
-def _named(array: xr.DataArray, dims: Mapping[str, str]) -> xr.DataArray:
-    """Give the dims our names."""
+def _rename_dims(array: xr.DataArray, dims: Mapping[str, str]) -> xr.DataArray:
+    """Rename the dims to those of this package."""
     for ours, theirs in dims.items():
         if theirs not in array.dims:
             raise ImpactError(f"dims, {ours!r}: {unknown_name(theirs, [str(dim) for dim in array.dims])}")
     for ours, theirs in dims.items():
         if ours != theirs and ours in array.dims and ours not in dims.values():
-            raise ImpactError(f"dims, {ours!r}: the array has another dim of that name; rename that one first")
+            raise ImpactError(f"dims, {ours!r}: the array already has another dim of that name; rename it first")
     renamed = array.rename({theirs: ours for ours, theirs in dims.items() if theirs != ours})
     missing = {"chain", "draw", "outcome", "group"} - set(renamed.dims)
     if missing:
         raise ImpactError(
-            f"the array has dims {', '.join(map(str, array.dims))}; none is {', '.join(sorted(missing))}: say in dims "
-            "which, or add it with expand_dims"
+            f"the array has dims {', '.join(map(str, array.dims))}; none is {', '.join(sorted(missing))}: map it in "
+            "dims, or add it with expand_dims"
         )
     return renamed
 
 
-def _renamed(array: xr.DataArray, dim: str, names: Mapping[str, str] | None) -> xr.DataArray:
-    """Choose and rename the labels of a dim."""
+def _select_labels(array: xr.DataArray, dim: str, names: Mapping[str, str] | None) -> xr.DataArray:
+    """Select and rename the labels of a dim."""
     if names is None:
         return array
     found = [str(name) for name in array[dim].to_numpy()]
@@ -155,27 +157,31 @@ def _renamed(array: xr.DataArray, dim: str, names: Mapping[str, str] | None) -> 
 
 
 def _table(source: PosteriorSource) -> pd.DataFrame:
-    """Read draws in columns, with ``.chain``."""
+    """Read draws in columns, with their ``.chain``."""
     if isinstance(source, pd.DataFrame):
         return source
     if isinstance(source, xr.DataTree | xr.Dataset | xr.DataArray):
-        raise ImpactError("columns are of a table of draws; the source is an array: say outcomes, groups and dims")
+        raise ImpactError(
+            "columns apply only to a table of draws, but the source is an array: use outcomes, groups and dims instead"
+        )
     paths = [source] if isinstance(source, str | Path) else list(source)
     if not paths:
-        raise ImpactError("source: no CSV file given; one a chain, or one with a column .chain, is allowed")
+        raise ImpactError("source: no CSV file given; give one per chain, or one with a column .chain")
     return read_csv_draws(paths)
 
 
-def _of_columns(table: pd.DataFrame, columns: Mapping[str, tuple[str, str]]) -> xr.DataArray:
+def _from_columns(table: pd.DataFrame, columns: Mapping[str, tuple[str, str]]) -> xr.DataArray:
     if not columns:
-        raise ImpactError("columns: none given; say which column holds which outcome of which group")
+        raise ImpactError("columns: none given; give the outcome and group of each column")
     for name in columns:
         if name not in table:
             raise ImpactError(f"columns: {unknown_name(name, table.columns)}")
         if list(table.columns).count(name) > 1:
-            raise ImpactError(f"columns: {name!r} stands twice in the table; give each column a name of its own")
+            raise ImpactError(f"columns: {name!r} occurs more than once in the table; give each column a unique name")
         if not pd.api.types.is_numeric_dtype(table[name]):
-            raise ImpactError(f"columns: {name!r} holds what is not a number; decimals are written with a point")
+            raise ImpactError(
+                f"columns: {name!r} holds values that are not numbers; use a point as the decimal separator"
+            )
     if not len(table):
         raise ImpactError("the table has no draws")
     for number in (".iteration", ".draw"):
@@ -183,14 +189,18 @@ def _of_columns(table: pd.DataFrame, columns: Mapping[str, tuple[str, str]]) -> 
             table = table.sort_values(number, kind="stable")
             break
     if ".chain" in table and table[".chain"].isna().any():
-        raise ImpactError(f"{table['.chain'].isna().sum()} rows have no .chain; give each row its chain, or none any")
+        raise ImpactError(
+            f"{table['.chain'].isna().sum()} rows have no .chain; give every row a chain, or remove the column"
+        )
     cells = list(columns.values())
     outcomes, groups = (list(dict.fromkeys(cell[position] for cell in cells)) for position in (0, 1))
     for outcome in outcomes:
         for group in groups:
             count = cells.count((outcome, group))
             if count != 1:
-                raise ImpactError(f"columns: {count} for {outcome} of {group}; each outcome of each group needs one")
+                raise ImpactError(
+                    f"columns: {count} given for {outcome} of {group}; each outcome of each group needs exactly one"
+                )
     chains = [table]
     if ".chain" in table:
         chains = [part for _, part in table.groupby(".chain", sort=True)]

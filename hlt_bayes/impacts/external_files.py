@@ -1,4 +1,4 @@
-"""Reads draws from netCDF and CSV files, whoever wrote them."""
+"""Reading of draws from netCDF and CSV files, from this package or from elsewhere."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from hlt_bayes.impacts.draws import impact_draws
 from hlt_bayes.specs import ImpactSpec
 
 UNREADABLE = (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, ArithmeticError, MemoryError)
-"""What h5py and its readers raise where the bytes of a file are damaged: whatever those lead them to."""
+"""Errors that h5py and its readers may raise on a damaged file."""
 
 
 def read_result(path: Path, spec: ImpactSpec) -> xr.DataTree:
-    """Read the draws of a result of ours, ``posterior.nc``.
+    """Read the draws of a result of this package, ``posterior.nc``.
 
     Raises
     ------
     ImpactError
-        The file cannot be read, holds no impacts, or its draws were made by another spec.
+        The file cannot be read, contains no impacts, or its draws come from another spec.
     """
     tree = read_netcdf(path, "give the posterior.nc of a result")
     impact = impact_draws(tree)
@@ -31,24 +31,24 @@ def read_result(path: Path, spec: ImpactSpec) -> xr.DataTree:
     if made_by != spec.fingerprint:
         raise ImpactError(
             f"{path}: its draws were not made by impact spec {spec.name!r} as it is now, but by "
-            f"{impact.attrs.get('spec', 'none of ours')!r}; give that one, or bring draws made "
-            "elsewhere in by hb.from_posterior"
+            f"{impact.attrs.get('spec', 'an unknown spec')!r}; give that spec, or convert external draws with "
+            "hb.from_posterior"
         )
     return tree
 
 
 def read_netcdf(path: str | Path, otherwise: str) -> xr.DataTree:
-    """Read a netCDF file, numbers as they stand: no draw is a date, whatever an attribute says.
+    """Read a netCDF file as plain numbers, never decoding times.
 
     Raises
     ------
     ImpactError
-        It cannot be read; the message ends by what to do ``otherwise``.
+        The file cannot be read; the message ends with ``otherwise``, what to do instead.
     """
     import h5py
 
     try:
-        # Where h5netcdf cannot begin, it complains once more, on standard error, when it is forgotten.
+        # h5netcdf, if it fails to open a file, prints a second error when garbage-collected; h5py tries first.
         with h5py.File(path, "r") as file:
             file.attrs.get("_nc3_strict")
         return xr.load_datatree(path, engine="h5netcdf", decode_times=False)
@@ -58,12 +58,12 @@ def read_netcdf(path: str | Path, otherwise: str) -> xr.DataTree:
 
 
 def read_csv_draws(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Read draws in columns from CSV files, one a chain or one with a column ``.chain``, as CmdStan or R writes them.
+    """Read draws in columns from CSV files of CmdStan or R: one per chain, or one with a column ``.chain``.
 
     Raises
     ------
     ImpactError
-        A file cannot be read, or holds draws of the warm-up.
+        A file cannot be read, or contains warm-up draws.
     """
     tables = []
     for number, path in enumerate(paths):
@@ -73,7 +73,7 @@ def read_csv_draws(paths: Sequence[str | Path]) -> pd.DataFrame:
         except (OSError, ValueError) as error:
             raise ImpactError(f"{path}: cannot be read as CSV ({error})") from error
         if re.search(r"^#.*save_warmup = (1|true)", said, flags=re.MULTILINE):
-            raise ImpactError(f"{path}: holds draws of the warm-up; run CmdStan without save_warmup")
+            raise ImpactError(f"{path}: contains warm-up draws; run CmdStan without save_warmup")
         if len(paths) > 1:
             own = table[".chain"] if ".chain" in table else pd.Series(1, index=table.index)
             table[".chain"] = own.map(lambda chain, file=number: f"{file:06d} {chain}", na_action="ignore")

@@ -1,4 +1,4 @@
-"""What the evidence says of moderators, which is next to nothing, and the counterfactuals that are asked for anyway."""
+"""Effect moderation by delivery: what the posterior learns about slopes (very little), and counterfactual delivery."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from hlt_bayes.core.errors import ImpactError, unknown_name
 from hlt_bayes.impacts.draws import impact_summary
 from hlt_bayes.specs import ImpactSpec, Moderator
 
-ASKED = ("caseload", "short_meetings")
-"""Moderators whose exchange between sites is asked for: caseload and meeting mix."""
+EXCHANGED = ("caseload", "short_meetings")
+"""Moderators exchanged between sites in the main counterfactual: caseload and meeting mix."""
 
-LEARNT = ("slope", "slope_sd", "site_effect", "site_sd", "in_work", "mu", "tau", "impact", "impact_new")
-"""Parameters whose contraction is asked for, whichever of them a model has."""
+CONTRACTION_PARAMETERS = ("slope", "slope_sd", "site_effect", "site_sd", "in_work", "mu", "tau", "impact", "impact_new")
+"""Parameters whose prior contraction is reported, where a model has them."""
 
 
 def contraction(tree: xr.DataTree) -> pd.DataFrame:
-    """Say how much narrower the posterior of each parameter is than its prior.
+    """Compute the prior-to-posterior contraction of each parameter.
 
     Returns
     -------
     DataFrame
-        ``parameter``, ``prior_sd``, ``posterior_sd`` and ``contraction``, 1 - (posterior SD / prior SD)^2: 0 where
-        nothing was learnt, 1 where all was, below 0 where the evidence made it wider.
+        ``parameter``, ``prior_sd``, ``posterior_sd`` and ``contraction``, 1 - (posterior SD / prior SD)^2: 0 if
+        nothing was learnt, 1 if everything was, below 0 if the posterior is wider than the prior.
     """
     prior, posterior = tree["prior"].dataset, tree["posterior"].dataset
     rows = []
-    for name in LEARNT:
+    for name in CONTRACTION_PARAMETERS:
         if name in prior and name in posterior:
             spread = {kind: one[name].std(("chain", "draw")) for kind, one in (("prior", prior), ("post", posterior))}
             spread["post"] = spread["post"].reindex_like(spread["prior"]).transpose(*spread["prior"].dims)
@@ -56,14 +56,14 @@ def slope_correlation(tree: xr.DataTree) -> xr.DataArray:
 
 
 def effective_contrasts(tree: xr.DataTree, spec: ImpactSpec) -> xr.Dataset:
-    """Count the independent contrasts between groups that all moderators together make.
+    """Compute the effective number of independent contrasts between groups in all moderators together.
 
     Returns
     -------
     Dataset
         ``effective_contrasts`` {chain, draw}: the participation ratio of the eigenvalues of the moderators' values,
-        standardised and centred over groups: 1 where all of them make one contrast, whatever their number.
-        ``moderators`` is that number, ``most`` the number of groups less one, which bounds it.
+        standardised and centred over groups; 1 if all moderators are perfectly collinear.
+        ``moderators`` is the number of moderators, ``most`` the upper bound: the number of groups minus one.
     """
     stated = _moderators(spec)
     steps = _steps(_posterior(tree)["delivery"], spec)
@@ -83,25 +83,25 @@ def effective_contrasts(tree: xr.DataTree, spec: ImpactSpec) -> xr.Dataset:
 def counterfactual(
     tree: xr.DataTree, spec: ImpactSpec, group: str, *, delivery: Mapping[str, str | float]
 ) -> xr.DataArray:
-    """Draw the impact {chain, draw, outcome} that a group would have had, had its service been delivered otherwise.
+    """Compute draws of the impact {chain, draw, outcome} that a group would have had under different delivery.
 
     Parameters
     ----------
     tree, spec
-        A fit of a spec with moderators, and the spec.
+        A fit of a spec with moderators, and that spec.
     group
         A trial group, or ``"new group"``, which starts from the reference delivery.
     delivery
-        By moderator, the group whose delivery is taken, or a value in natural units; other moderators stay.
+        New value by moderator: a group, for that group's delivery, or a number in natural units; others are unchanged.
 
     Notes
     -----
-    It takes the slopes as causal, which no comparison of sites can show, and is as wide as their priors make it.
+    Slopes are treated as causal, which a comparison of sites cannot establish; the width depends on their priors.
 
     Raises
     ------
     ImpactError
-        A group or moderator that the model has not.
+        A group or moderator is not in the model, or a value is not a finite number.
     """
     posterior, stated = _posterior(tree), _moderators(spec)
     groups = [str(name) for name in posterior["group"].to_numpy()]
@@ -115,7 +115,7 @@ def counterfactual(
         if isinstance(to, str) and to not in groups:
             raise ImpactError(f"delivery of {name!r}: group {unknown_name(to, groups)}")
         if not isinstance(to, str) and not np.isfinite(to):
-            raise ImpactError(f"delivery of {name!r}: {to!r} given; a finite number is allowed")
+            raise ImpactError(f"delivery of {name!r}: {to!r} given; give a finite number or the name of a group")
         values = posterior["delivery"].sel(moderator=name, drop=True)
         now = stated[name].reference if group == "new group" else values.sel(group=group, drop=True)
         then = values.sel(group=to, drop=True) if isinstance(to, str) else float(to)
@@ -124,21 +124,21 @@ def counterfactual(
 
 
 def counterfactuals(tree: xr.DataTree, spec: ImpactSpec) -> pd.DataFrame:
-    """Summarise what the reports' explanation suggests: each group with another site's delivery.
+    """Summarise the counterfactuals suggested by the published explanation: each group with another site's delivery.
 
     Returns
     -------
     DataFrame
-        ``group``; whose ``delivery``, all names of groups that share it; which moderators are ``moved`` (``ASKED``,
-        where the spec has them, and all); ``outcome`` and ``unit``; ``as_it_was``, the posterior mean of the impact
-        itself; mean, SD, intervals and ``prob_positive`` of the counterfactual.
+        ``group``; ``delivery``, the groups whose common delivery is used; ``moved``, the moderators changed
+        (``EXCHANGED``, if the spec has them, and all); ``outcome`` and ``unit``; ``as_it_was``, the posterior mean of
+        the actual impact; mean, SD, intervals and ``prob_positive`` of the counterfactual impact.
     """
     posterior = _posterior(tree)
     values = posterior["delivery"].mean(("chain", "draw"))
     stated = tuple(_moderators(spec))
     sets: dict[str, tuple[str, ...]] = {"all moderators": stated}
-    if set(ASKED) < set(stated):
-        sets = {"caseload and meeting mix": ASKED, **sets}
+    if set(EXCHANGED) < set(stated):
+        sets = {"caseload and meeting mix": EXCHANGED, **sets}
     tables = []
     for group in [str(name) for name in posterior["group"].to_numpy()]:
         for others in _groups_by_delivery(values):
@@ -159,7 +159,7 @@ def counterfactuals(tree: xr.DataTree, spec: ImpactSpec) -> pd.DataFrame:
 
 
 def _groups_by_delivery(values: xr.DataArray) -> list[list[str]]:
-    """Put together groups with the same delivery, such as those of one site."""
+    """Collect groups with identical delivery, such as those of one site."""
     found: dict[tuple[float, ...], list[str]] = {}
     for group in values["group"].to_numpy():
         found.setdefault(tuple(values.sel(group=group).to_numpy()), []).append(str(group))
@@ -172,10 +172,10 @@ def slopes(tree: xr.DataTree, spec: ImpactSpec) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``moderator``, ``label``, ``outcome``, ``unit`` (of the outcome, for ``per`` more of the moderator in
+        ``moderator``, ``label``, ``outcome``, ``unit`` (of the outcome, per ``per`` units of the moderator, in
         ``moderator_unit``); mean, SD, intervals and ``prob_positive``; ``prior_sd`` and ``contraction`` as in
-        ``contraction``. Slopes share one SD, so that they contract together where the sites differ by less than the
-        prior allows: that says nothing of one slope against another.
+        ``contraction``. Slopes share one SD, so they all contract when the sites differ by less than the prior allows;
+        this carries no information about one slope relative to another.
     """
     stated = _moderators(spec)
     table = impact_summary(_posterior(tree)["slope"])
@@ -189,10 +189,10 @@ def slopes(tree: xr.DataTree, spec: ImpactSpec) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Moderation:
-    """A record of what a fit with moderators says: ``slopes`` and ``counterfactuals`` as the functions of that name.
+    """Summary of a fit with moderators: ``slopes`` and ``counterfactuals`` as returned by the functions of that name.
 
-    ``effective_contrasts`` is the posterior mean; ``greatest_correlation`` the greatest posterior correlation, in size,
-    of two slopes of one outcome.
+    ``effective_contrasts`` is the posterior mean; ``greatest_correlation`` the largest absolute posterior correlation
+    between two slopes on the same outcome.
     """
 
     draws: xr.DataTree
@@ -209,7 +209,7 @@ def moderation_summary(tree: xr.DataTree, spec: ImpactSpec) -> Moderation:
     Raises
     ------
     ImpactError
-        The fit has none.
+        The fit has no moderators.
     """
     correlation = slope_correlation(tree).to_numpy()
     apart = correlation[:, ~np.eye(correlation.shape[-1], dtype=bool)]
@@ -224,7 +224,7 @@ def moderation_summary(tree: xr.DataTree, spec: ImpactSpec) -> Moderation:
 
 
 def with_one_moderator(spec: ImpactSpec, name: str) -> ImpactSpec:
-    """Leave one moderator in a spec.
+    """Return the spec with only one of its moderators.
 
     Raises
     ------
@@ -256,5 +256,5 @@ def _moderators(spec: ImpactSpec) -> Mapping[str, Moderator]:
 def _posterior(tree: xr.DataTree) -> xr.Dataset:
     posterior = tree["posterior"].dataset
     if "slope" not in posterior:
-        raise ImpactError("the posterior has no slopes: it is not that of a spec with moderators")
+        raise ImpactError("the posterior has no slopes; give a fit of a spec with moderators")
     return posterior

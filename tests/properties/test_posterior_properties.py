@@ -272,7 +272,7 @@ def whole(kind=float, draws=3):
 @pytest.mark.parametrize("kind", ["complex128", "bool", "str", "datetime64[ns]"])
 def test_draws_that_are_no_numbers_are_refused(kind):
     array = whole(int if kind.startswith("d") else float).astype(kind)
-    with pytest.raises(ImpactError, match="holds what is not a number"):
+    with pytest.raises(ImpactError, match="holds values that are not numbers"):
         hb.from_posterior(array, units=UNITS)
 
 
@@ -292,5 +292,5 @@ def test_a_label_that_is_no_text_is_refused(label):
 def test_an_impact_beyond_all_is_refused():
     array = whole()
     array[0, 0, 1, 1] = 1e308
-    with pytest.raises(ImpactError, match=r"impact reaches 1e\+308; at most 1e\+09 in size"):
+    with pytest.raises(ImpactError, match=r"impact reaches 1e\+308; at most 1e\+09 in absolute value"):
         hb.from_posterior(array, units=UNITS)

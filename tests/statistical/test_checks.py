@@ -21,7 +21,7 @@ from hlt_bayes.checks import (
     range_over_grid,
     returns_by_spec,
 )
-from hlt_bayes.checks.predictive import predicted_prints
+from hlt_bayes.checks.predictive import predicted_results
 from hlt_bayes.checks.sensitivity import with_scaled_priors
 from hlt_bayes.core.errors import HltBayesError, SpecError
 from hlt_bayes.display.plots import plot_prior_grid, plot_specs
@@ -62,13 +62,13 @@ def known(cells, value, draws=20_000):
 
 
 def test_marks_come_as_often_as_a_normal_says(evidence, cells):
-    table = predicted_prints(known(cells, 1.0), evidence, cells, seed=3)
+    table = predicted_results(known(cells, 1.0), evidence, cells, seed=3)
     for stars, (low, high) in enumerate(STARS):
         expected = norm.cdf(high, 1) - norm.cdf(low, 1) + norm.cdf(-low, 1) - norm.cdf(-high, 1)
         error = np.sqrt(expected * (1 - expected) / 20_000)
         assert (abs(table[f"prob_{stars}"] - expected) < 4 * error).all()
     # With impacts of nothing they come otherwise.
-    nothing = predicted_prints(known(cells, 0.0), evidence, cells, seed=3)
+    nothing = predicted_results(known(cells, 0.0), evidence, cells, seed=3)
     assert (abs(nothing["prob_3"] - 0.01) < 0.004).all()
     together = 1.0
     for mark in table["mark"]:
@@ -140,7 +140,7 @@ def test_power_scaling_tells_a_strong_prior_from_a_weak_one(exact_fit, evidence,
 
 @pytest.mark.parametrize("name", ["joint", "pooled-rows"])
 def test_power_scaling_refuses_what_has_no_likelihood_of_cells(exact_fit, evidence, name):
-    with pytest.raises(SpecError, match="does not fall apart into cells"):
+    with pytest.raises(SpecError, match="does not factorise by cell"):
         power_scaling(exact_fit, evidence, load_impact_spec(name))
 
 
@@ -221,7 +221,7 @@ def test_specs_stand_side_by_side(evidence, published, primary):
     returns = returns_by_spec(trees, published, evidence, seed=1)
     assert set(returns["spec"]) == set(trees)
     assert len(plot_specs(table.reset_index()).axes) == 4
-    with pytest.raises(HltBayesError, match="two have one name"):
+    with pytest.raises(HltBayesError, match="two have the same name"):
         compare_specs([primary, primary], evidence)
 
 
