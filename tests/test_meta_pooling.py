@@ -159,7 +159,7 @@ def test_counts_that_cannot_be_are_refused(change, said):
 
 def test_a_trial_twice_one_trial_alone_and_an_unknown_measure_are_refused(bcg):
     counts = pd.DataFrame({"events_t": [3, 3], "n_t": [5, 5], "events_c": [3, 3], "n_c": [9, 9]}, index=["a", "a"])
-    with pytest.raises(EvidenceError, match="trial 'a' stands twice"):
+    with pytest.raises(EvidenceError, match="trial 'a' occurs more than once"):
         effect_sizes(counts)
     with pytest.raises(EvidenceError, match="1 trial given; pooling needs two or more"):
         pooled_effects(bcg.head(1))

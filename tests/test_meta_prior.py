@@ -120,7 +120,7 @@ def test_it_is_a_normal_mixture_of_pymc(prior):
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, 27.0, np.nan])
 def test_a_rate_that_is_no_proportion_is_refused(wide, rate):
-    with pytest.raises(EvidenceError, match=r"control_rates: WMCA .* given; proportions above 0 and below 1 allowed"):
+    with pytest.raises(EvidenceError, match=r"control_rates: WMCA .* given; allowed: proportions above 0 and below 1"):
         ips_prior(drawn([0.1, 0.2]), {"WMCA": rate}, wide)
 
 

@@ -124,7 +124,7 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
 
 
 def test_no_trial_left_is_an_error(counts):
-    with pytest.raises(EvidenceError, match="no trial to include has an outcome of 'any job'; the counts have"):
+    with pytest.raises(EvidenceError, match="no included trial has outcome class 'any job'; the counts have"):
         included(counts, ["any job"])
 
 

@@ -168,9 +168,9 @@ WHOLE = "allowed: a whole number in plain digits, or blank"
     [
         ("arm", "Treatment", "allowed: treatment, control"),
         ("age", "30 to 39", "allowed: <30, 30-39, 40-49, 50+"),
-        ("arm", "", "blank; it must be given"),
-        ("person", "", "blank; it must be given"),
-        ("specialist", "two\nlines", "allowed: text in one line"),
+        ("arm", "", "blank; a value is required"),
+        ("person", "", "blank; a value is required"),
+        ("specialist", "two\nlines", "allowed: text on one line"),
         ("condition_pain", "2", FLAG),
         ("condition_pain", "NA", FLAG),
         ("randomised", "01/06/2018", "allowed: a date as YYYY-MM-DD"),
@@ -195,29 +195,33 @@ RULE = {
     "group": ({"group": (1, "WMCA")}, "contradicts 'site'"),
     "provider": ({"provider": (1, "D&W"), "specialist": (1, "S2")}, "contradicts 'site'"),
     "synthetic": ({"synthetic": (3, "true")}, "not true here but true elsewhere; allowed: true in all rows or in none"),
-    "contacts_brief": ({"contacts_brief": (2, "1")}, "of the treatment arm alone; allowed in control: blank or 0"),
-    "caseload": ({"caseload": (2, "20")}, "of the treatment arm alone; allowed in control: blank"),
+    "contacts_brief": (
+        {"contacts_brief": (2, "1")},
+        "applies to the treatment arm only; allowed in control: blank or 0",
+    ),
+    "caseload": ({"caseload": (2, "20")}, "applies to the treatment arm only; allowed in control: blank"),
     "first_session_days": (
         {"first_session_days": (2, "0")},
-        "of the treatment arm alone; allowed in control: blank",
+        "applies to the treatment arm only; allowed in control: blank",
     ),
-    "eq5d": ({"eq5d": (3, "0.5")}, "of those who answered alone; allowed where 'answered' is not true: blank"),
+    "eq5d": ({"eq5d": (3, "0.5")}, "applies to survey respondents only; allowed where 'answered' is not true: blank"),
     "gse_4_months": (
         {"gse_4_months": (3, "20")},
-        "of those who answered alone; allowed where 'answered_4_months' is not true: blank",
+        "applies to survey respondents only; allowed where 'answered_4_months' is not true: blank",
     ),
-    "survey_weight": ({"survey_weight": (1, "")}, "blank; everyone who answered needs a weight"),
+    "survey_weight": ({"survey_weight": (1, "")}, "blank; every survey respondent needs a weight"),
     "reason_caring": (
         {"reason_caring": (1, "false")},
-        "of those not always in work; allowed where 'work_history' is 'Always been in paid employment': blank",
+        "applies to people not always in work only; allowed where 'work_history' is 'Always been in paid employment': "
+        "blank",
     ),
     "months_employed": (
         {"months_employed": (1, "12")},
-        "is not the number of months employed by 'employed_month_1' to 'employed_month_12'",
+        "differs from the number of months employed in 'employed_month_1' to 'employed_month_12'",
     ),
     "earnings": (
         {"earnings": (1, "1.99")},
-        "is not the sum of 'earnings_month_1' to 'earnings_month_12' to within a pound",
+        "differs by more than a pound from the sum of 'earnings_month_1' to 'earnings_month_12'",
     ),
 }
 
@@ -248,7 +252,7 @@ def test_thirteen_weeks_of_work_need_three_months(tmp_path):
         return frame.assign(**idle, months_employed=months, employed_13_weeks=weeks)
 
     found = spoilt(tmp_path, rows=rows)
-    problem = "true with fewer than 3 months employed, but 13 weeks touch at least 3"
+    problem = "true with fewer than 3 months employed, but 13 weeks span at least 3"
     assert lines(found) == {(row, "employed_13_weeks", problem) for row in range(1, SIZE + 1)}
     assert lines(spoilt(tmp_path, rows=lambda frame: rows(frame, weeks="false"))) == set()
     without = spoilt(tmp_path, rows=lambda frame: rows(frame).drop(columns="months_employed"))
@@ -259,7 +263,7 @@ def test_thirteen_weeks_of_work_need_three_months(tmp_path):
 
 def test_an_identifier_that_stands_again_is_found_with_its_first_row(tmp_path):
     found = spoilt(tmp_path, rows=lambda frame: frame.assign(person=["A", "B", "A", "A", *frame["person"][4:]]))
-    problem = "an identifier may stand once; this one stands before (row 1)"
+    problem = "identifiers must be unique; this one is already used (row 1)"
     assert lines(found) == {(3, "person", problem), (4, "person", problem)}
 
 
@@ -291,9 +295,12 @@ def test_what_follows_from_a_wrong_cell_is_not_found_beside_it(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "finding"),
     [
-        (lambda frame: frame.drop(columns="arm"), ("arm", "required; add it to the file, or map a column")),
-        (lambda frame: frame.assign(agee="1"), ("agee", "unknown; the nearest name is 'age'; leave it out, or map it")),
-        (lambda frame: frame.set_axis([*frame.columns[:-1], "site"], axis=1), ("site", "stands twice in the file")),
+        (lambda frame: frame.drop(columns="arm"), ("arm", "required but missing; add it to the file, or map a column")),
+        (lambda frame: frame.assign(agee="1"), ("agee", "unknown; the nearest name is 'age'; remove it, or map it")),
+        (
+            lambda frame: frame.set_axis([*frame.columns[:-1], "site"], axis=1),
+            ("site", "occurs more than once in the file"),
+        ),
     ],
     ids=["missing", "unknown", "twice"],
 )
@@ -332,7 +339,7 @@ def test_all_findings_of_all_kinds_come_at_once(tmp_path):
     message = str(caught.value).splitlines()
     assert message[0] == f"{path}: 8 findings in the records of 24 people"
     assert len(message) == 10
-    assert "column 'caseload': of the treatment arm alone; allowed in control: blank [1 row: 2]" in message
+    assert "column 'caseload': applies to the treatment arm only; allowed in control: blank [1 row: 2]" in message
     assert "hlt-bayes records check --csv" in message[-1]
 
 
@@ -387,7 +394,7 @@ def test_a_mapping_gives_columns_and_codes_their_names_here(tmp_path):
     records = load_records(path, mapping=mapping(tmp_path))
     pd.testing.assert_frame_equal(records.frame, records_of_frame(given, sha256="").frame)
     kept = mapping(tmp_path, "drop_others = false\n" + MAPPING)
-    assert lines(check_records(path, mapping=kept)) == {(None, "zzz", "unknown; leave it out, or map it")}
+    assert lines(check_records(path, mapping=kept)) == {(None, "zzz", "unknown; remove it, or map it")}
     assert {column for _, column, _ in lines(check_records(path))} >= {*NAMES.values(), "zzz", "person", "arm"}
 
 
@@ -468,7 +475,7 @@ def test_a_mapping_from_a_column_that_is_not_there_is_a_finding(tmp_path):
     text = '[columns.age]\nfrom = "agee"'
     ((row, column, problem),) = lines(check_records(path, mapping=mapping(tmp_path, text)))
     assert (row, column) == (None, "age")
-    assert problem.startswith("is mapped from a column that the file does not have: 'agee' is unknown")
+    assert problem.startswith("is mapped from a column that is not in the file: 'agee' is unknown")
     assert problem.endswith("did you mean 'age'?")
 
 
@@ -626,11 +633,11 @@ def test_the_test_of_the_promise_can_fail(secret_files, monkeypatch, where):
     ("name", "content", "message"),
     [
         ("a.xlsx", b"x", "suffix '.xlsx' is unknown; allowed: .csv, .parquet, .dta"),
-        ("a.csv", b"", "holds nothing; the first line must name the columns"),
-        ("a.csv", b"person,site\n", "holds no record; one row a person is needed"),
+        ("a.csv", b"", "is empty; the first line must name the columns"),
+        ("a.csv", b"person,site\n", "has no records; one row per person is needed"),
         ("a.csv", b"person\n\xff\n", "byte 7 is not UTF-8"),
         ("a.csv", b'person\n"A\n', "a quotation mark is not closed"),
-        ("a.csv", b"name,place\nA,B\n", "no column has a name that the schema or the mapping knows"),
+        ("a.csv", b"name,place\nA,B\n", "no column name is in the schema or the mapping"),
         ("a.parquet", b"no", "cannot be read (ArrowInvalid in "),
         ("b.csv", None, "cannot be read (No such file or directory)"),
     ],

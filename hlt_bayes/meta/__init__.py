@@ -1,4 +1,4 @@
-"""Trials of Individual Placement and Support other than the Health-led Trials: pooled, and made a prior."""
+"""Meta-analysis of trials of Individual Placement and Support other than the Health-led, and a prior from it."""
 
 from hlt_bayes.meta.binomial import fit_trials, size_covariate, trials_model
 from hlt_bayes.meta.effects import effect_sizes, included

@@ -1,4 +1,4 @@
-"""Exact-count random-effects model of the trials, and its posterior."""
+"""Random-effects model of the trials with a binomial likelihood, and its posterior."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ if TYPE_CHECKING:
 
 Reading = Literal["odds ratio", "risk ratio"]
 READINGS: tuple[Reading, ...] = get_args(Reading)
-"""Which ratio trials share, whatever their control rate."""
+"""Ratio that trials are taken to share, whatever their control rates."""
 
 LARGEST_RATE = 1 - 1e-9
 
 
 def trials_model(counts: pd.DataFrame, spec: MetaSpec, *, reading: Reading, adjust_for_size: bool) -> pm.Model:
-    """Build the PyMC model; ``models/meta/ips.toml`` has its mathematics.
+    """Build the PyMC model; its mathematics is in ``models/meta/ips.toml``.
 
     Parameters
     ----------
     counts
-        ``events_t``, ``n_t``, ``events_c``, ``n_c``, a row a trial (``load_ips_counts``, ``included``).
+        ``events_t``, ``n_t``, ``events_c``, ``n_c``, one row per trial (``load_ips_counts``, ``included``).
     spec
         Its priors and reference size.
     reading
         ``theta`` is the log of this ratio.
     adjust_for_size
-        Whether ``mu`` is that of a trial of infinite size (``size_slope`` is in the model) or of all.
+        If True, ``mu`` is for a trial of infinite size (with ``size_slope`` in the model); otherwise for all trials.
 
     Returns
     -------
     pymc.Model
-        ``mu`` and ``tau``; ``theta`` {trial}; ``theta_new``, of a new trial as large as can be (without
-        adjustment: like these); ``size_slope`` where adjusted. Logs of ratios: above 0 is better.
+        ``mu`` and ``tau``; ``theta`` {trial}; ``theta_new``, for a new trial of infinite size (without
+        adjustment: one like these trials); ``size_slope`` if adjusted. Log ratios: above 0 is better.
 
     Raises
     ------
     EvidenceError
-        The counts hold a trial that is not to be included, or are not counts; a reading that is none.
+        The counts contain an excluded trial or are invalid, or the reading is unknown.
     """
     import pymc as pm
 
@@ -57,7 +57,9 @@ def trials_model(counts: pd.DataFrame, spec: MetaSpec, *, reading: Reading, adju
         raise EvidenceError(f"reading {unknown_name(reading, READINGS)}")
     if "include" in counts and (counts["include"] == "no").any():
         left_out = ", ".join(map(repr, counts.index[counts["include"] == "no"]))
-        raise EvidenceError(f"counts hold trials that are not to be included ({left_out}); use included(counts, ...)")
+        raise EvidenceError(
+            f"the counts contain excluded trials ({left_out}); select trials with included(counts, ...)"
+        )
     counts = checked_counts(counts).astype(int)
     priors = spec.priors
     with pm.Model(coords={"trial": counts.index.to_numpy(dtype=object)}) as model:
@@ -83,7 +85,7 @@ def trials_model(counts: pd.DataFrame, spec: MetaSpec, *, reading: Reading, adju
 
 
 def size_covariate(counts: pd.DataFrame, spec: MetaSpec) -> pd.Series:
-    """1 / n_t + 1 / n_c in units of a trial of the reference size: 0 for infinite size, whatever the effect."""
+    """1 / n_t + 1 / n_c relative to a trial of the reference size: 0 for infinite size, independent of the effect."""
     return (1 / counts["n_t"] + 1 / counts["n_c"]) * spec.reference_size.value / 2
 
 
@@ -103,7 +105,7 @@ def fit_trials(
     counts, spec, reading, adjust_for_size
         As in ``trials_model``.
     seed
-        In place of the spec's.
+        Overrides the seed of the spec.
     progress
         As in ``hlt_bayes.fit``.
 
@@ -111,7 +113,7 @@ def fit_trials(
     -------
     DataTree
         ``posterior`` {chain, draw} with the variables of ``trials_model`` and ``i2``: the share of tau^2 in
-        the variance of a typical trial's log ratio (Higgins and Thompson 2002); attrs say reading and
+        the variance of a typical trial's log ratio (Higgins and Thompson 2002); attrs give reading and
         adjustment. ``sample_stats``; ``trials`` {trial}: the counts and the size covariate.
 
     Raises

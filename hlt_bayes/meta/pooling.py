@@ -13,9 +13,9 @@ from hlt_bayes.meta.effects import Z95, library
 
 Method = Literal["DL", "DL-HK", "REML", "REML-HK"]
 METHODS: tuple[Method, ...] = get_args(Method)
-"""Estimator of tau^2 (DerSimonian-Laird or restricted likelihood), with HK for Hartung-Knapp errors.
+"""Estimator of tau^2 (DerSimonian-Laird or restricted maximum likelihood), HK with Hartung-Knapp standard errors.
 
-The Hartung-Knapp SE is that of the tau^2 before the hyphen, without a floor: it can be the smaller one.
+The Hartung-Knapp SE uses the tau^2 estimator before the hyphen, without a floor: it can be below the conventional SE.
 """
 
 
@@ -27,28 +27,28 @@ class _Fit:
 
 
 def pooled_effects(effects: pd.DataFrame, *, methods: tuple[Method, ...] = METHODS) -> pd.DataFrame:
-    """Pool effects under random effects.
+    """Pool effects in a random-effects meta-analysis.
 
     Parameters
     ----------
     effects
         ``effect`` and ``se`` of each trial, on one scale (``effect_sizes``).
     methods
-        Of ``METHODS``.
+        Any of ``METHODS``.
 
     Returns
     -------
     DataFrame
-        A row a method: ``trials``, ``mean``, ``se``, ``lower``, ``upper`` (95% interval: normal, or t with
-        k - 1 degrees of freedom for HK), ``tau2`` (cut at zero), Cochran's ``q`` with its ``q_p``, ``i2``
-        (Higgins and Thompson 2002, from Q, cut at zero; a proportion), and ``predicted_lower`` and
+        One row per method: ``trials``, ``mean``, ``se``, ``lower``, ``upper`` (95% interval: normal, or t with
+        k - 1 degrees of freedom for HK), ``tau2`` (truncated at zero), Cochran's ``q`` with its ``q_p``, ``i2``
+        (Higgins and Thompson 2002, from Q, truncated at zero; a proportion), and ``predicted_lower`` and
         ``predicted_upper``: the 95% prediction interval of a new trial's effect, t with k - 2 degrees of
-        freedom (Higgins et al 2009), missing below three trials.
+        freedom (Higgins et al 2009), missing if fewer than three trials.
 
     Raises
     ------
     EvidenceError
-        Fewer than two trials, or an SE that is not above zero.
+        Fewer than two trials, or an effect is missing or an SE not above zero.
     """
     from scipy.stats import t
 
@@ -85,20 +85,20 @@ def pooled_effects(effects: pd.DataFrame, *, methods: tuple[Method, ...] = METHO
 
 
 def leave_one_out(effects: pd.DataFrame, *, method: Method = "REML-HK") -> pd.DataFrame:
-    """Pool again without each trial in turn: a row of ``pooled_effects`` for each trial left out."""
+    """Pool without each trial in turn: one row of ``pooled_effects`` per trial left out."""
     without = [pooled_effects(effects.drop(index=name), methods=(method,)) for name in effects.index]
     return pd.concat(without).set_axis(effects.index.rename("left_out"))
 
 
 def _combined(effects: pd.DataFrame) -> Any:  # noqa: ANN401 - statsmodels has no types
     combine = library("statsmodels.stats.meta_analysis").combine_effects
-    # Where tau^2 is negative statsmodels takes roots of it; _dersimonian_laird then uses none of those.
+    # statsmodels takes the square root of a negative tau^2; _dersimonian_laird does not use the result.
     with np.errstate(invalid="ignore"):
         return combine(effects["effect"].to_numpy(), np.square(effects["se"].to_numpy()), method_re="dl")
 
 
 def _dersimonian_laird(combined: Any, method: Method) -> _Fit:  # noqa: ANN401
-    # statsmodels leaves a negative tau^2 as it is; cut at zero, random effects are the fixed effect.
+    # statsmodels does not truncate a negative tau^2; at zero the random-effects estimate is the fixed-effect one.
     kind = "re" if combined.tau2 > 0 else "fe"
     se = getattr(combined, f"sd_eff_w_{kind}{'_hksj' if method.endswith('HK') else ''}")
     return _Fit(float(getattr(combined, f"mean_effect_{kind}")), float(se), max(0.0, float(combined.tau2)))

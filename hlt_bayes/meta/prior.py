@@ -1,4 +1,4 @@
-"""What the other trials of IPS say, before its data, of the employment impact of each Health-led trial group."""
+"""Prior for the employment impact of each Health-led trial group, from the other trials of IPS."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ PROBABILITIES = (0.025, 0.055, 0.25, 0.5, 0.75, 0.945, 0.975)
 GRID = 4001
 
 _BRIEFING = (
-    "the briefing's pooled figure has Newton et al 2023, which is the Health-led Trials, among its trials, and as "
-    "the largest: as a prior for them it counts them twice"
+    "the briefing's pooled estimate includes the Health-led Trials (Newton et al 2023) as its largest trial; a prior "
+    "for those trials based on it counts them twice"
 )
 
 
 def ratio_of_new_trial(fitted: xr.DataTree) -> xr.DataArray:
-    """Predict the log ratio of a new trial from the trials other than the Health-led ones.
+    """Predict the log ratio of a new trial from the trials of IPS other than the Health-led Trials.
 
     Parameters
     ----------
     fitted
-        Of ``fit_trials``. Adjusted for size, the new trial is one of infinite size; of the thousands of
-        the Health-led Trials the covariate is within 0.05 of that.
+        From ``fit_trials``. With size adjustment the new trial is of infinite size (covariate 0); for the
+        Health-led trial groups the covariate is below 0.05.
 
     Returns
     -------
@@ -42,24 +42,24 @@ def ratio_of_new_trial(fitted: xr.DataTree) -> xr.DataArray:
 
 
 def briefing_ratio(trials: pd.DataFrame, *, reading: Reading) -> xr.DataArray:
-    """Log ratio that the briefing prints for large and medium trials, 1.32 (1.20 to 1.46).
+    """Log of the briefing's pooled ratio for large and medium trials, 1.32 (1.20 to 1.46).
 
-    A sensitivity reading only: the figure contains the Health-led Trials. It is a mean of trials, printed
-    without a spread between them ("heterogeneity is low"), so that none is added.
+    For sensitivity analysis only: the estimate includes the Health-led Trials. It is a pooled mean, published
+    without a between-trial SD ("heterogeneity is low"), so none is added.
 
     Parameters
     ----------
     trials
-        Of ``load_ips_trials``, with the row ``POOLED_whitworth2024``.
+        From ``load_ips_trials``, with the row ``POOLED_whitworth2024``.
     reading
-        The article calls the figure an odds ratio; the briefing's text, "32% more effective", is true of
-        a risk ratio. The Health-led control rates make the two differ.
+        The article calls the estimate an odds ratio; the briefing's text, "32% more effective", describes a
+        risk ratio. At the Health-led control rates the two differ.
 
     Returns
     -------
     DataArray {draw}
-        Evenly spaced quantiles of the normal that the printed interval implies on the log scale; attrs as
-        in ``ratio_of_new_trial``.
+        Quantiles, at evenly spaced probabilities, of the normal on the log scale that the published interval
+        implies; attrs as in ``ratio_of_new_trial``.
     """
     from scipy.stats import norm
 
@@ -87,52 +87,52 @@ def ips_prior(
     *,
     hlt_counted_twice: Literal["refused", "as a sensitivity"] = "refused",
 ) -> xr.Dataset:
-    """Turn a predicted ratio into a robust prior of each trial group's employment impact.
+    """Convert a predicted ratio to a robust mixture prior for each trial group's employment impact.
 
-    The ratio is carried to the group's control rate, which gives a risk difference; a normal with the
-    moments of its draws is the component ``ips``, and ``wide`` speaks where the trials do not apply.
+    The ratio is applied to the group's control rate to give a risk difference. The component ``ips`` is a
+    normal with the mean and SD of its draws; the component ``wide`` covers the case that the trials do not apply.
 
     Parameters
     ----------
     ratio
-        Of ``ratio_of_new_trial`` or ``briefing_ratio``: draws of a log odds or risk ratio, with attrs.
+        From ``ratio_of_new_trial`` or ``briefing_ratio``: draws of a log odds or risk ratio, with attrs.
     control_rates
         Proportion of each group's controls with the outcome. IPS is a service for people out of work (the
-        briefing), so that for a group in work the prior is an extrapolation.
+        briefing), so for a group in work the prior is an extrapolation.
     wide
         Weight, mean and SD of the wide component (``MetaSpec.wide``).
     hlt_counted_twice
-        A ratio to which the Health-led Trials contributed is refused unless asked for as a sensitivity.
+        Whether to accept a ratio that includes the Health-led Trials, for sensitivity analysis.
 
     Returns
     -------
     Dataset
         ``weight``, ``mean``, ``sd`` {group, component}: a mixture of normals for the risk difference
-        (proportion, IPS minus control, above 0 is better), each group's own marginal: groups share the
-        trials, so that priors taken as independent count them more than once. ``quantile`` {kind, group,
-        probability} of the draws (``predictive``), of the normal that stands for them (``ips``) and of the
-        ``mixture``. ``capped`` {group}: share of draws whose risk ratio would carry the rate above 1, and is
-        cut there; where that is more than a few per cent, the reading does not fit the group, and neither does
-        the normal. ``control_rate`` {group}. In use:
+        (proportion, IPS minus control, above 0 is better), marginal for each group: all groups rest on the same
+        trials, so using the priors as independent counts those trials more than once. ``quantile`` {kind, group,
+        probability} of the draws (``predictive``), of their normal approximation (``ips``) and of the
+        ``mixture``. ``capped`` {group}: share of draws whose risk ratio would take the treated rate above 1,
+        where it is capped; if more than a few per cent, neither the reading nor the normal suits the group.
+        ``control_rate`` {group}. In PyMC:
         ``pm.NormalMixture("impact", w=weight, mu=mean, sigma=sd, dims="group")``, each ``.to_numpy()``.
 
     Raises
     ------
     EvidenceError
-        The ratio contains the Health-led Trials, or does not say; a reading or a rate that is none.
+        The ratio includes the Health-led Trials or lacks attrs, or the reading or a rate is invalid.
     """
     missing = [name for name in ("source", "reading", "contains_hlt") if name not in ratio.attrs]
     if missing:
         raise EvidenceError(f"ratio: attrs lack {', '.join(missing)}; use ratio_of_new_trial or briefing_ratio")
     if ratio.attrs["contains_hlt"] == "yes" and hlt_counted_twice != "as a sensitivity":
         raise EvidenceError(
-            f"source {ratio.attrs['source']!r}: {_BRIEFING}; use ratio_of_new_trial, or say hlt_counted_twice='as a "
+            f"source {ratio.attrs['source']!r}: {_BRIEFING}; use ratio_of_new_trial, or pass hlt_counted_twice='as a "
             "sensitivity'"
         )
     wrong = [f"{group} {rate!r}" for group, rate in control_rates.items() if not 0 < rate < 1]
     if wrong or not control_rates:
         raise EvidenceError(
-            f"control_rates: {', '.join(wrong) or 'none'} given; proportions above 0 and below 1 allowed"
+            f"control_rates: {', '.join(wrong) or 'none'} given; allowed: proportions above 0 and below 1"
         )
     draws = np.asarray(ratio).ravel()
     rates = np.array(list(control_rates.values()))[:, None]
@@ -153,7 +153,9 @@ def ips_prior(
             **ratio.attrs,
             "unit": "proportion",
             "sign": "IPS minus control; above 0 is better; 0 is no effect",
-            "why": _BRIEFING if ratio.attrs["contains_hlt"] == "yes" else "trials of IPS other than the Health-led",
+            "why": _BRIEFING
+            if ratio.attrs["contains_hlt"] == "yes"
+            else "trials of IPS other than the Health-led Trials",
             "why_wide": wide.why,
         },
     )
@@ -168,7 +170,7 @@ def ips_prior(
 
 
 def risk_difference(log_ratio: np.ndarray, control_rate: np.ndarray, *, reading: Reading) -> np.ndarray:
-    """Risk difference (proportion) of a log ratio at a control rate; a rate cannot pass 1.
+    """Risk difference (proportion) implied by a log ratio at a control rate; the treated rate is capped at 1.
 
     Raises
     ------
@@ -185,27 +187,27 @@ def risk_difference(log_ratio: np.ndarray, control_rate: np.ndarray, *, reading:
 
 
 def prior_data_conflict(prior: xr.Dataset, estimate: Mapping[str, float], se: Mapping[str, float]) -> pd.DataFrame:
-    """Say how far observed impacts lie from what the prior predicts, and what they leave of its components.
+    """Check for prior-data conflict: prior predictive p-values of observed impacts, and posterior weights.
 
     Parameters
     ----------
     prior
-        Of ``ips_prior``.
+        From ``ips_prior``.
     estimate, se
-        Observed impact and standard error of each group to look at, as proportions.
+        Observed impact and standard error of each group to check, as proportions.
 
     Returns
     -------
     DataFrame {group}
-        ``estimate``, ``se``; ``prior_mean`` and ``predictive_sd`` (of an estimate, its error included);
-        ``p_box``: prior predictive probability of an estimate of no higher predictive density (Box 1980);
+        ``estimate``, ``se``; ``prior_mean`` and ``predictive_sd`` (of an estimate, with its sampling error);
+        ``p_box``: prior predictive probability of an estimate with no higher predictive density (Box 1980);
         ``p_ips``: the same under the component ``ips`` alone; ``wide_weight`` and ``wide_weight_posterior``.
-        Small probabilities, and a wide component that gains weight, say that prior and data conflict.
+        Small probabilities, or a wide component that gains weight, indicate prior-data conflict.
 
     Raises
     ------
     EvidenceError
-        A group that the prior has not, or an SE that is missing or not above 0.
+        A group is not in the prior, or an SE is missing or not above 0.
     """
     from scipy.stats import norm
 
@@ -218,7 +220,7 @@ def prior_data_conflict(prior: xr.Dataset, estimate: Mapping[str, float], se: Ma
         weight, mean, sd = (prior[name].sel(group=group).to_numpy() for name in ("weight", "mean", "sd"))
         spread = np.hypot(sd, se[group])
         shares = weight * norm.pdf(observed, mean, spread)
-        # Cells that are fine against each component: their mass is exact, their density that of the middle.
+        # Cells are narrow relative to each component; their mass is exact, their density that of the midpoint.
         edges = np.sort((mean + spread * np.linspace(-12, 12, 10001)[:, None]).ravel())
         density = norm.pdf((edges[1:, None] + edges[:-1, None]) / 2, mean, spread) @ weight
         mass = np.diff(norm.cdf(edges[:, None], mean, spread) @ weight)
@@ -237,7 +239,7 @@ def prior_data_conflict(prior: xr.Dataset, estimate: Mapping[str, float], se: Ma
 
 
 def _mixture_quantiles(mixture: xr.Dataset, probabilities: Sequence[float]) -> np.ndarray:
-    """Quantiles {group, probability}, on a grid of a ten-thousandth of its reach."""
+    """Quantiles {group, probability}, interpolated on a grid of 10,001 points."""
     from scipy.stats import norm
 
     rows = []

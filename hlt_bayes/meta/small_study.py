@@ -1,4 +1,4 @@
-"""Whether small trials show larger effects, and what a trial of infinite size would show."""
+"""Small-study effects, and the effect extrapolated to a trial of infinite size."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from hlt_bayes.meta.effects import library
 from hlt_bayes.meta.pooling import Method, pooled_effects
 
 SIZE_CLASSES = {"below 100": (0, 100), "100 to 1,000": (100, 1001), "above 1,000": (1001, np.inf)}
-"""People of both arms, from the first figure to below the second: the classes of the briefing (Whitworth 2024)."""
+"""Size classes of the briefing (Whitworth 2024): people of both arms, from the first number to below the second."""
 
 
 def pooled_by_size(effects: pd.DataFrame, *, method: Method = "DL") -> pd.DataFrame:
-    """Pool the trials of each size class apart.
+    """Pool the trials of each size class separately.
 
     Parameters
     ----------
     effects
-        Of ``effect_sizes``; classes go by its ``people``.
+        From ``effect_sizes``; classes are defined by ``people``.
     method
-        Of ``pooled_effects``; the briefing's is DL.
+        One of ``METHODS``; the briefing uses DL.
 
     Returns
     -------
     DataFrame
-        A row of ``pooled_effects`` per class of ``SIZE_CLASSES``; a class of fewer than two trials has
-        their number and nothing else.
+        One row of ``pooled_effects`` per class of ``SIZE_CLASSES``; for fewer than two trials, only their
+        number.
     """
     rows = {}
     for name, (low, high) in SIZE_CLASSES.items():
@@ -43,13 +43,13 @@ def pet_peese(effects: pd.DataFrame) -> pd.DataFrame:
     """Regress effects on their standard error (PET) and on their variance (PEESE).
 
     Weighted least squares with weights 1 / SE^2 and a free residual scale (Stanley and Doucouliagos 2014).
-    The SE of a log odds ratio depends on the effect itself, so that a slope is in part built in; the
-    binomial model's covariate, which counts people alone, is free of that.
+    The SE of a log odds ratio depends on the effect, which alone produces some slope; the covariate of the
+    binomial model depends on numbers of people only and avoids this.
 
     Parameters
     ----------
     effects
-        Of ``effect_sizes``: three trials or more.
+        From ``effect_sizes``: three trials or more.
 
     Returns
     -------
@@ -61,12 +61,12 @@ def pet_peese(effects: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     EvidenceError
-        Fewer than three trials.
+        Fewer than three trials, or all with the same standard error.
     """
     if len(effects) < 3:
         raise EvidenceError(f"{len(effects)} trials given; PET and PEESE need three or more")
     if np.ptp(effects["se"]) <= 1e-9 * effects["se"].max():
-        raise EvidenceError("all trials have one standard error; PET and PEESE regress on it and need it to differ")
+        raise EvidenceError("all trials have the same standard error; PET and PEESE regress on it, so it must vary")
     regression = library("statsmodels.regression.linear_model")
     effect, se = effects["effect"].to_numpy(), effects["se"].to_numpy()
     rows = {}

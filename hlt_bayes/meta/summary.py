@@ -1,4 +1,4 @@
-"""One table of what each method makes of the trials, beside what is published."""
+"""Pooled estimates of all methods in one table, with the published ones."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from hlt_bayes.specs.meta import MetaSpec, Wide
 
 @dataclass(frozen=True)
 class PooledTrials:
-    """A record of one meta-analysis: log odds ratios by trial and pooled, and the tables made of them.
+    """One meta-analysis: log odds ratios by trial and pooled, and the tables made from them.
 
-    ``effects`` as of ``effect_sizes``; ``pooled`` as of ``pooled_effects`` and ``pooled_posterior``; ``methods`` as of
-    ``compare_methods``; ``priors`` as of ``compare_priors``.
+    ``effects`` as from ``effect_sizes``; ``pooled`` as from ``pooled_effects`` and ``pooled_posterior``; ``methods`` as
+    from ``compare_methods``; ``priors`` as from ``compare_priors``.
     """
 
     spec: MetaSpec
@@ -45,9 +45,9 @@ FITS: tuple[tuple[str, Reading, bool], ...] = (
 """Name, reading and adjustment of each fit of ``pooled_trials``."""
 
 FADYL_WITH_COUNTS = ("bejerholm2017", "davis2012", "davis2018", "hellstrom2017", "poremski2015")
-"""The trials that Fadyl et al 2020 pooled and whose counts are known; two more have none here."""
+"""Trials pooled by Fadyl et al 2020 that have counts here; two more have none."""
 
-_WHY_NOT_OURS = {
+_WHY_BENCHMARKS_DIFFER = {
     "POOLED_whitworth2024": "18 trials, among them the Health-led Trials and large ones without counts here",
     "POOLED_fadyl2020": "7 trials, two of them (reme2015, reme2019) without counts here",
     "POOLED_frederick2019": "another population: mostly severe mental illness",
@@ -59,26 +59,26 @@ _MEASURES = {"OR": "odds ratio", "RR": "risk ratio"}
 def compare_methods(
     counts: pd.DataFrame, fits: Mapping[str, xr.DataTree], *, known: pd.DataFrame, printed: pd.DataFrame
 ) -> pd.DataFrame:
-    """Set every method's pooled ratio beside the others and beside the published ones.
+    """Compare the pooled ratios of all methods with each other and with the published ones.
 
     Parameters
     ----------
     counts
-        Trials as pooled (``included``).
+        Trials to pool (``included``).
     fits
-        Fits of ``fit_trials`` to the same trials, by the name that they shall have.
+        Fits from ``fit_trials`` to the same trials, by display name.
     known
-        Of ``load_ips_counts``: every trial with counts, for what Fadyl et al 2020 pooled of them.
+        From ``load_ips_counts``: all trials with counts, to repeat the pooling of Fadyl et al 2020.
     printed
-        Of ``load_ips_trials``: its rows ``POOLED_*`` are the benchmarks.
+        From ``load_ips_trials``: its rows ``POOLED_*`` are the benchmarks.
 
     Returns
     -------
     DataFrame
-        ``method``, ``measure``, ``trials``, ``adjusted`` (how for size), ``estimate`` with 95% interval
+        ``method``, ``measure``, ``trials``, ``adjusted`` (how, for size), ``estimate`` with 95% interval
         ``lower`` to ``upper``, ``predicted_lower`` and ``predicted_upper`` of a new trial (all ratios, 1 is no
-        effect; the Bayesian estimate is a posterior median), ``tau`` (log scale), ``note``. Missing where a
-        method has none.
+        effect; the Bayesian estimate is a posterior median), ``tau`` (log scale), ``note``. Missing where not
+        applicable.
     """
     effects = effect_sizes(counts)
     fadyl = effect_sizes(known.loc[list(FADYL_WITH_COUNTS)], measure="log risk ratio")
@@ -101,9 +101,10 @@ def compare_methods(
 
 
 def pooled_posterior(fits: Mapping[str, xr.DataTree]) -> pd.DataFrame:
-    """Summarise fits of ``fit_trials`` as ``pooled_effects`` does: a row each, on the log scale.
+    """Summarise fits of ``fit_trials`` as ``pooled_effects`` does: one row per fit, on the log scale.
 
-    ``mean`` is the posterior median of ``mu``; intervals hold 95%; ``tau2`` is the square of the median.
+    ``mean`` is the posterior median of ``mu``; intervals are equal-tailed 95%; ``tau2`` is the square of the posterior
+    median of ``tau``.
     """
     rows = {}
     for name, fitted in fits.items():
@@ -148,7 +149,7 @@ def _benchmarks(printed: pd.DataFrame) -> pd.DataFrame:
                     "estimate": row[f"{prefix}estimate"],
                     "lower": row["ci_low" if not prefix else "second_ci_low"],
                     "upper": row["ci_high" if not prefix else "second_ci_high"],
-                    "note": _WHY_NOT_OURS.get(row["study_id"], ""),
+                    "note": _WHY_BENCHMARKS_DIFFER.get(row["study_id"], ""),
                 }
             )
     return pd.DataFrame(rows)
@@ -162,12 +163,12 @@ def compare_priors(
     estimate: Mapping[str, float],
     se: Mapping[str, float],
 ) -> pd.DataFrame:
-    """Set what each predicted ratio makes of each group's prior beside the others, and beside the data.
+    """Compare the priors that the predicted ratios imply for each group with each other and with the data.
 
     Parameters
     ----------
     ratios
-        Of ``ratio_of_new_trial`` and ``briefing_ratio``; the latter as a sensitivity.
+        From ``ratio_of_new_trial`` and ``briefing_ratio``; the latter as a sensitivity analysis.
     control_rates, wide
         As in ``ips_prior``.
     estimate, se
@@ -176,7 +177,7 @@ def compare_priors(
     Returns
     -------
     DataFrame
-        A row a ratio and group: ``source``, ``reading``, ``adjusted_for_size``, ``contains_hlt``, ``group``;
+        One row per ratio and group: ``source``, ``reading``, ``adjusted_for_size``, ``contains_hlt``, ``group``;
         ``mean``, ``sd`` of the component ``ips`` (proportion), ``lower`` and ``upper`` (95% of the predictive
         draws), ``capped``; and the columns of ``prior_data_conflict``.
     """
@@ -200,10 +201,10 @@ def compare_priors(
 
 
 def pooled_trials(spec: MetaSpec, *, seed: int | None = None, progress: Progress | None = None) -> PooledTrials:
-    """Pool the trials that a spec includes by every method, and carry them to the Health-led trial groups.
+    """Pool the trials that a spec includes by every method, and derive priors for the Health-led trial groups.
 
-    Control rates are those printed, else those that the primary impact spec assumes; standard errors are the medians
-    recovered under it.
+    Control rates are those published, or else assumed by the primary impact spec; standard errors are the medians
+    recovered under that spec.
     """
     known, trials = load_ips_counts(), load_ips_trials()
     counts = included(known, spec.trials.outcome_classes)
@@ -244,7 +245,7 @@ def pooled_trials(spec: MetaSpec, *, seed: int | None = None, progress: Progress
 
 
 def _named(progress: Progress | None, name: str) -> Progress | None:
-    """Say of which fit a stage is."""
+    """Prefix the stages of progress with the name of the fit."""
     if progress is None:
         return None
     return lambda stage, done, total: progress(f"{name}: {stage[0].lower()}{stage[1:]}", done, total)

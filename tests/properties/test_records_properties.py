@@ -123,7 +123,7 @@ def _frame(rows):
 
 
 def test_a_damaged_parquet_file_that_is_not_refused_is_found_out(monkeypatch):
-    monkeypatch.setattr(load, "_quietly", lambda work, _: work())
+    monkeypatch.setattr(load, "_without_disclosure", lambda work, _: work())
     finds_out(damaged([b"PAR1 and no more"]), lambda content: records_hold(content, ".parquet"), "records in Parquet")
 
 

@@ -1,4 +1,4 @@
-"""Turns the values of a file's column into ours, as ``schema.DTYPES`` holds them, and says which it cannot."""
+"""Convert the values of a file's column to the dtypes of ``schema.DTYPES``, and mark those that are not allowed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LARGEST_COUNT = np.iinfo(np.int32).max
 
 @dataclass(frozen=True, repr=False)
 class Converted:
-    """A column converted: missing where it is ``bad``, that is, where a value is not what is ``allowed``."""
+    """A converted column; values that are not ``allowed`` are marked in ``bad`` and set to missing."""
 
     column: pd.Series
     bad: Flags
@@ -38,15 +38,15 @@ def converted(
     missing: Iterable[str] = (),
     labels: Mapping[str, str] | None = None,
 ) -> Converted:
-    """Convert the values of a file's column, each of which can be hashed, to those of our column ``name``."""
+    """Convert the hashable values of a file's column to those of the schema column ``name``."""
     column = COLUMNS[name]
-    # Each distinct value once: columns have few but for identifiers and money.
+    # Each distinct value once: most columns have few, except identifiers and money.
     places, distinct = pd.factorize(series)
     values = pd.Series(distinct)
-    if _is_held_so(values, column, mapped):
+    if _needs_no_parsing(values, column, mapped):
         unique, bad = values, np.zeros(len(values), bool)
     else:
-        texts, absent = _in_our_words(as_text(values), column, mapped, frozenset(missing), labels or {})
+        texts, absent = _recoded(as_text(values), column, mapped, frozenset(missing), labels or {})
         unique, bad = _of_text(texts.mask(absent, ""), column, mapped.date_format if mapped else None)
     if column.kind == "date":
         unique = unique.dt.tz_localize(None).dt.normalize()
@@ -66,7 +66,7 @@ def converted(
 
 
 def as_text(values: pd.Series) -> pd.Series:
-    """Write values as text, whole numbers without a point."""
+    """Write values as text, whole numbers without a decimal point."""
     if isinstance(values.dtype, pd.StringDtype):
         return values.astype("str").str.strip()
     return pd.Series([_word(value) for value in values], index=values.index, dtype="str")
@@ -76,32 +76,32 @@ def _word(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
-def _is_held_so(values: pd.Series, column: Column, mapped: MappedColumn | None) -> bool:
-    """Say whether values are numbers or dates already, and need no reading; a number may be a code for missing."""
+def _needs_no_parsing(values: pd.Series, column: Column, mapped: MappedColumn | None) -> bool:
+    """Whether values are already numbers or dates; a mapped number is parsed, as it may be a code for missing."""
     if column.kind == "date":
         return pd.api.types.is_datetime64_any_dtype(values)
     numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
     return column.kind in ("count", "number") and numeric and mapped is None
 
 
-def _in_our_words(
+def _recoded(
     texts: pd.Series,
     column: Column,
     mapped: MappedColumn | None,
     missing: frozenset[str],
     labels: Mapping[str, str],
 ) -> tuple[pd.Series, pd.Series]:
-    """Put labels, then our codes, in place of a file's; say which values stand for a missing one."""
+    """Replace a file's values by their labels, then by schema codes; also mark those that mean missing."""
     labelled = texts.map(lambda text: labels.get(text, text)).astype("str")
     codes = mapped.codes if mapped else {}
-    # A label says what a code means; a number or an identifier is itself.
+    # Labels apply to categories and flags; numbers and identifiers are taken as they are.
     named = labelled if column.kind in ("category", "flag") else texts
     ours = [codes.get(label, codes.get(text, label)) for label, text in zip(named, texts, strict=True)]
     return pd.Series(ours, index=texts.index, dtype="str"), texts.isin(missing) | labelled.isin(missing)
 
 
 def _of_text(texts: pd.Series, column: Column, date_format: str | None) -> tuple[pd.Series, Flags]:
-    """Read text; what cannot be read is missing, and so is what is blank."""
+    """Parse text; blank and unreadable values become missing, and the unreadable are marked."""
     blank = texts == ""
     match column.kind:
         case "identifier":
@@ -118,7 +118,7 @@ def _of_text(texts: pd.Series, column: Column, date_format: str | None) -> tuple
 
 
 def _dates(texts: pd.Series, date_format: str | None) -> pd.Series:
-    # Some programs write the time of midnight beside a date.
+    # Some programs append midnight to a date.
     days = texts.str.removesuffix(" 00:00:00").str.removesuffix("T00:00:00")
     return pd.to_datetime(days, format=date_format or "%Y-%m-%d", errors="coerce")
 
@@ -126,13 +126,13 @@ def _dates(texts: pd.Series, date_format: str | None) -> pd.Series:
 def _numerals(texts: pd.Series) -> pd.Series:
     plain = texts.str.fullmatch(NUMERAL)
     values = pd.Series(np.nan, index=texts.index)
-    # By Python's own reading, which is exact.
+    # Parsed by Python, whose conversion is exact.
     values[plain] = texts[plain].astype(object).astype(float)
     return values
 
 
 def _numbers(values: pd.Series, *, whole: bool) -> tuple[pd.Series, Flags]:
-    """Leave out what is not finite and, of counts, what is not whole or too large to hold."""
+    """Set infinite values to missing and, in counts, those that are fractional or too large to store."""
     numbers = values.astype("Float64").to_numpy(float, na_value=np.nan)
     bad = np.isinf(numbers)
     if whole:
@@ -144,7 +144,7 @@ def _numbers(values: pd.Series, *, whole: bool) -> tuple[pd.Series, Flags]:
 
 def _allowed(column: Column, date_format: str | None) -> str:
     return {
-        "identifier": "allowed: text in one line",
+        "identifier": "allowed: text on one line",
         "category": f"allowed: {', '.join(column.codes)}",
         "flag": "allowed: true or false, yes or no, 1 or 0, or blank",
         "date": f"allowed: a date as {date_format or 'YYYY-MM-DD'}",

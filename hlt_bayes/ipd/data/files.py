@@ -1,4 +1,4 @@
-"""Reads CSV, Parquet and Stata files into columns that are not yet converted."""
+"""Read CSV, Parquet and Stata files into unconverted columns."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     import pyarrow.csv
 
 Labels = Mapping[str, Mapping[str, str]]
-"""Of each labelled column of a Stata file, the label of each number, both as text."""
+"""Value labels of a Stata file: by column, the label of each number, both as text."""
 
 
 @dataclass(frozen=True, repr=False)
 class Contents:
-    """Columns of a file; their index is the row, 1 for the first record."""
+    """Columns of a file, indexed by row; row 1 is the first record."""
 
     frame: pd.DataFrame
     labels: Labels = field(default_factory=dict)
@@ -32,17 +32,17 @@ class Contents:
 
 
 def contents_of(content: bytes, suffix: str) -> Contents:
-    """Read the bytes of a file by its suffix; an error does not say which file."""
+    """Read the bytes of a file by its suffix; errors do not name the file."""
     if suffix not in READERS:
         raise RecordsError(f"suffix {suffix!r} is unknown; allowed: {', '.join(READERS)}")
     contents = READERS[suffix](content)
     if not len(contents.frame) and contents.findings.empty:
-        raise RecordsError("holds no record; one row a person is needed")
+        raise RecordsError("has no records; one row per person is needed")
     return contents
 
 
 def numbered(frame: pd.DataFrame) -> pd.DataFrame:
-    """Index rows from 1; an index that has a name is a column."""
+    """Index rows from 1; a named index becomes a column."""
     kept = frame.reset_index() if any(name is not None for name in frame.index.names) else frame
     return kept.set_axis(pd.RangeIndex(1, len(kept) + 1), axis=0)
 
@@ -60,7 +60,7 @@ def _csv(content: bytes) -> Contents:
         ragged.append(row.number - 1)
         return "skip"
 
-    # One thread, as rows have no number otherwise; the header is read as a row, as a name may stand twice.
+    # One thread, as rows are not numbered otherwise; the header is read as a row, as it may contain duplicate names.
     table = arrow.read_csv(
         BytesIO(content),
         read_options=arrow.ReadOptions(column_names=positions, use_threads=False),
@@ -70,16 +70,16 @@ def _csv(content: bytes) -> Contents:
     rows = np.setdiff1d(np.arange(1, table.num_rows + len(ragged)), ragged)
     names = [table.column(position)[0].as_py().strip() for position in positions]
     frame = pd.concat([table.column(position).slice(1).to_pandas() for position in positions], axis=1)
-    problem = f"has not the {width} fields of the header; put a field that holds a comma in quotation marks"
+    problem = f"does not have the {width} fields of the header; put any field that contains a comma in quotation marks"
     return Contents(frame.set_axis(names, axis=1).set_axis(rows, axis=0), {}, findings_at(ragged, "", problem))
 
 
 def _check_text(content: bytes) -> None:
     if not content.strip():
-        raise RecordsError("holds nothing; the first line must name the columns")
+        raise RecordsError("is empty; the first line must name the columns")
     if content.count(b'"') % 2:
-        # All that follows would be one value.
-        raise RecordsError("a quotation mark is not closed; inside a value it is written twice")
+        # The rest of the file would be read as one value.
+        raise RecordsError("a quotation mark is not closed; inside a value, write it twice")
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -102,7 +102,7 @@ def _stata(content: bytes) -> Contents:
 
 
 def _labelled(content: bytes, names: list[str]) -> pd.DataFrame:
-    """Read columns with their labels, but for those of which two numbers share one: pandas reads no such."""
+    """Read columns with their labels, except those in which two numbers share a label, which pandas cannot read."""
     try:
         return pd.read_stata(BytesIO(content), columns=names)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What is wrong with records: row, column and what is allowed, never what a record holds."""
+"""Findings about records: row, column and what is allowed, never the content of a record."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import pandas as pd
 from hlt_bayes.core.errors import RecordsError
 
 SHOWN_LINES = 20
-"""Lines of findings that an error shows at most."""
+"""Maximum number of lines of findings in an error."""
 
 SHOWN_ROWS = 5
-"""Rows that a line of findings names at most."""
+"""Maximum number of rows named in a line of findings."""
 
 
 class RecordFindings(RecordsError):  # noqa: N818 - it holds findings
-    """Records that depart from the schema.
+    """Records that break the schema or are inconsistent.
 
     Parameters
     ----------
     message
-        How many findings there are, and the commonest.
+        Number of findings, and the most frequent.
     findings
-        All of them: row (of a whole column, missing), column, problem.
+        All findings: row (missing if about a whole column), column, problem.
     """
 
     def __init__(self, message: str, findings: pd.DataFrame) -> None:
@@ -32,7 +32,7 @@ class RecordFindings(RecordsError):  # noqa: N818 - it holds findings
 
 
 def findings_at(rows: Iterable[Hashable], column: str, problem: str | pd.Series) -> pd.DataFrame:
-    """Say the same of one column in several rows; a ``problem`` for each may be given in their order."""
+    """Tabulate findings about one column; ``problem`` is one text for all rows, or a series in their order."""
     places = pd.Series(list(rows), dtype="Int64")
     problems = problem.to_numpy() if isinstance(problem, pd.Series) else problem
     return pd.DataFrame(
@@ -45,12 +45,12 @@ def findings_at(rows: Iterable[Hashable], column: str, problem: str | pd.Series)
 
 
 def finding_of_column(column: str, problem: str) -> pd.DataFrame:
-    """Say something of a column as a whole."""
+    """Tabulate a finding about a column as a whole."""
     return findings_at([pd.NA], column, problem)
 
 
 def together(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Join findings into one table: those of whole columns first, then row by row."""
+    """Combine findings into one table: whole columns first, then by row."""
     found = [part for part in parts if not part.empty]
     if not found:
         return findings_at([], "", "")
@@ -59,7 +59,7 @@ def together(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def findings_by_column(findings: pd.DataFrame) -> pd.DataFrame:
-    """Count findings by column and problem, commonest first, with their first rows."""
+    """Count findings by column and problem, most frequent first, with their first rows."""
     kinds = findings.assign(problem=findings["problem"].str.replace(r" \(row \d+\)$", "", regex=True))
     rows = kinds.groupby(["column", "problem"], sort=False)["row"]
     first = rows.agg(lambda found: ", ".join(str(row) for row in found.dropna().head(SHOWN_ROWS)))
@@ -73,7 +73,7 @@ def raise_for(findings: pd.DataFrame, *, where: str, people: int) -> None:
     Raises
     ------
     RecordFindings
-        The whole table is its attribute ``findings``.
+        Its attribute ``findings`` is the full table.
     """
     if findings.empty:
         return
@@ -83,8 +83,8 @@ def raise_for(findings: pd.DataFrame, *, where: str, people: int) -> None:
     if len(summary) > SHOWN_LINES:
         lines.append(f"and findings of {len(summary) - SHOWN_LINES} more kinds")
     lines.append(
-        "Row 1 is the first record; a header is not counted. For all findings, run hlt-bayes records check --csv on "
-        "the file, or take the attribute findings of this error"
+        "Row 1 is the first record, not counting the header. For all findings, run hlt-bayes records check --csv on "
+        "the file, or use the attribute findings of this error"
     )
     raise RecordFindings("\n".join(lines), findings)
 

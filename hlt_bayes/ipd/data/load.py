@@ -1,4 +1,4 @@
-"""Reads records and checks them; what a record holds never leaves in a message."""
+"""Read and check individual records; no message discloses the content of a record."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from hlt_bayes.ipd.data.rules import rule_findings
 from hlt_bayes.ipd.data.schema import COLUMNS, records_schema
 
 NO_VALUE = "not a single\nvalue"
-"""Text that no column takes, in place of a list."""
+"""Stands in for an unhashable value, such as a list; no column accepts it."""
 
 
 @dataclass(frozen=True, repr=False)
 class Checked:
-    """Records and all that is wrong with them."""
+    """Records and the findings about them."""
 
     records: Records
     findings: pd.DataFrame
@@ -38,19 +38,19 @@ def load_records(path: str | Path, *, mapping: str | Path | None = None) -> Reco
     Parameters
     ----------
     path
-        A CSV file (UTF-8, the first line names the columns), Parquet or Stata file, by its suffix. Columns are those of
-        ``hlt_bayes.ipd.data.COLUMNS``. Flags may be true or false, yes or no, 1 or 0; dates are YYYY-MM-DD, and a
-        time of day is left out; what is missing is blank, or missing as the format has it.
+        CSV (UTF-8, column names in the first line), Parquet or Stata file, recognised by its suffix. Columns are those
+        of ``hlt_bayes.ipd.data.COLUMNS``. Flags are true or false, yes or no, 1 or 0; dates are YYYY-MM-DD or of the
+        format's date type, whose time of day is dropped; missing values are blank, or the format's own.
     mapping
-        A TOML file that gives columns and codes of the file their names here.
+        TOML file that maps the columns and codes of the file to those of the schema.
 
     Raises
     ------
     RecordsError
         The file or the mapping cannot be read.
     RecordFindings
-        Records that break the schema or contradict themselves: all findings at once, by row and column. No message
-        says what a record holds.
+        The records break the schema or are inconsistent: all findings at once, by row and column. No message
+        discloses the content of a record.
     """
     checked = _checked_file(Path(path), mapping)
     raise_for(checked.findings, where=str(path), people=len(checked.records))
@@ -58,13 +58,13 @@ def load_records(path: str | Path, *, mapping: str | Path | None = None) -> Reco
 
 
 def check_records(path: str | Path, *, mapping: str | Path | None = None) -> pd.DataFrame:
-    """Find all that keeps ``load_records`` from loading a file.
+    """List everything that prevents ``load_records`` from loading a file.
 
     Returns
     -------
     pandas.DataFrame
-        A row a finding: row (1 for the first record, the header not counted; missing where a column as a whole is
-        meant), column, problem. Empty where the records are fine.
+        One row per finding: row (1 is the first record, not counting the header; missing if the finding is about the
+        whole column), column, problem. Empty if the records are valid.
 
     Raises
     ------
@@ -75,46 +75,46 @@ def check_records(path: str | Path, *, mapping: str | Path | None = None) -> pd.
 
 
 def records_of_frame(frame: pd.DataFrame, *, sha256: str) -> Records:
-    """Check records in memory, as ``load_records`` does those of a file.
+    """Check records in memory as ``load_records`` checks those of a file.
 
     Parameters
     ----------
     frame
-        A row a person, columns as in ``hlt_bayes.ipd.data.COLUMNS``.
+        One row per person, columns as in ``hlt_bayes.ipd.data.COLUMNS``.
     sha256
-        Hash of what the records were made from.
+        SHA-256 of the source of the records.
 
     Raises
     ------
     RecordsError
-        There is nobody in it.
+        The frame has no rows.
     RecordFindings
-        As ``load_records``; row 1 is the first of the frame.
+        As in ``load_records``; row 1 is the first row of the frame.
     """
     if not len(frame):
-        raise RecordsError("data frame: no record in it")
-    checked = _quietly(lambda: _checked(Contents(numbered(frame)), None, sha256), "data frame")
+        raise RecordsError("data frame: it has no records; one row per person is needed")
+    checked = _without_disclosure(lambda: _checked(Contents(numbered(frame)), None, sha256), "data frame")
     raise_for(checked.findings, where="data frame", people=len(checked.records))
     return checked.records
 
 
 def _checked_file(path: Path, mapping: str | Path | None) -> Checked:
     chosen = None if mapping is None else load_mapping(mapping)
-    return _quietly(lambda: _read(path, chosen), str(path))
+    return _without_disclosure(lambda: _read(path, chosen), str(path))
 
 
-def _quietly(work: Callable[[], Checked], where: str) -> Checked:
-    """Do the work; an error is raised anew, as the frames and messages of the one below may hold records."""
+def _without_disclosure(work: Callable[[], Checked], where: str) -> Checked:
+    """Run ``work``; raise errors afresh, as the traceback or message of the original may contain records."""
     try:
         return work()
     except RecordsError as error:
         problem = str(error)
     except Exception as error:
-        # Whatever it is, its message may quote a record.
+        # Its message may quote a record.
         place = traceback.extract_tb(error.__traceback__)[-1]
         problem = (
-            f"cannot be read ({type(error).__name__} in {place.name}, line {place.lineno}); is the file whole, and of "
-            "the kind that its suffix says?"
+            f"cannot be read ({type(error).__name__} in {place.name}, line {place.lineno}); check that the file "
+            "is complete and of the type that its suffix indicates"
         )
     raise RecordsError(f"{where}: {problem}")
 
@@ -125,7 +125,7 @@ def _read(path: Path, mapping: RecordsMapping | None) -> Checked:
     except OSError as error:
         raise RecordsError(f"cannot be read ({error.strerror})") from None
     except ValueError as error:
-        raise RecordsError(f"no path of a file ({error})") from None
+        raise RecordsError(f"not a valid file path ({error})") from None
     return _checked(contents_of(content, path.suffix.lower()), mapping, hashlib.sha256(content).hexdigest())
 
 
@@ -147,38 +147,36 @@ def _checked(contents: Contents, mapping: RecordsMapping | None, sha256: str) ->
 
 
 def _sources(frame: pd.DataFrame, mapping: RecordsMapping | None) -> tuple[dict[str, int], list[pd.DataFrame]]:
-    """Place in the file of the column behind each of ours; what is mapped goes before what has a name of ours."""
+    """Position in the file of each schema column, and findings; a mapping takes precedence over a matching name."""
     names = [str(name) for name in frame]
     mapped = {} if mapping is None else {name: column.from_ for name, column in mapping.columns.items()}
     taken = set(mapped.values())
     if not set(names) & (set(COLUMNS) | taken):
-        # A CSV file without a header has a record in its place, which must not be shown.
+        # In a CSV file without a header the first line is a record, which must not be shown.
         raise RecordsError(
-            "no column has a name that the schema or the mapping knows; the first line of a CSV file must name the "
-            "columns, and hlt-bayes records columns lists the names"
+            "no column name is in the schema or the mapping; the first line of a CSV file must name the columns, and "
+            "hlt-bayes records columns lists the allowed names"
         )
     sources = {name: name for name in names if name in COLUMNS and name not in taken} | mapped
     others = [name for name in dict.fromkeys(names) if name not in COLUMNS and name not in taken]
     found = [
         *(
-            finding_of_column(name, "stands twice in the file; keep one")
+            finding_of_column(name, "occurs more than once in the file; keep one")
             for name in dict.fromkeys(names)
             if names.count(name) > 1
         ),
         *(
-            finding_of_column(
-                name, f"is mapped from a column that the file does not have: {unknown_name(source, names)}"
-            )
+            finding_of_column(name, f"is mapped from a column that is not in the file: {unknown_name(source, names)}")
             for name, source in mapped.items()
             if source not in names
         ),
         *(
-            finding_of_column(name, "required; add it to the file, or map a column of the file to it")
+            finding_of_column(name, "required but missing; add it to the file, or map a column of the file to it")
             for name, column in COLUMNS.items()
             if column.required and name not in sources
         ),
         *(
-            finding_of_column(name, f"unknown{_nearest(name)}; leave it out, or map it")
+            finding_of_column(name, f"unknown{_nearest(name)}; remove it, or map it")
             for name in others
             if mapping is None or not mapping.drop_others
         ),
@@ -195,7 +193,7 @@ def _column(contents: Contents, place: int, name: str, mapping: RecordsMapping |
     """Convert the column of the file at ``place``."""
     series = contents.frame.iloc[:, place]
     if series.dtype == object:
-        # What cannot be hashed, lists for one, stands for no value of ours.
+        # Unhashable values, such as lists, are never allowed.
         series = series.where(series.map(pd.api.types.is_hashable), NO_VALUE)
     mapped = None if mapping is None else mapping.columns.get(name)
     missing = mapping.missing if mapped and mapping else ()
@@ -203,17 +201,18 @@ def _column(contents: Contents, place: int, name: str, mapping: RecordsMapping |
 
 
 def _schema_findings(frame: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """Find what departs from the schema of single columns, but for cells that are ``known`` to be wrong."""
+    """Find violations of the column schema, except in cells already ``known`` to be wrong."""
     cases = _failure_cases(frame)
+    # Duplicate identifiers are left to the rules.
     cases = cases[cases["check"].ne("field_uniqueness") & cases["index"].notna()]
-    problems = cases["check"].where(cases["check"].ne("not_nullable"), "blank; it must be given")
+    problems = cases["check"].where(cases["check"].ne("not_nullable"), "blank; a value is required")
     found = findings_at(cases["index"], "", problems).assign(column=cases["column"].to_numpy(str))
     wrong = pd.MultiIndex.from_frame(known[["row", "column"]])
     return found[~pd.MultiIndex.from_frame(found[["row", "column"]]).isin(wrong)]
 
 
 def _failure_cases(frame: pd.DataFrame) -> pd.DataFrame:
-    """Take what pandera says of rows, without the values that failed; repeated identifiers are found by the rules."""
+    """Failure cases of pandera, without the values that failed."""
     import pandera.pandas as pa
 
     try:

@@ -1,4 +1,4 @@
-"""How a file's columns and codes become ours: a closed TOML table."""
+"""TOML mapping from a file's columns and codes to the schema; unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from hlt_bayes.core.toml import Frozen, Words, read_strict
 from hlt_bayes.ipd.data.schema import COLUMNS
 
 FLAGS = ("true", "false")
-"""Our codes of a flag, as a mapping writes them."""
+"""Schema codes of a flag in a mapping."""
 
 
 class MappedColumn(Frozen):
-    """Where one of our columns comes from.
+    """Source of one schema column.
 
-    ``codes`` turn values of the file, as text, into our codes; values that they do not name stay as they are. In a
-    Stata file they, and ``missing`` of the mapping, may name a value's label or its number.
+    ``codes`` map values of the file, as text, to schema codes; other values stay as they are. For a Stata file,
+    ``codes`` and the mapping's ``missing`` may name a value's label or its number.
     """
 
     model_config = ConfigDict(validate_by_name=True)
@@ -30,11 +30,10 @@ class MappedColumn(Frozen):
 
 
 class RecordsMapping(Frozen):
-    """A mapping from a file's columns to ours.
+    """Mapping from a file's columns to the schema.
 
-    ``missing`` are values, as text, that stand for a missing one in each column that it names. Columns of the file that
-    it does not name and that have a name of ours are taken as they stand. All others are left out without a word where
-    ``drop_others``, and are findings where not.
+    ``missing`` lists values, as text, that mean missing in every mapped column. Unmapped columns of the file with a
+    schema name are read as they are. All others are dropped silently if ``drop_others``, and are findings otherwise.
     """
 
     missing: list[str] = Field(default_factory=list)
@@ -72,11 +71,11 @@ def _problems(name: str, mapped: MappedColumn) -> list[str]:
 
 
 def load_mapping(path: str | Path) -> RecordsMapping:
-    """Read a mapping.
+    """Load a mapping.
 
     Raises
     ------
     RecordsError
-        The file cannot be read, or does not fit the schema; all that is wrong comes at once.
+        The file cannot be read or does not fit the schema; all problems are reported at once.
     """
     return read_strict(Path(path), RecordsMapping, RecordsError)

@@ -1,4 +1,4 @@
-"""Records of people in memory: a container that shows nothing of what it holds."""
+"""Individual records in memory, in a container whose representation shows no data."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Records:
-    """Records that passed the schema, one row a person randomised.
+    """Records that passed the schema, one row per person randomised.
 
-    Printed, it says how many people it holds and no more.
+    The representation shows the number of people and nothing else.
 
     Parameters
     ----------
     synthetic
-        True where every row says that it is of no real person.
+        True if every row is marked as synthetic.
     sha256
-        Hash of the file, or of what made a twin.
+        SHA-256 of the file or, for synthetic records, of their spec, evidence, seed and size.
     """
 
     synthetic: bool
@@ -31,7 +31,7 @@ class Records:
     _frame: pd.DataFrame = field(repr=False)
 
     def __repr__(self) -> str:
-        """Say how many people there are."""
+        """Show the number of people only."""
         return f"Records of {len(self):,} {'synthetic people' if self.synthetic else 'people'}"
 
     def __len__(self) -> int:
@@ -40,21 +40,21 @@ class Records:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The records themselves, a copy; columns as in ``hlt_bayes.ipd.data.COLUMNS``, those that are there."""
+        """Copy of the records, with those columns of ``hlt_bayes.ipd.data.COLUMNS`` that are present."""
         return self._frame.copy()
 
     def columns(self, names: Collection[str]) -> pd.DataFrame:
-        """Take some columns of the records.
+        """Return a copy of the named columns.
 
         Raises
         ------
         RecordsError
-            A column is not there; the message names all that are missing.
+            A column is missing; the message names every missing column.
         """
         missing = [name for name in names if name not in self._frame]
         if missing:
             raise RecordsError(
-                f"the records have no column {', '.join(map(repr, missing))}; map one of the file to it, or take a "
-                "spec that does not need it"
+                f"the records have no column {', '.join(map(repr, missing))}; map a column of the file to each, or use "
+                "a spec that does not need them"
             )
         return self._frame[list(names)].copy()

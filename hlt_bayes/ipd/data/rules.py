@@ -1,4 +1,4 @@
-"""What must agree between columns of one person's record, or between people's."""
+"""Consistency rules within a person's record and between records."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ EMPLOYED_MONTHS = tuple(f"employed_month_{month}" for month in MONTHS)
 EARNINGS_MONTHS = tuple(f"earnings_month_{month}" for month in MONTHS)
 
 LEAST_MONTHS = 3
-"""Months that 13 weeks of work touch at least: they are 91 days, and no two months have more than 62."""
+"""Fewest months that 13 weeks of work can span: they are 91 days, and no two months have more than 62."""
 
-SAME_POUND = 1.0 + 1e-6
-"""How far a year's earnings may be from the sum of its months: rounding to a pound, and of floats."""
+ROUNDING_TOLERANCE = 1.0 + 1e-6
+"""Tolerance (GBP) between a year's earnings and the sum of its months: a pound, and floating-point error."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: where its ``needs`` are all there, ``breaks`` marks the rows in which ``column`` contradicts them."""
+    """A rule: if all columns in ``needs`` are present, ``breaks`` marks rows in which ``column`` contradicts them."""
 
     name: str
     column: str
@@ -35,7 +35,7 @@ class Rule:
 
 
 def rule_findings(frame: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """Find what contradicts the rules, but for cells that follow from others ``known`` to be wrong."""
+    """Find violations of the rules, except in rows where a column they need is ``known`` to be wrong."""
     wrong = {str(name): rows["row"].to_numpy() for name, rows in known.groupby("column")}
     found = [_repeated(frame)] if "person" in frame else []
     for rule in RULES:
@@ -55,12 +55,12 @@ def _repeated(frame: pd.DataFrame) -> pd.DataFrame:
     rows = people.index.to_series()
     first = rows.groupby(people).transform("min")
     again = rows != first
-    problem = "an identifier may stand once; this one stands before (row " + first[again].astype("str") + ")"
+    problem = "identifiers must be unique; this one is already used (row " + first[again].astype("str") + ")"
     return findings_at(rows[again], "person", problem)
 
 
 def _contradicts(name: str, by: str, table: Mapping[str, str]) -> Callable[[pd.DataFrame], pd.Series]:
-    """Mark rows in which ``name`` is not what ``table`` gives for ``by``."""
+    """Mark rows in which ``name`` differs from the value of ``table`` for ``by``."""
 
     def breaks(frame: pd.DataFrame) -> pd.Series:
         given, expected = frame[name].astype(object), frame[by].astype(object).map(table)
@@ -69,8 +69,8 @@ def _contradicts(name: str, by: str, table: Mapping[str, str]) -> Callable[[pd.D
     return breaks
 
 
-def _moves(frame: pd.DataFrame) -> pd.Series:
-    """Mark the people of specialists who are with more than one provider."""
+def _several_providers(frame: pd.DataFrame) -> pd.Series:
+    """Mark people whose specialist is with more than one provider."""
     pairs = frame[["specialist", "provider"]].dropna().drop_duplicates()["specialist"]
     return frame["specialist"].isin(pairs[pairs.duplicated()])
 
@@ -85,12 +85,12 @@ def _too_few_months(frame: pd.DataFrame, months: pd.Series) -> pd.Series:
 
 
 def _sum(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.Series:
-    """Sum over months; missing where a month is."""
+    """Sum over months; missing if any month is."""
     return frame[list(names)].astype("Float64").sum(axis=1, skipna=False)
 
 
-def _of_the_treated(name: str) -> Rule:
-    """Only those in the treatment arm may have a value; no contacts with the others may be written as 0."""
+def _treatment_only(name: str) -> Rule:
+    """Allow values in the treatment arm only; contacts of controls may be 0."""
     allowed = "blank or 0" if name in CONTACT_BANDS else "blank"
 
     def breaks(frame: pd.DataFrame) -> pd.Series:
@@ -98,41 +98,45 @@ def _of_the_treated(name: str) -> Rule:
         return given & (frame["arm"].astype(object) == "control")
 
     return Rule(
-        f"{name} of controls", name, (name, "arm"), f"of the treatment arm alone; allowed in control: {allowed}", breaks
+        f"{name} of controls",
+        name,
+        (name, "arm"),
+        f"applies to the treatment arm only; allowed in control: {allowed}",
+        breaks,
     )
 
 
-def _of_those_who_answered(name: str, answered: str) -> Rule:
+def _respondents_only(name: str, answered: str) -> Rule:
     return Rule(
         f"{name} without an answer",
         name,
         (name, answered),
-        f"of those who answered alone; allowed where {answered!r} is not true: blank",
+        f"applies to survey respondents only; allowed where {answered!r} is not true: blank",
         lambda frame: frame[name].notna() & ~frame[answered].fillna(value=False),
     )
 
 
-def _of_those_not_always_in_work(name: str) -> Rule:
+def _not_always_in_work_only(name: str) -> Rule:
     return Rule(
-        f"{name} of those in work",
+        f"{name} of people always in work",
         name,
         (name, "work_history"),
-        f"of those not always in work; allowed where 'work_history' is {ALWAYS_IN_WORK!r}: blank",
+        f"applies to people not always in work only; allowed where 'work_history' is {ALWAYS_IN_WORK!r}: blank",
         lambda frame: frame[name].notna() & (frame["work_history"].astype(object) == ALWAYS_IN_WORK),
     )
 
 
 def _of_people(name: str) -> Rule | None:
-    """Hold a column to the only ones who may have a value."""
+    """Restrict a column to the people who may have a value; ``None`` if everyone may."""
     match COLUMNS[name].people:
         case "treatment":
-            return _of_the_treated(name)
+            return _treatment_only(name)
         case "respondents":
-            return _of_those_who_answered(name, "answered")
+            return _respondents_only(name, "answered")
         case "4-month respondents":
-            return _of_those_who_answered(name, "answered_4_months")
+            return _respondents_only(name, "answered_4_months")
         case "not always in work":
-            return _of_those_not_always_in_work(name)
+            return _not_always_in_work_only(name)
         case "everyone":
             return None
 
@@ -150,8 +154,8 @@ RULES = (
         "one provider",
         "specialist",
         ("specialist", "provider"),
-        "stands with more than one provider; allowed: one for each specialist",
-        _moves,
+        "has more than one provider; allowed: one per specialist",
+        _several_providers,
     ),
     Rule(
         "synthetic throughout",
@@ -165,36 +169,36 @@ RULES = (
         "weights of all who answered",
         "survey_weight",
         ("survey_weight", "answered"),
-        "blank; everyone who answered needs a weight",
+        "blank; every survey respondent needs a weight",
         lambda frame: frame["survey_weight"].isna() & frame["answered"].fillna(value=False),
     ),
     Rule(
         "13 weeks in months",
         "employed_13_weeks",
         ("employed_13_weeks", "months_employed"),
-        f"true with fewer than {LEAST_MONTHS} months employed, but 13 weeks touch at least {LEAST_MONTHS}",
+        f"true with fewer than {LEAST_MONTHS} months employed, but 13 weeks span at least {LEAST_MONTHS}",
         lambda frame: _too_few_months(frame, frame["months_employed"]),
     ),
     Rule(
         "13 weeks month by month",
         "employed_13_weeks",
         ("employed_13_weeks", *EMPLOYED_MONTHS),
-        f"true with fewer than {LEAST_MONTHS} months employed, but 13 weeks touch at least {LEAST_MONTHS}",
+        f"true with fewer than {LEAST_MONTHS} months employed, but 13 weeks span at least {LEAST_MONTHS}",
         lambda frame: _too_few_months(frame, _sum(frame, EMPLOYED_MONTHS)),
     ),
     Rule(
         "months employed",
         "months_employed",
         ("months_employed", *EMPLOYED_MONTHS),
-        "is not the number of months employed by 'employed_month_1' to 'employed_month_12'",
+        "differs from the number of months employed in 'employed_month_1' to 'employed_month_12'",
         lambda frame: frame["months_employed"].astype("Float64") != _sum(frame, EMPLOYED_MONTHS),
     ),
     Rule(
         "earnings of the year",
         "earnings",
         ("earnings", *EARNINGS_MONTHS),
-        "is not the sum of 'earnings_month_1' to 'earnings_month_12' to within a pound",
-        lambda frame: (frame["earnings"].astype("Float64") - _sum(frame, EARNINGS_MONTHS)).abs() > SAME_POUND,
+        "differs by more than a pound from the sum of 'earnings_month_1' to 'earnings_month_12'",
+        lambda frame: (frame["earnings"].astype("Float64") - _sum(frame, EARNINGS_MONTHS)).abs() > ROUNDING_TOLERANCE,
     ),
 )
-"""All rules. Earnings in a month without employment break none: pay may come late."""
+"""All rules. Earnings in a month without employment are allowed: pay may arrive late."""

@@ -1,4 +1,4 @@
-"""Columns of individual records, one row a person randomised: all that reads, checks or makes records asks here."""
+"""Schema of individual records, one row per person randomised, used to read, check and generate them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandera.pandas as pa
 
 ColumnKind = Literal["identifier", "category", "flag", "count", "number", "date"]
-WhoHasIt = Literal["everyone", "treatment", "respondents", "4-month respondents", "not always in work"]
+Population = Literal["everyone", "treatment", "respondents", "4-month respondents", "not always in work"]
 
 PROVIDERS = {
     "Sheffield": "SCR",
@@ -28,7 +28,7 @@ PROVIDERS = {
 """Areas (SCR) and providers (WMCA), each with its site: theory-based evaluation, Tables 6.1 and 6.8."""
 
 FIRST_DAY, LAST_DAY = "2018-05-01", "2019-10-31"
-"""Window of randomisation: synthesis report, Table 6.2 (May 2018 to October 2019)."""
+"""Randomisation window: synthesis report, Table 6.2 (May 2018 to October 2019)."""
 
 MONTHS = tuple(range(1, 13))
 """Months since randomisation that tax and benefit records cover."""
@@ -36,12 +36,11 @@ MONTHS = tuple(range(1, 13))
 
 @dataclass(frozen=True)
 class Column:
-    """A column: what it holds, whose it is, and where the reports have it.
+    """One column: its content, the people it applies to, and its source in the published reports.
 
-    ``codes`` are all values that a category may have; ``printed`` is what the reports call each of them (of a flag,
-    what they call True), and ``measure`` the name of their table's rows in the ledger. ``lower`` and ``upper`` bound
-    numbers. ``people`` are the only ones who may have a value. A column that is not ``required`` may be left out of a
-    file, and its values may be missing.
+    ``codes`` are the allowed values of a category, ``printed`` the reports' label of each (for a flag, of True), and
+    ``measure`` the name of the published table's rows in the ledger. ``lower`` and ``upper`` bound numbers. Only
+    ``people`` may have a value. A column that is not ``required`` may be absent from a file or have missing values.
     """
 
     label: str
@@ -53,18 +52,18 @@ class Column:
     measure: str = ""
     lower: float = float("-inf")
     upper: float = float("inf")
-    people: WhoHasIt = "everyone"
+    people: Population = "everyone"
     required: bool = False
 
 
 def _category(label: str, source: str, codes: tuple[str, ...], *, measure: str = "", required: bool = False) -> Column:
-    """Take what the reports print as codes, but for dashes and blanks that no keyboard has: '30-39', '<30'."""
+    """Use the reports' labels as codes, in plain characters: '30-39', '<30'."""
     plain = tuple(code.replace(" \N{EN DASH} ", "-").replace("< ", "<") for code in codes)
     return Column(label, "category", source, codes=plain, printed=codes, measure=measure, required=required)
 
 
 def _flags(
-    stem: str, measure: str, source: str, printed: dict[str, str], people: WhoHasIt = "everyone"
+    stem: str, measure: str, source: str, printed: dict[str, str], people: Population = "everyone"
 ) -> dict[str, Column]:
     return {
         f"{stem}_{name}": Column(text, "flag", source, printed=(text,), measure=measure, people=people)
@@ -75,14 +74,14 @@ def _flags(
 UNKNOWN = "Don\N{RIGHT SINGLE QUOTATION MARK}t know/Prefer not to say"
 
 DESIGN = {
-    "person": Column("Identifier of the person, once in a file", "identifier", "archive", required=True),
+    "person": Column("Person identifier, unique within a file", "identifier", "archive", required=True),
     "site": _category("Site", "synthesis, Table 1.1", tuple(dict.fromkeys(SITES.values())), required=True),
     "group": _category("Trial group", "synthesis, Table 1.1", GROUPS, required=True),
     "arm": _category("Arm", "synthesis, Table 1.1", ARMS, required=True),
     "randomised": Column("Date of randomisation", "date", "synthesis, Table 6.2", required=True),
     "provider": _category("Area (SCR) or provider (WMCA)", "theory, Tables 6.1 and 6.8", tuple(PROVIDERS)),
     "specialist": Column(
-        "Employment specialist who did the first appointment, at which people were randomised",
+        "Employment specialist at the first appointment, at which people were randomised",
         "identifier",
         "synthesis, section 6.2",
     ),
@@ -90,7 +89,7 @@ DESIGN = {
         "Referral route", "theory, Tables 6.3 and 6.10", ("GP", "specialist care service", "other")
     ),
     "synthetic": Column(
-        "Synthetic: True in every row of a made-up data set, absent or False in records of people", "flag", ""
+        "Synthetic: True in every row of a synthetic data set, False or absent in real records", "flag", ""
     ),
 }
 
@@ -225,7 +224,7 @@ _SCALES: dict[str, tuple[str, str, ColumnKind, tuple[float, float]]] = {
     "swemwbs": ("Wellbeing, SWEMWBS", "points, 7 to 35", "number", (7, 35)),
     "jsse": ("Job-search self-efficacy, 9 items", "points, 9 to 45", "number", (9, 45)),
 }
-"""Scales asked at the start and in both surveys: label, unit, kind, bounds."""
+"""Scales measured at baseline and in both surveys: label, unit, kind, bounds."""
 
 _SURVEY: dict[str, tuple[str, str, ColumnKind, tuple[float, float]]] = {
     **_SCALES,
@@ -239,7 +238,7 @@ _SURVEY: dict[str, tuple[str, str, ColumnKind, tuple[float, float]]] = {
     "life_satisfaction": ("Life satisfaction, ONS-1", "points, 0 to 10", "number", (0, 10)),
     "gse": ("General self-efficacy, 10 items", "points, 10 to 40", "number", (10, 40)),
 }
-"""What both surveys asked (synthesis report, Table 6.3)."""
+"""Items of both surveys (synthesis report, Table 6.3)."""
 
 _LAST_SURVEY: dict[str, tuple[str, str, ColumnKind, tuple[float, float]]] = {
     "gad7": ("Anxiety, GAD-7", "points, 0 to 21", "number", (0, 21)),
@@ -248,7 +247,7 @@ _LAST_SURVEY: dict[str, tuple[str, str, ColumnKind, tuple[float, float]]] = {
 
 
 def _asked(
-    asked: dict[str, tuple[str, str, ColumnKind, tuple[float, float]]], form: str, when: str, people: WhoHasIt
+    asked: dict[str, tuple[str, str, ColumnKind, tuple[float, float]]], form: str, when: str, people: Population
 ) -> dict[str, Column]:
     return {
         form.format(name): Column(
@@ -273,7 +272,7 @@ def _monthly(stem: str, label: str, kind: ColumnKind, unit: str = "") -> dict[st
     }
 
 
-SCALES_AT_START = _asked(_SCALES, "baseline_{}", "at the start", "everyone")
+SCALES_AT_START = _asked(_SCALES, "baseline_{}", "at baseline", "everyone")
 
 OUTCOMES_OF_RECORDS = {
     "employed_13_weeks": Column(
@@ -320,7 +319,7 @@ CONTACT_BANDS = {
     "contacts_120_180": "120 to 180 minutes",
     "contacts_half_day": "half a day or more",
 }
-"""Columns that count contacts by length: theory-based evaluation, Table 6.6."""
+"""Columns of contact counts, by length of contact: theory-based evaluation, Table 6.6."""
 
 DELIVERY = {
     **{
@@ -336,7 +335,7 @@ DELIVERY = {
         for name, length in CONTACT_BANDS.items()
     },
     "first_session_days": Column(
-        "From randomisation to the first session",
+        "Time from randomisation to the first session",
         "count",
         "synthesis, section 3.3.3",
         unit="days",
@@ -345,7 +344,7 @@ DELIVERY = {
         people="treatment",
     ),
     "caseload": Column(
-        "Caseload of the person's specialist, mean over the support",
+        "Mean caseload of the person's specialist during the support",
         "number",
         "synthesis, section 3.3.1",
         unit="clients",
@@ -363,7 +362,7 @@ COLUMNS: dict[str, Column] = {
     **RESPONSE,
     **DELIVERY,
 }
-"""Every column that records may have, by name, in the order in which files are written."""
+"""All columns that records may have, by name, in the order in which files are written."""
 
 DTYPES = {
     "identifier": "string",
@@ -373,14 +372,14 @@ DTYPES = {
     "number": "float64",
     "date": "datetime64[s]",
 }
-"""How columns of each kind are held in memory; missing values are pandas' own."""
+"""Pandas dtype of each kind of column; missing values are pandas' own."""
 
 
 @cache
 def records_schema() -> pa.DataFrameSchema:
-    """Pandera schema of single columns; what must agree between columns stands in ``hlt_bayes.ipd.data.rules``.
+    """Pandera schema of the single columns; rules between columns are in ``hlt_bayes.ipd.data.rules``.
 
-    Each check is named for what is allowed, in the words of a finding.
+    The error text of each check states what is allowed, as a finding shows it.
     """
     import pandera.pandas as pa
 

@@ -13,7 +13,7 @@ def schema_table() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row a column: name, label, kind, unit, allowed, people (the only ones who may have a value), required,
+        One row per column: name, label, kind, unit, allowed, people (those who may have a value), required,
         source.
     """
     return pd.DataFrame(

@@ -1,4 +1,4 @@
-"""Models of individual records: regressions whose impacts are pooled across trial groups."""
+"""Models of individual records: regressions with impacts partially pooled across trial groups."""
 
 from hlt_bayes.ipd.models.aggregation import aggregate
 from hlt_bayes.ipd.models.fitting import fit_records

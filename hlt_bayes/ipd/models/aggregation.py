@@ -1,4 +1,4 @@
-"""The frequentist estimate from individual records, as a row for the table of printed impacts."""
+"""Frequentist estimates from individual records, as rows of a file of trials."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Estimator = Literal["as modelled", "linear"]
 SurveyWeights = Literal["none", "survey_weight"]
 
 DIGITS = 6
-"""Significant digits of estimates and SEs, so that their rounding does not show."""
+"""Significant digits of estimates and SEs, enough to make rounding negligible."""
 
 
 def aggregate(
@@ -29,33 +29,33 @@ def aggregate(
     estimator: Estimator = "as modelled",
     weights: SurveyWeights = "none",
 ) -> pd.DataFrame:
-    """Estimate impacts with covariates and robust standard errors, as rows of a file of trials.
+    """Estimate covariate-adjusted impacts with robust standard errors, as rows of a file of trials.
 
     Parameters
     ----------
     records, spec
-        The people; and outcomes and covariates, by default those of the shipped spec ``records``. Priors are not used.
+        The individual records; and the spec for outcomes and covariates, by default ``records``. Priors are not used.
     estimator
-        ``"as modelled"``: the regressions of the spec's likelihood by maximum likelihood (a hurdle's amounts by gamma),
-        standardised over all people of each trial group; covariates share their coefficients across groups.
-        ``"linear"``: least squares of the outcome itself, group by group, as published.
+        ``"as modelled"``: maximum likelihood for the regressions of the spec (gamma for the amounts of a hurdle),
+        standardised over all people of each trial group; groups share the coefficients of covariates.
+        ``"linear"``: least squares on the outcome itself, by group, as published.
     weights
-        ``"survey_weight"`` weighs those who answered the survey by that column.
+        ``"survey_weight"`` weights survey respondents by that column.
 
     Returns
     -------
     DataFrame
-        A row an outcome and trial group, all text, in the columns of ``run --evidence``: ``estimate`` (treatment minus
-        control; positive is better) and ``se`` (heteroscedasticity-consistent, HC1) in ``unit``: ppt, GBP, SDs of
-        controls who answered; ``n_treatment`` and ``n_control``, people with the outcome seen.
-        ``hlt_bayes.evidence.evidence_of_rows`` takes ``to_dict("records")`` of it.
+        One row per outcome and trial group, all text, with the columns of ``run --evidence``: ``estimate`` (treatment
+        minus control; positive is better) and ``se`` (heteroscedasticity-consistent, HC1) in ``unit``: ppt, GBP, SDs of
+        controls who answered; ``n_treatment`` and ``n_control``, people with an observed outcome.
+        ``hlt_bayes.evidence.evidence_of_rows`` accepts its ``to_dict("records")``.
 
     Raises
     ------
     RecordsError
-        A column is missing, or a trial group has fewer than ten people in an arm.
+        A column or weight is missing, or an arm of a trial group has fewer than ten people.
     SpecError
-        An estimator or weights of another name.
+        The estimator or weights are unknown.
     """
     for name, allowed in ((estimator, get_args(Estimator)), (weights, get_args(SurveyWeights))):
         if name not in allowed:
@@ -69,7 +69,8 @@ def aggregate(
             weight = records.columns(["survey_weight"])["survey_weight"].to_numpy(float, na_value=np.nan)
             if not (weight[np.isfinite(people.outcome)] > 0).all():
                 raise RecordsError(
-                    f"not everybody whose {outcome} was seen has a survey_weight; give it, or weights 'none'"
+                    f"{outcome}: some people with an observed outcome have no positive survey_weight; add it, or use "
+                    "weights 'none'"
                 )
         if estimator == "linear":
             estimate, se = _linear(people, outcome, weight)
@@ -88,7 +89,7 @@ def _with_gamma(spec: IndividualSpec, outcome: OutcomeName) -> IndividualSpec:
 
 
 def _linear(people: People, outcome: OutcomeName, weight: Array) -> tuple[Array, Array]:
-    """Least squares within each trial group, all columns of covariates taken anew."""
+    """Least squares within each trial group, with covariate coefficients of its own."""
     values = in_control_sds(people, outcome)[0] if outcome in SURVEY_OUTCOMES else people.outcome
     of_person = people.profiles.group[people.profile]
     found = []
@@ -158,7 +159,7 @@ def _generalised(matrix: Array, values: Array, family: Literal["Binomial", "Gamm
 
 
 def _rows(people: People, outcome: OutcomeName, estimate: Array, se: Array) -> list[dict[str, str]]:
-    """Rows as a file of trials has them."""
+    """Rows of a file of trials."""
     scale, seen = OUTCOMES[outcome].display_scale, np.isfinite(people.outcome)
     of_person = people.profiles.group[people.profile]
     rows = []
@@ -182,5 +183,5 @@ def _rows(people: People, outcome: OutcomeName, estimate: Array, se: Array) -> l
 
 
 def _digits(value: float) -> str:
-    """Write a number with ``DIGITS`` significant digits and no exponent."""
+    """Format a number with ``DIGITS`` significant digits and no exponent."""
     return np.format_float_positional(value, precision=DIGITS, fractional=False, trim="k")

@@ -1,8 +1,8 @@
-"""From records to the arrays of one regression: people are put together where the regression cannot tell them apart.
+"""Design matrix of one regression from the records, with people of identical covariates grouped together.
 
-A *profile* is what the regression knows of a person before the arm: trial group, covariates, subgroups, specialist. A
-*cell* is a profile in one arm with the outcome seen. Where all covariates are categories there are far fewer cells than
-people, and the likelihood needs their counts and sums alone.
+A *profile* is the information on a person apart from the arm: trial group, covariates, subgroups, specialist. A *cell*
+is the people of one profile and arm whose outcome was observed. If all covariates are categorical there are far fewer
+cells than people, and the likelihood needs only their counts and sums.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ OUTCOME_COLUMNS = {"employment": "employed_13_weeks", "earnings": "earnings", "h
 """Column of each primary outcome (synthesis report, Table 6.3)."""
 
 LEAST_VARIANCE = 1e-8
-"""Directions of the covariates, each of SD 1, that vary less than this are what others say already."""
+"""Principal components of the standardised covariates with a smaller variance are dropped as collinear."""
 
 AT_RANDOMISATION = (*BASELINE, *SCALES_AT_START, "provider", "referral_route")
-"""Columns that a regression may adjust for."""
+"""Columns settled at randomisation, for which a regression may adjust."""
 
 MOST_COUNTED = 10_000_000
-"""Largest number up to which values are counted rather than sorted."""
+"""Largest key up to which distinct values are found by counting rather than sorting."""
 
 RARE = 50
-"""A level of a covariate that fewer people have stands with the commonest one: it would say next to nothing."""
+"""Levels of a covariate with fewer people are merged with the commonest level, as they carry little information."""
 
 FEWEST = 10
-"""People of each arm, with the outcome seen, that a trial group must have."""
+"""Smallest number of people with an observed outcome in each arm of a trial group."""
 
 
 @dataclass(frozen=True, repr=False)
 class Profiles:
-    """People before the arm: ``group`` {profile} is a position in ``groups``, ``people`` {profile} their number.
+    """Profiles of people: ``group`` {profile} is a position in ``groups``, ``people`` {profile} their number.
 
-    ``covariates`` {profile, covariate} are uncorrelated within groups, with mean 0 there and SD 1 overall.
-    ``treated_share`` {group} of all who were randomised.
+    ``covariates`` {profile, covariate} are centred within groups and then made uncorrelated, with SD 1 over all people.
+    ``treated_share`` {group} is the share of people randomised to treatment.
     """
 
     groups: list[str]
@@ -66,13 +66,13 @@ class Profiles:
 
     @property
     def columns(self) -> int:
-        """Count the coefficients of a regression: intercept and effect of each group, and covariates."""
+        """Number of coefficients: an intercept and an effect per group, and the covariates."""
         return 2 * len(self.groups) + int(self.covariates.shape[1])
 
     def matrix(self, profile: Array, treated: Array | float) -> Array:
-        """Columns {row, coefficient} of the regression: intercepts, covariates, effects.
+        """Design matrix {row, coefficient}: intercepts, covariates, effects.
 
-        Treatment is taken less its share in the group, so that intercepts and effects are nearly uncorrelated.
+        Treatment is centred at its share in the group, so that intercepts and effects are nearly uncorrelated.
         """
         own = np.eye(len(self.groups))[self.group[profile]]
         step = np.asarray(treated) - self.treated_share[self.group[profile]]
@@ -81,9 +81,9 @@ class Profiles:
 
 @dataclass(frozen=True, repr=False)
 class Cells:
-    """People of one profile and arm whose outcome was seen.
+    """People of one profile and arm whose outcome was observed, as counts and sums.
 
-    ``total`` {cell} is the sum of the outcome, ``total_log`` that of its log where the outcome is above 0.
+    ``total`` {cell} is the sum of the outcome, ``total_log`` that of its log, empty unless all outcomes are above 0.
     """
 
     profile: Array
@@ -105,9 +105,9 @@ class Moments:
 
 @dataclass(frozen=True, repr=False)
 class People:
-    """One outcome, person by person: ``profile``, ``treated`` and ``outcome`` (missing where it was not seen).
+    """One outcome, person by person: ``profile``, ``treated`` and ``outcome`` (missing if not observed).
 
-    ``first`` {profile} is a person of each profile.
+    ``first`` {profile} is the first person of each profile.
     """
 
     profiles: Profiles
@@ -117,7 +117,7 @@ class People:
     outcome: Array
 
     def cells(self, chosen: Array, *, outcome: Array | None = None) -> Cells:
-        """Put together the ``chosen`` people by profile and arm; ``outcome`` {person} in place of their own."""
+        """Aggregate the ``chosen`` people by profile and arm; ``outcome`` {person} replaces their own."""
         values = (self.outcome if outcome is None else outcome)[chosen]
         key = self.profile[chosen] * 2 + self.treated[chosen].astype(int)
         size = 2 * len(self.profiles.group)
@@ -134,9 +134,9 @@ class People:
         )
 
     def moments(self, chosen: Array, values: Array, *, levels: Array | None = None) -> Moments:
-        """Cross-products of the regression of ``values`` {chosen person}, block by block.
+        """Cross-products of the regression of ``values`` {chosen person}, computed in blocks.
 
-        ``levels`` {profile, level} says who is where: then the effect at each level of each group is a column, too.
+        With subgroup membership ``levels`` {profile, level}, the effect at each level in each group is a column, too.
         """
         positions, size = np.flatnonzero(chosen), self.profiles.columns
         if levels is not None:
@@ -161,17 +161,17 @@ def people_of(
     factors: Sequence[Array] = (),
     extra: Sequence[Array] = (),
 ) -> People:
-    """Take from the records what the regression of one outcome needs.
+    """Extract the data for the regression of one outcome from the records.
 
-    ``factors`` {person} are whole numbers whose levels are covariates beside those of the spec; ``extra`` {person} tell
-    profiles apart and are none.
+    ``factors`` {person} are integer codes whose levels are covariates in addition to those of the spec; ``extra``
+    {person} distinguish profiles but are not covariates.
 
     Raises
     ------
     RecordsError
-        A column is missing, or a trial group has fewer than ten people in an arm whose outcome was seen.
+        A column is missing, or an arm of a trial group has fewer than ten people with an observed outcome.
     SpecError
-        A covariate that is no column of records, or that was measured after randomisation.
+        A covariate is unknown or is not one of ``AT_RANDOMISATION``.
     """
     names = list(spec.covariates[outcome])
     refuse_covariates(names, spec, outcome)
@@ -192,44 +192,44 @@ def people_of(
 
 
 def groups_of(frame: pd.DataFrame) -> list[str]:
-    """Name the trial groups that are there, in the reports' order."""
+    """List the trial groups in the records, in the reports' order."""
     return [name for name in GROUPS if (frame["group"] == name).any()]
 
 
 def refuse_covariates(names: Sequence[str], spec: IndividualSpec, outcome: str) -> None:
-    """Refuse covariates that are no columns of records, or not of the time before randomisation."""
+    """Raise if a covariate is not one of ``AT_RANDOMISATION``."""
     for name in names:
         if name not in AT_RANDOMISATION:
             key = f"spec {spec.name!r}, key 'covariates.{outcome}'"
             if name in COLUMNS:
                 raise SpecError(
-                    f"{key}: {name!r} is no covariate; those are what was settled at randomisation, other than who, "
-                    "when, where and to which arm"
+                    f"{key}: {name!r} cannot be a covariate; allowed: characteristics and scales at baseline, "
+                    "'provider' and 'referral_route'"
                 )
             raise SpecError(f"{key}: {unknown_name(name, AT_RANDOMISATION)}")
 
 
 def refuse_few(group: Array, treated: Array, seen: Array, groups: list[str], outcome: str) -> None:
-    """Refuse trial groups with fewer than ``FEWEST`` people ``seen`` in an arm.
+    """Raise if an arm of a trial group has fewer than ``FEWEST`` people ``seen``.
 
     Raises
     ------
     RecordsError
-        As it says.
+        An arm has too few people.
     """
     for position, name in enumerate(groups):
         for arm, of_arm in (("treatment", treated), ("control", ~treated)):
             if (seen & of_arm & (group == position)).sum() < FEWEST:
                 raise RecordsError(
-                    f"{outcome} was seen of fewer than {FEWEST} people of {name} in {arm}; leave the group out of the "
-                    "records, or the outcome out of the spec"
+                    f"{outcome} was observed for fewer than {FEWEST} people of {name} in {arm}; remove the group from "
+                    "the records, or the outcome from the spec"
                 )
 
 
 def _profiles(keys: Sequence[Array], frame: pd.DataFrame) -> tuple[Array, Array]:
-    """Give the number of each person's profile, and the first person of each profile.
+    """Return each person's profile, and the first person of each profile.
 
-    Where a covariate is a number each person is a profile.
+    If a covariate is numeric, each person is a profile.
     """
     if any(COLUMNS[str(name)].kind in ("number", "count") for name in frame):
         return np.arange(len(frame)), np.arange(len(frame))
@@ -243,7 +243,7 @@ def _profiles(keys: Sequence[Array], frame: pd.DataFrame) -> tuple[Array, Array]
 
 
 def _renumbered(key: Array) -> Array:
-    """Give the values that occur numbers from 0 on, in their order; without sorting people where values are few."""
+    """Renumber the distinct values from 0 in their order, by counting rather than sorting if they are small."""
     if key.max() > MOST_COUNTED:
         return np.asarray(np.unique(key, return_inverse=True)[1])
     occurs = np.zeros(key.max() + 1, dtype=bool)
@@ -252,14 +252,14 @@ def _renumbered(key: Array) -> Array:
 
 
 def _codes(column: pd.Series) -> Array:
-    """Give the categories of a column as numbers, 0 for what is missing."""
+    """Return the category codes of a column, 0 for missing."""
     if column.dtype == "boolean":
         return column.astype("Int8").fillna(-1).to_numpy(dtype=np.int64) + 1
     return column.cat.codes.to_numpy().astype(np.int64) + 1
 
 
 def _covariates(frame: pd.DataFrame, group: Array, people: Array, groups: int, levels: Sequence[Array]) -> Array:
-    """Columns {profile, covariate}: uncorrelated within groups, mean 0 there, SD 1 overall."""
+    """Covariates {profile, covariate}: centred within groups, then made uncorrelated with SD 1 over all people."""
     columns: list[Array] = []
     for name in frame:
         if COLUMNS[str(name)].kind in ("number", "count"):
@@ -292,7 +292,7 @@ def _categories(codes: Array, people: Array) -> list[Array]:
 
 
 def _numbers(values: Array, group: Array, people: Array, groups: int) -> list[Array]:
-    """Fill what is missing by the mean of its trial group, and say where: with random arms that does not bias."""
+    """Impute the trial group's mean and add a missingness indicator, which is unbiased under randomisation."""
     missing = ~np.isfinite(values)
     if not missing.any():
         return [values]
@@ -305,11 +305,11 @@ def _numbers(values: Array, group: Array, people: Array, groups: int) -> list[Ar
 
 
 def in_control_sds(people: People, outcome: OutcomeName) -> tuple[Array, float, float]:
-    """Values {person} in SDs of the controls who answered, about their mean; and that mean and SD."""
+    """Outcome {person} standardised by the mean and SD of the controls who answered; and that mean and SD."""
     if outcome not in SURVEY_OUTCOMES:
         raise ValueError(f"{outcome} is not standardised")
     controls = people.outcome[(people.treated == 0) & np.isfinite(people.outcome)]
     mean, sd = float(controls.mean()), float(controls.std(ddof=1))
     if not sd > 0:
-        raise RecordsError(f"{outcome} is the same for all controls whose it was seen: there is nothing to fit")
+        raise RecordsError(f"{outcome} is the same for all controls with an observed value: there is nothing to fit")
     return (people.outcome - mean) / sd, mean, sd

@@ -1,11 +1,11 @@
-"""How specialists work, as what may make impacts differ: within sites, where people tell it, and between sites.
+"""Specialists' practice as a moderator of impacts: within sites, as individual records allow, and between sites.
 
-Contacts happen after randomisation, and who gets which is decided in the light of how that person is doing: whoever
-finds work early needs few. A person's own contacts are therefore an outcome, and regressing the impact on them would
-take the effect for the cause. What enters is the practice of the person's specialist, over all whom that specialist
-treated: one's own contacts are one part in their number of it, and what is left of the bias is as small. (Leaving the
-person out would put it in with the other sign, and for the treated alone.) The specialist is that of the first
-appointment, at which people were randomised: controls have one as well.
+Contacts happen after randomisation and depend on a person's progress: people who find work early need few. A person's
+own contacts are therefore an outcome, and regressing the impact on them would mistake effect for cause. The moderator
+is instead the practice of the person's specialist, over everyone whom that specialist treated: the person's own
+contacts are one part in that number, and the remaining bias is equally small. (Leaving the person out would bias in the
+opposite direction, and among the treated only.) The specialist is that of the first appointment, at which people were
+randomised, so controls have one too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hlt_bayes.core.vocabulary import SITES
 from hlt_bayes.inference.prior_variables import prior_variable
 from hlt_bayes.ipd.data import CONTACT_BANDS, Records
 from hlt_bayes.ipd.models.design_matrix import groups_of
-from hlt_bayes.ipd.models.pymc_data import known, known_positions
+from hlt_bayes.ipd.models.pymc_data import model_data, model_index
 from hlt_bayes.specs import IndividualSpec
 from hlt_bayes.specs.priors import Family
 
@@ -38,10 +38,10 @@ SHORT = "contacts_brief"
 
 @dataclass(frozen=True, repr=False)
 class Practices:
-    """Specialists by number: ``specialist`` {person}, ``provider`` {specialist}; who they are is not kept.
+    """Specialists by number: ``specialist`` {person}, ``provider`` {specialist}; their identifiers are not kept.
 
-    ``within`` {moderator, specialist} is the practice less the mean of the site, ``between`` {moderator, group} that
-    mean less the reference, both in steps of ``per``.
+    ``within`` {moderator, specialist} is the practice minus the mean of the site, ``between`` {moderator, group} that
+    mean minus the reference, both in units of ``per``.
     """
 
     moderators: list[str]
@@ -53,12 +53,12 @@ class Practices:
 
 
 def practices_of(records: Records, spec: IndividualSpec) -> Practices | None:
-    """Work out each specialist's practice from those whom the specialist treated; ``None`` where a spec has none.
+    """Compute each specialist's practice from the people whom they treated; ``None`` if the spec has none.
 
     Raises
     ------
     RecordsError
-        A column is missing; a person has no specialist; or a specialist has nobody with the practice on record.
+        A column is missing, a person has no specialist or provider, or a specialist has no recorded practice.
     """
     if spec.practice is None:
         return None
@@ -68,8 +68,8 @@ def practices_of(records: Records, spec: IndividualSpec) -> Practices | None:
     frame = records.columns(["group", "arm", "provider", "specialist", *wanted])
     if frame["specialist"].isna().any() or frame["provider"].isna().any():
         raise RecordsError(
-            "not everybody has a specialist and a provider; leave those who have none out of the records, or take a "
-            "spec without practice"
+            "some people have no specialist or no provider; remove them from the records, or use a spec without "
+            "'practice'"
         )
     code, _ = pd.factorize(frame["specialist"], sort=True)
     by = frame[frame["arm"] == "treatment"].groupby(code[frame["arm"] == "treatment"])
@@ -82,8 +82,8 @@ def practices_of(records: Records, spec: IndividualSpec) -> Practices | None:
     table = pd.DataFrame(values).astype(float).reindex(range(code.max() + 1))
     if table.isna().any(axis=None):
         raise RecordsError(
-            f"not every specialist has somebody in treatment with {' and '.join(sorted(measures))} on record; leave "
-            "the people of those who have none out, or take a spec without it"
+            f"some specialists have nobody in treatment with {' and '.join(sorted(measures))} recorded; remove the "
+            "people of those specialists from the records, or use a spec without 'practice'"
         )
     groups = groups_of(frame)
     site = frame["group"].astype(str).map(SITES).astype(str).to_numpy()
@@ -104,8 +104,8 @@ def practices_of(records: Records, spec: IndividualSpec) -> Practices | None:
 def practice_terms(problem: Problem, found: Practices) -> tuple[TensorVariable, TensorVariable, TensorVariable]:
     """Add specialists and providers to the model in context.
 
-    Gives what they add to the outcome {profile} without treatment, what they add to the effect {profile}, and what the
-    practice of the site adds to the mean of the impacts {group}.
+    Returns their contributions to the outcome in both arms {profile} and to the effect {profile}, and that of the
+    practice of the site to the mean of the impacts {group}.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -131,9 +131,9 @@ def practice_terms(problem: Problem, found: Practices) -> tuple[TensorVariable, 
     slope = prior_variable("slope", dict.fromkeys(found.moderators, prior_of("slope")), dim="moderator")
     stated = dict.fromkeys(found.moderators, prior_of("slope_between"))
     between = prior_variable("slope_between", stated, dim="moderator")
-    provider = known_positions("provider", found.provider)
+    provider = model_index("provider", found.provider)
     level = spread("specialist", "specialist") + spread("provider", "provider")[provider]
     effect = spread("specialist_effect", "specialist") + spread("provider_effect", "provider")[provider]
-    effect = effect + pt.dot(slope, known("within", found.within))
-    of_profile = known_positions("specialist", found.specialist[problem.people.first])
+    effect = effect + pt.dot(slope, model_data("within", found.within))
+    of_profile = model_index("specialist", found.specialist[problem.people.first])
     return level[of_profile], effect[of_profile], pt.dot(between, found.between)

@@ -1,4 +1,4 @@
-"""Draws from the posterior of a model of individual records, by NUTS or the Laplace engine, and gates what it gives."""
+"""Draw from the posterior of a model of individual records by NUTS or the Laplace engine, and check the draws."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from hlt_bayes.inference.fit import PRIOR_DRAWS, impact_attrs
 from hlt_bayes.inference.nuts import sample_model
 from hlt_bayes.ipd.data import Records
 from hlt_bayes.ipd.models.design_matrix import FEWEST, OUTCOME_COLUMNS
-from hlt_bayes.ipd.models.laplace import weighed_draws
+from hlt_bayes.ipd.models.laplace import weighted_draws
 from hlt_bayes.ipd.models.model import individual_model
 from hlt_bayes.ipd.models.outcome_model import (
     effect_positions,
     impact_and_slope,
+    pooled_quantity,
     problem_of,
     terms_of,
-    what_is_pooled,
 )
 from hlt_bayes.ipd.models.subgroups import levels_of, people_at_levels
 from hlt_bayes.specs import CensoredNormal, IndividualEngine, IndividualSpec, OutcomeName
 from hlt_bayes.specs.priors import NormalPrior
 
 PARETO_K_MAX = 0.7
-"""Importance weights with a larger Pareto k have no mean that so few draws would show (Vehtari et al. 2024)."""
+"""Largest accepted Pareto k; above it, importance-sampling estimates are unreliable (Vehtari et al. 2024)."""
 
 ESTIMAND = (
-    "per person randomised, standardised over all people of the trial group; those who did not answer the survey gain "
-    "as those who did and were like them at the start"
+    "per person randomised, standardised over all people of the trial group; survey non-respondents are assumed to "
+    "gain as respondents with the same covariates do"
 )
 
 REPORTED = (
@@ -58,11 +58,11 @@ REPORTED = (
     "specialist_effect_sd",
     "provider_effect_sd",
 )
-"""Variables that a fit keeps: none of them is of a person, or of a specialist."""
+"""Variables kept from a fit; none is at the level of a person or specialist."""
 
 
 class Fitted(NamedTuple):
-    """Draws of one outcome, what the sampler says of them, and the engine that made them."""
+    """Draws of one outcome, their sampler statistics, and the engine that made them."""
 
     posterior: xr.Dataset
     statistics: xr.Dataset
@@ -82,22 +82,22 @@ def fit_records(
     Parameters
     ----------
     spec, records
-        The model, and the people.
+        The model specification, and the individual records.
     engine
-        In place of the spec's: ``"nuts"``, or ``"laplace"`` (independent draws by importance weights; an outcome whose
-        weights fail the gate is drawn by NUTS, and says so).
+        Overrides the engine of the spec: ``"nuts"``, or ``"laplace"`` (independent draws by importance resampling; an
+        outcome whose Pareto k is too large is drawn by NUTS, and this is reported).
     seed
-        In place of the spec's. The same seed gives the same draws bit for bit on the same machine and versions.
+        Overrides the seed of the spec. The same seed gives the same draws bit for bit on the same machine and versions.
     progress
-        Told how far it has come.
+        Callback for progress.
 
     Returns
     -------
     DataTree
-        ``posterior`` with ``impact`` {chain, draw, outcome, group} as that of ``hlt_bayes.fit``, and whatever
-        else of ``REPORTED`` the spec has; nothing in it is of one person, and ``subgroup_impact`` is missing where an
-        arm has fewer than ten people. ``prior`` of ``mu``, ``tau`` and what follows from them alone. ``sample_stats``
-        or ``importance`` {outcome}.
+        ``posterior`` with ``impact`` {chain, draw, outcome, group} as in ``hlt_bayes.fit``, and those of ``REPORTED``
+        that the spec defines; nothing is at the level of a person, and ``subgroup_impact`` is missing if an arm has
+        fewer than ten people. ``prior`` of ``mu``, ``tau`` and quantities derived from them alone. ``sample_stats`` or
+        ``importance`` {outcome}.
 
     Raises
     ------
@@ -106,13 +106,13 @@ def fit_records(
     SpecError
         The spec does not suit the records or the engine.
     ConvergenceError
-        Draws that fail the gate.
+        The draws fail the convergence checks.
     """
     engine = engine or spec.sampling.engine
     if engine not in get_args(IndividualEngine):
         raise SpecError(f"engine {unknown_name(engine, get_args(IndividualEngine))}")
     if engine == "laplace":
-        refuse_what_does_not_suit_laplace(spec)
+        refuse_unsupported_by_laplace(spec)
     seed = spec.sampling.seed if seed is None else seed
     report = progress or silent
     fitted = {}
@@ -137,13 +137,13 @@ def fit_records(
     return xr.DataTree.from_dict(groups)
 
 
-def refuse_what_does_not_suit_laplace(spec: IndividualSpec) -> None:
-    """Refuse what the Laplace engine cannot do, before anything is drawn.
+def refuse_unsupported_by_laplace(spec: IndividualSpec) -> None:
+    """Raise if the spec needs what the Laplace engine does not support, before anything is drawn.
 
     Raises
     ------
     SpecError
-        Each such key, with what to do.
+        The message names each such key, and what to do.
     """
     found = [f"key '{key}'" for key in ("subgroups", "practice", "nonresponse") if getattr(spec, key) is not None]
     for name in spec.outcomes:
@@ -153,7 +153,9 @@ def refuse_what_does_not_suit_laplace(spec: IndividualSpec) -> None:
             found.append(f"key 'priors.mu.{name}.family': {spec.priors.mu[name].family!r}")
     if found:
         raise SpecError(
-            "\n".join(f"spec {spec.name!r}, {one}: engine 'laplace' cannot do it; use engine 'nuts'" for one in found)
+            "\n".join(
+                f"spec {spec.name!r}, {one}: not supported by engine 'laplace'; use engine 'nuts'" for one in found
+            )
         )
 
 
@@ -173,7 +175,7 @@ def _fit_outcome(
         if k <= PARETO_K_MAX:
             check_convergence(found.posterior)
             return found
-        report(f"Pareto k {k:.2f} of {outcome} is above {PARETO_K_MAX}: NUTS in place of laplace", 0, 0)
+        report(f"Pareto k {k:.2f} for {outcome} is above {PARETO_K_MAX}: using NUTS instead of laplace", 0, 0)
 
     def of_outcome(stage: str, done: int, total: int) -> None:
         report(f"{stage} ({outcome})", done, total)
@@ -200,10 +202,10 @@ def _fit_outcome(
 def laplace_draws(
     spec: IndividualSpec, records: Records, outcome: OutcomeName, *, seed: int, report: Progress
 ) -> Fitted:
-    """Draw one outcome by the Laplace engine: as many draws as the spec says, resampled by smoothed weights.
+    """Draw one outcome by the Laplace engine: the draws of the spec, resampled by Pareto-smoothed importance weights.
 
-    ``statistics`` has ``pareto_k`` and ``effective_draws``, of the weights, and ``log_marginal_likelihood`` but for a
-    constant; draws may be used where Pareto k is at most ``PARETO_K_MAX``.
+    ``statistics`` has ``pareto_k`` and ``effective_draws`` of the weights, and ``log_marginal_likelihood`` up to a
+    constant; draws may be used if Pareto k is at most ``PARETO_K_MAX``.
     """
     from arviz_stats.base import array_stats
 
@@ -215,16 +217,16 @@ def laplace_draws(
     rng = np.random.default_rng(seed)
     chains, draws = spec.sampling.chains, spec.sampling.draws
     impact = impact_and_slope(problem)
-    found = weighed_draws(
+    found = weighted_draws(
         terms_of(problem),
         effect_positions(problem),
-        what_is_pooled(problem),
+        pooled_quantity(problem),
         mu_prior,
         priors.tau[outcome],
         draws=chains * draws,
         rng=rng,
     )
-    # It takes the negative of log weights, as those of leaving one out are log likelihoods.
+    # psislw takes negative log weights: in leave-one-out cross-validation these are log likelihoods.
     smoothed, pareto_k = array_stats.psislw(-found.log_weight)
     chosen = resampled(smoothed, rng)
     impacts = (
@@ -257,7 +259,7 @@ def laplace_draws(
 
 
 def _joined(parts: dict[OutcomeName, xr.Dataset]) -> xr.Dataset:
-    """Put the draws of all outcomes into one dataset; what only some outcomes have is missing for the others."""
+    """Combine the draws of all outcomes; variables that only some outcomes have are missing for the others."""
     whole = []
     for name, one in parts.items():
         known = {
@@ -265,7 +267,7 @@ def _joined(parts: dict[OutcomeName, xr.Dataset]) -> xr.Dataset:
         }
         whole.append(xr.Dataset(known))
     if not all("impact_new" in one for one in whole):
-        # A new group cannot be foretold where coefficients are pooled: then of no outcome.
+        # A new group cannot be predicted if coefficients are pooled; then it is dropped for all outcomes.
         whole = [one.drop_vars("impact_new", errors="ignore") for one in whole]
     joined = xr.concat(whole, dim="outcome", join="outer", data_vars="all", coords="minimal", compat="override")
     first = ("chain", "draw", "outcome")
@@ -273,7 +275,7 @@ def _joined(parts: dict[OutcomeName, xr.Dataset]) -> xr.Dataset:
 
 
 def _prior(spec: IndividualSpec, posterior: xr.Dataset, *, seed: int) -> xr.Dataset:
-    """Draw what the priors of ``mu`` and ``tau`` say by themselves."""
+    """Draw ``mu``, ``tau`` and the quantities derived from them alone from their priors."""
     rng = np.random.default_rng(stream_seed(seed, "prior"))
     groups = [str(name) for name in posterior["group"].to_numpy()]
     shape = (1, PRIOR_DRAWS, len(spec.outcomes))

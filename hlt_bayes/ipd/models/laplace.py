@@ -1,11 +1,11 @@
-"""The second engine: mode and curvature by Newton, tau by quadrature, and importance weights to the exact posterior.
+"""Laplace engine: mode and curvature by Newton's method, tau on a grid, and importance sampling of the exact posterior.
 
-With thousands of people the likelihood of a group's impact and of all other coefficients is nearly normal. Given tau
-the posterior of a normal likelihood is known, and tau is weighed on a fine grid of its prior; what the approximation
-misses, the importance weights put right. How far they had to is told by the Pareto k of the weights.
+With thousands of people the likelihood of the impacts and of all other coefficients is nearly normal. Given tau, the
+posterior under a normal likelihood is known in closed form, and tau is drawn from fine strata of its prior, weighted by
+their likelihood. Importance weights correct the error of the approximation; their Pareto k shows how large it is.
 
-The unknowns are taken as impacts and the rest, the effects being what gives the impacts: the priors of both are then as
-they stand in the spec, without a Jacobian, and small tau are no harder than large ones.
+The model is parameterised by the impacts and all other coefficients, and solved for the effects: the priors of the spec
+then apply without a Jacobian, and a small tau is no harder than a large one.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hlt_bayes.ipd.models.regressions_numpy import MOST_STEPS, SETTLED, Term, mode_and_precision
+from hlt_bayes.ipd.models.regressions_numpy import MAX_STEPS, TOLERANCE, Term, mode_and_precision
 from hlt_bayes.specs.priors import Family, NormalPrior
 
 Array = np.ndarray
 
 STRATA = 400
-"""Intervals of equal prior probability that tau is weighed over."""
+"""Number of strata of tau, of equal prior probability."""
 
 SHARE_OF_PRIOR = 0.1
-"""Weight of the prior in the distribution that tau is drawn from, which bounds the weights."""
+"""Weight of the prior in the proposal distribution of tau, which bounds the importance weights."""
 
 
 ImpactAndSlope = Callable[[Sequence[Array]], tuple[Array, Array]]
-"""From the parameters {draw, parameter} of each regression to impacts {draw, group} and their slopes on the effects."""
+"""From the parameters {draw, parameter} of each regression to impacts {draw, group} and slopes in the effects."""
 
 
-class Near(NamedTuple):
-    """The likelihood near its mode, as a normal of the unknowns: all parameters, impacts in place of ``effects``.
+class NormalApproximation(NamedTuple):
+    """Normal approximation to the likelihood in the unknowns: all parameters, with impacts in place of ``effects``.
 
-    ``centre`` {parameter} is the mode, ``middle`` {unknown} the unknowns there; ``turned`` {parameter, unknown}
-    differentiates the first by the second; ``covariance`` and ``precision`` {unknown, unknown}.
+    ``centre`` {parameter} is the mode, ``middle`` {unknown} the unknowns there, ``jacobian`` {parameter, unknown} the
+    derivatives of parameters by unknowns; ``covariance`` and ``precision`` are {unknown, unknown}.
     """
 
     effects: Array
     centre: Array
     middle: Array
-    turned: Array
+    jacobian: Array
     covariance: Array
     precision: Array
     ends: Array
@@ -51,11 +51,13 @@ class Near(NamedTuple):
         return np.split(parameters, self.ends, axis=-1)
 
 
-def normal_near_mode(found: Sequence[tuple[Array, Array]], effects: Array, impact: ImpactAndSlope) -> Near:
-    """Describe the likelihood near its mode, of terms whose modes and precisions were ``found``.
+def normal_near_mode(
+    found: Sequence[tuple[Array, Array]], effects: Array, impact: ImpactAndSlope
+) -> NormalApproximation:
+    """Approximate the likelihood by a normal, from the ``found`` modes and precisions of its terms.
 
-    ``effects`` are the positions of the groups' effects among the parameters of the last term; ``impact`` gives what is
-    pooled: impacts, or the effects themselves.
+    ``effects`` are the positions of the groups' effects among the parameters of the last term; ``impact`` gives the
+    pooled quantity: impacts, or the effects themselves.
     """
     sizes = [len(mode) for mode, _ in found]
     ends = np.cumsum(sizes)[:-1]
@@ -63,13 +65,13 @@ def normal_near_mode(found: Sequence[tuple[Array, Array]], effects: Array, impac
     centre, precision = np.concatenate([mode for mode, _ in found]), _block_diagonal([one for _, one in found])
     middle = centre.copy()
     middle[effects] = impact(np.split(centre[None], ends, axis=-1))[0][0]
-    turned = _turned(centre, effects, lambda one: impact(np.split(one, ends, axis=-1))[0])
-    precision = turned.T @ precision @ turned
-    return Near(effects, centre, middle, turned, np.linalg.inv(precision), precision, ends)
+    jacobian = _jacobian(centre, effects, lambda one: impact(np.split(one, ends, axis=-1))[0])
+    precision = jacobian.T @ precision @ jacobian
+    return NormalApproximation(effects, centre, middle, jacobian, np.linalg.inv(precision), precision, ends)
 
 
 class WeightedDraws(NamedTuple):
-    """Draws of the approximation with their log weights {draw}; ``parameters`` is that of each regression."""
+    """Draws from the approximation with log importance weights {draw}; ``parameters`` are by regression."""
 
     mu: Array
     tau: Array
@@ -78,7 +80,7 @@ class WeightedDraws(NamedTuple):
     log_weight: Array
 
 
-def weighed_draws(
+def weighted_draws(
     terms: Sequence[Term],
     effects: Array,
     impact: ImpactAndSlope,
@@ -88,13 +90,13 @@ def weighed_draws(
     draws: int,
     rng: np.random.Generator,
 ) -> WeightedDraws:
-    """Draw from the approximate posterior, and weigh against the exact one; arguments as ``normal_near_mode``."""
+    """Draw from the approximate posterior, with importance weights; arguments as in ``normal_near_mode``."""
     near = normal_near_mode([mode_and_precision(term) for term in terms], effects, impact)
     effects, pooled = near.effects, near.middle[near.effects]
     variance = near.covariance[np.ix_(effects, effects)]
     tau, log_ratio = _draw_tau(pooled, variance, mu_prior, tau_prior, draws=draws, rng=rng)
     mu, drawn = _draw_pooled(pooled, variance, mu_prior, tau, rng)
-    # The rest given the impacts: a draw of the whole, moved to where the impacts are.
+    # Other unknowns given the impacts: a joint draw, shifted to the impacts drawn.
     whole = rng.standard_normal((draws, len(near.centre))) @ np.linalg.cholesky(near.covariance).T
     gain = np.linalg.solve(variance, near.covariance[effects]).T
     whole += (drawn - pooled - whole[:, effects]) @ gain.T
@@ -106,22 +108,22 @@ def weighed_draws(
     return WeightedDraws(mu, tau, drawn, parameters, log_weight)
 
 
-def _turned(centre: Array, effects: Array, impact: Callable[[Array], Array]) -> Array:
-    """Differentiate the parameters {parameter, unknown} by unknowns that have impacts in place of effects."""
+def _jacobian(centre: Array, effects: Array, impact: Callable[[Array], Array]) -> Array:
+    """Differentiate parameters by unknowns {parameter, unknown}, which have impacts in place of effects."""
     step = 1e-5
     moves = np.eye(len(centre)) * step
     gradient = (impact(centre + moves) - impact(centre - moves)).T / (2 * step)
-    turned = np.eye(len(centre))
+    jacobian = np.eye(len(centre))
     own = gradient[:, effects]
-    turned[effects] = np.linalg.solve(own, -gradient)
-    turned[np.ix_(effects, effects)] = np.linalg.inv(own)
-    return turned
+    jacobian[effects] = np.linalg.solve(own, -gradient)
+    jacobian[np.ix_(effects, effects)] = np.linalg.inv(own)
+    return jacobian
 
 
 def _draw_tau(
     pooled: Array, variance: Array, mu_prior: NormalPrior, tau_prior: Family, *, draws: int, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Draw tau {draw} by strata of its prior; and the log of likelihood over the density of the draw, prior apart."""
+    """Draw tau {draw} by strata of its prior; also return log(likelihood * prior / proposal)."""
     ones, identity = np.ones_like(variance), np.eye(len(variance))
 
     def log_likelihood(tau: Array) -> Array:
@@ -148,25 +150,25 @@ def _draw_pooled(
     of_mu = precision.sum(axis=(1, 2)) + mu_prior.sd**-2
     mean = ((precision @ pooled).sum(axis=1) + mu_prior.mean / mu_prior.sd**2) / of_mu
     mu = mean + rng.standard_normal(len(tau)) / np.sqrt(of_mu)
-    # Matheron's rule: a draw from the prior, and of the estimate given it, moved to the estimate that was seen.
+    # Matheron's rule: a joint prior draw of impacts and estimates, shifted to the observed estimates.
     prior = mu[:, None] + tau[:, None] * rng.standard_normal((len(tau), len(pooled)))
     seen = prior + rng.standard_normal(prior.shape) @ np.linalg.cholesky(variance).T
     moved = np.einsum("dij,dj->di", precision, pooled - seen)
     return mu, prior + tau[:, None] ** 2 * moved
 
 
-def _solved(near: Near, at: Array, impact: ImpactAndSlope) -> tuple[list[Array], Array]:
-    """Find the effects that give the impacts of ``at`` {draw, unknown}, and say of which draws there are any."""
+def _solved(near: NormalApproximation, at: Array, impact: ImpactAndSlope) -> tuple[list[Array], Array]:
+    """Solve for the effects that give the impacts of ``at`` {draw, unknown}; also return which draws converged."""
     wanted, parameters = at[:, near.effects], at.copy()
-    parameters[:, near.effects] = near.centre[near.effects] + (at - near.middle) @ near.turned[near.effects].T
+    parameters[:, near.effects] = near.centre[near.effects] + (at - near.middle) @ near.jacobian[near.effects].T
     step = np.full_like(wanted, np.inf)
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_STEPS):
         found, slope = impact(near.split(parameters))
         step = (wanted - found) / slope
-        if not (np.abs(step) > SETTLED).any():
+        if not (np.abs(step) > TOLERANCE).any():
             break
         parameters[:, near.effects] += np.clip(step, -1.0, 1.0)
-    return near.split(parameters), (np.abs(step) <= SETTLED).all(axis=1)
+    return near.split(parameters), (np.abs(step) <= TOLERANCE).all(axis=1)
 
 
 def _block_diagonal(blocks: Sequence[Array]) -> Array:

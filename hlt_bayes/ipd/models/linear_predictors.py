@@ -1,4 +1,4 @@
-"""Linear predictors of a PyMC model, and the effects that give the impacts that are pooled."""
+"""Linear predictors of a PyMC model, and the effects that give the pooled impacts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from hlt_bayes.inference.prior_variables import prior_variable
 from hlt_bayes.ipd.models.design_matrix import Cells, Moments
 from hlt_bayes.ipd.models.laplace import normal_near_mode
-from hlt_bayes.ipd.models.outcome_model import Problem, effect_positions, terms_of, what_is_pooled
-from hlt_bayes.ipd.models.pymc_data import known, known_positions
+from hlt_bayes.ipd.models.outcome_model import Problem, effect_positions, pooled_quantity, terms_of
+from hlt_bayes.ipd.models.pymc_data import model_data, model_index
 from hlt_bayes.ipd.models.regressions import (
     Gain,
     amount_gained,
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
 
 NEWTON_STEPS = 4
-"""Steps from effects that are right to first order, none longer than 1; each is one more graph to compile.
+"""Newton steps, none longer than 1, from effects correct to first order; each adds one more graph to compile.
 
-Among the draws of a posterior one step leaves a thousandth of a posterior SD at worst. Farther off, where chains begin,
-it leaves effects so wrong that the density has a mode there which is none of the posterior's.
+For posterior draws one step leaves an error of at most a thousandth of a posterior SD. Farther away, where chains
+start, its error is large enough to give the density a spurious mode.
 """
 
 
 class Added(NamedTuple):
-    """What specialists and subgroups add: to the ``level`` {profile} of both arms, and to the effect.
+    """Terms of specialists and subgroups: ``level`` {profile} in both arms, ``departure`` {profile} in the effect.
 
-    ``departure`` {profile} is what they add to the effect; of subgroups ``by_level`` {group, level} has it by level.
+    For subgroups, ``by_level`` {group, level} is the departure by level.
     """
 
     level: TensorVariable | None = None
@@ -50,10 +50,10 @@ NOTHING = Added()
 
 
 @dataclass(frozen=True, repr=False)
-class Line:
-    """A linear predictor: coefficients of ``Profiles.matrix``, and what is ``added`` to it.
+class LinearPredictor:
+    """A linear predictor: coefficients of ``Profiles.matrix``, and terms ``added`` to it.
 
-    ``nuisance`` are intercepts and covariates, ``effect`` {group} the last columns.
+    ``nuisance`` are the coefficients of intercepts and covariates, ``effect`` {group} those of the last columns.
     """
 
     problem: Problem
@@ -69,24 +69,24 @@ class Line:
 
         return pt.concatenate([self.nuisance, self.effect])
 
-    def with_effect(self, effect: TensorVariable) -> Line:
-        """Put other effects in."""
+    def with_effect(self, effect: TensorVariable) -> LinearPredictor:
+        """Replace the effects."""
         return replace(self, effect=effect)
 
     def at(self, cells: Cells, of: str) -> TensorVariable:
-        """Linear predictor {cell} of the cells called ``of``."""
+        """Linear predictor {cell}; ``of`` is the prefix of the cells' data in the model."""
         matrix = self.problem.people.profiles.matrix(cells.profile, cells.treated)
-        found = known(f"{of}_matrix", matrix) @ self.coefficients
+        found = model_data(f"{of}_matrix", matrix) @ self.coefficients
         if self.added.level is not None:
-            found = found + self.added.level[known_positions(of, cells.profile)]
+            found = found + self.added.level[model_index(of, cells.profile)]
         if self.added.departure is not None:
             step = cells.treated - self._treated_share[cells.profile]
-            found = found + known(f"{of}_step", step) * self.added.departure[known_positions(of, cells.profile)]
+            found = found + model_data(f"{of}_step", step) * self.added.departure[model_index(of, cells.profile)]
         return found
 
     @property
     def _treated_share(self) -> np.ndarray:
-        """Share {profile} of the trial group that was treated: departures are taken less it, as effects are."""
+        """Share treated in the trial group {profile}; departures are centred at it, as effects are."""
         profiles = self.problem.people.profiles
         return np.asarray(profiles.treated_share[profiles.group])
 
@@ -94,21 +94,21 @@ class Line:
     def untreated(self) -> TensorVariable:
         """Linear predictor {profile} without treatment."""
         profiles = self.problem.people.profiles
-        found = known("profile_matrix", profiles.matrix(np.arange(len(profiles.group)), 0.0)) @ self.coefficients
+        found = model_data("profile_matrix", profiles.matrix(np.arange(len(profiles.group)), 0.0)) @ self.coefficients
         if self.added.departure is not None:
-            found = found - known("treated_share", self._treated_share) * self.added.departure
+            found = found - model_data("treated_share", self._treated_share) * self.added.departure
         return found if self.added.level is None else found + self.added.level
 
     @property
     def step(self) -> TensorVariable:
-        """What treatment adds {profile}."""
-        own = self.effect[known_positions("group", self.problem.people.profiles.group)]
+        """Treatment effect {profile} on the linear predictor."""
+        own = self.effect[model_index("group", self.problem.people.profiles.group)]
         return own if self.added.departure is None else own + self.added.departure
 
 
-def yes_or_no_of(line: Line, cells: Cells, name: str) -> TensorVariable:
-    """Log likelihood of a logistic regression, of the cells called ``name``."""
-    people, events = known(f"{name}_people", cells.people), known(f"{name}_events", cells.total)
+def logistic_log_likelihood(line: LinearPredictor, cells: Cells, name: str) -> TensorVariable:
+    """Log likelihood of a logistic regression; ``name`` is the prefix of the cells' data in the model."""
+    people, events = model_data(f"{name}_people", cells.people), model_data(f"{name}_events", cells.total)
     return bernoulli_log_likelihood(line.at(cells, name), people, events, pytensor_functions())
 
 
@@ -117,8 +117,8 @@ def lines_of(
     centre: TensorVariable,
     tau: TensorVariable,
     added: Added,
-) -> list[Line]:
-    """Add what is pooled, and the linear predictors of an outcome, to the model in context; the last has its effects.
+) -> list[LinearPredictor]:
+    """Add the pooled quantity and the linear predictors of an outcome to the model; the last has the pooled effects.
 
     Impacts, or effects where those are pooled, ~ Normal(``centre`` {outcome, group}, ``tau`` {outcome}).
     """
@@ -134,7 +134,7 @@ def lines_of(
         lines.append(line_of(problem, "any_", terms[0], found[0]))
     name = "impact_seen" if problem.is_mixture else "impact"
     name = "effect" if problem.pools_coefficients else name
-    near = normal_near_mode(found, effect_positions(problem), what_is_pooled(problem))
+    near = normal_near_mode(found, effect_positions(problem), pooled_quantity(problem))
     se = np.sqrt(np.diag(near.covariance)[near.effects])
     pooled = pm.Normal(
         name,
@@ -144,33 +144,40 @@ def lines_of(
         transform=Conditional(near.middle[near.effects][None], se[None]),
     )[0]
     line = line_of(problem, "", terms[-1], found[-1], effect=pooled, added=added)
-    if not _is_straight(problem, added):
+    if not _needs_no_solving(problem, added):
         nuisance = [one.coefficients for one in lines] + [line.coefficients]
         if line.spread is not None:
             nuisance.append(pt.log(line.spread)[None])
         away = pt.concatenate(nuisance) - near.middle
-        start = near.centre[near.effects] + pt.dot(near.turned[near.effects], away)
+        start = near.centre[near.effects] + pt.dot(near.jacobian[near.effects], away)
         line = _solved(problem, lines, line, wanted=pooled, start=start)
     if problem.pools_coefficients:
-        impact = pm.math.dot(known("weights", problem.people.profiles.weights), gain_of(problem, [*lines, line]).gained)
+        impact = pm.math.dot(
+            model_data("weights", problem.people.profiles.weights), gain_of(problem, [*lines, line]).gained
+        )
         pm.Deterministic("impact", impact[None], dims=("outcome", "group"))
     return [*lines, line]
 
 
-def _is_straight(problem: Problem, added: Added) -> bool:
-    """Say whether the effects are what is pooled, so that there is nothing to solve."""
+def _needs_no_solving(problem: Problem, added: Added) -> bool:
+    """Whether the effects are themselves the pooled quantity."""
     plain = problem.yes_or_no is None and not isinstance(problem.likelihood, CensoredNormal) and added.level is None
     return plain or problem.pools_coefficients
 
 
 def _solved(
-    problem: Problem, lines: Sequence[Line], line: Line, *, wanted: TensorVariable, start: TensorVariable
-) -> Line:
-    """Find the effects {group} that give the impacts ``wanted`` {group}, by Newton from where they nearly are."""
+    problem: Problem,
+    lines: Sequence[LinearPredictor],
+    line: LinearPredictor,
+    *,
+    wanted: TensorVariable,
+    start: TensorVariable,
+) -> LinearPredictor:
+    """Solve for the effects {group} that give the impacts ``wanted`` {group}, by Newton's method from ``start``."""
     import pymc as pm
     import pytensor.tensor as pt
 
-    weights, share = known("weights", problem.people.profiles.weights), problem.people.profiles.treated_share
+    weights, share = model_data("weights", problem.people.profiles.weights), problem.people.profiles.treated_share
     line = line.with_effect(start)
     for _ in range(NEWTON_STEPS):
         gain = gain_of(problem, [*lines, line])
@@ -188,8 +195,8 @@ def line_of(
     *,
     effect: TensorVariable | None = None,
     added: Added = NOTHING,
-) -> Line:
-    """Add one linear predictor with the priors of its term; its ``effect`` {group}, where that is of another making."""
+) -> LinearPredictor:
+    """Add one linear predictor with the priors of its term; ``effect`` {group}, if given, replaces its own effect."""
     import pymc as pm
     import pytensor.tensor as pt
 
@@ -200,8 +207,8 @@ def line_of(
     effects = effect_positions(problem)
 
     def normal(name: str, where: np.ndarray, dim: str) -> TensorVariable:
-        walked = Conditional(mode[where], se[where])
-        return pm.Normal(f"{prefix}{name}", term.mean[where], term.sd[where], dims=dim, transform=walked)
+        noncentred = Conditional(mode[where], se[where])
+        return pm.Normal(f"{prefix}{name}", term.mean[where], term.sd[where], dims=dim, transform=noncentred)
 
     intercepts, others = np.arange(len(effects)), np.arange(len(effects), effects[0])
     nuisance = [normal("intercept", intercepts, "group")]
@@ -212,11 +219,11 @@ def line_of(
     if term.spread is not None:
         name = "shape" if isinstance(problem.amount, Cells) else "residual_sd"
         spread = prior_variable(name, {problem.outcome: term.spread}, dim="outcome")[0]
-    return Line(problem, pt.concatenate(nuisance), effect, spread, added)
+    return LinearPredictor(problem, pt.concatenate(nuisance), effect, spread, added)
 
 
-def gain_of(problem: Problem, lines: Sequence[Line]) -> Gain:
-    """Average what people of each profile gain, in the unit of the impact."""
+def gain_of(problem: Problem, lines: Sequence[LinearPredictor]) -> Gain:
+    """Mean gain {profile} from treatment, in the unit of the impact."""
     import pytensor.tensor as pt
 
     xp, line = pytensor_functions(), lines[-1]

@@ -1,4 +1,4 @@
-"""Pure builder (spec, records, outcome) -> PyMC model: pooled impacts, seen through regressions of people."""
+"""Pure builder (spec, records, outcome) -> PyMC model: pooled impacts, estimated by regressions of people."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hlt_bayes.inference.prior_variables import prior_variable
 from hlt_bayes.ipd.data import Records
 from hlt_bayes.ipd.models.design_matrix import Moments
 from hlt_bayes.ipd.models.employment_specialists import Practices, practice_terms, practices_of
-from hlt_bayes.ipd.models.linear_predictors import Added, Line, gain_of, lines_of, yes_or_no_of
+from hlt_bayes.ipd.models.linear_predictors import Added, LinearPredictor, gain_of, lines_of, logistic_log_likelihood
 from hlt_bayes.ipd.models.nonresponse import of_all
 from hlt_bayes.ipd.models.outcome_model import Problem, problem_of
-from hlt_bayes.ipd.models.pymc_data import known, known_positions
+from hlt_bayes.ipd.models.pymc_data import model_data, model_index
 from hlt_bayes.ipd.models.regressions import (
     Gain,
     gamma_log_likelihood,
@@ -35,15 +35,15 @@ def individual_model(spec: IndividualSpec, records: Records, outcome: OutcomeNam
 
     Its variable ``impact`` {outcome, group} is treatment minus control per person randomised, standardised over all
     people of the trial group, in the units of ``core.vocabulary.OUTCOMES``; positive is better, zero is no effect.
-    ``impact_new`` {outcome} predicts a new trial group, where impacts are what is pooled. ``models/README.md`` has the
-    mathematics.
+    ``impact_new`` {outcome} predicts a new trial group, if impacts rather than coefficients are pooled. The mathematics
+    is in ``models/README.md``.
 
     Raises
     ------
     RecordsError
         A column that the spec needs is missing, or a trial group has too few people.
     SpecError
-        A covariate or subgroup that no record has, or that was not settled at randomisation.
+        A covariate or subgroup is unknown or was not settled at randomisation.
     """
     import pymc as pm
 
@@ -60,8 +60,8 @@ def individual_model(spec: IndividualSpec, records: Records, outcome: OutcomeNam
         centre = mu[:, None] * np.ones(len(problem.groups))
         if levels is not None:
             by_level = departures(problem.people, levels, (spec.priors.subgroup or {})[outcome])
-            member = known("member", members(problem.people, levels))
-            own = by_level[known_positions("group", problem.people.profiles.group)]
+            member = model_data("member", members(problem.people, levels))
+            own = by_level[model_index("group", problem.people.profiles.group)]
             added = Added(departure=(member * own).sum(axis=1), by_level=by_level)
         if practices is not None:
             level, departure, of_site = practice_terms(problem, practices)
@@ -87,45 +87,47 @@ def individual_model(spec: IndividualSpec, records: Records, outcome: OutcomeNam
 def problem_with_parts(
     spec: IndividualSpec, records: Records, outcome: OutcomeName
 ) -> tuple[Problem, Levels | None, Practices | None]:
-    """Put together the problem of one outcome, its subgroups and its specialists, where the spec has them.
+    """Assemble the data of one outcome, with the subgroups and specialists of the spec, if any.
 
     Raises
     ------
     RecordsError, SpecError
-        As ``individual_model``.
+        As in ``individual_model``.
     """
     levels, practices = levels_of(records, spec), practices_of(records, spec)
     extra = [] if practices is None else [practices.specialist]
     return problem_of(spec, records, outcome, levels=levels, extra=extra), levels, practices
 
 
-def _likelihood(problem: Problem, lines: Sequence[Line]) -> None:
-    """Let the model in context see the outcome."""
+def _likelihood(problem: Problem, lines: Sequence[LinearPredictor]) -> None:
+    """Add the likelihood of the outcome to the model in context."""
     import pymc as pm
 
     xp, line = pytensor_functions(), lines[-1]
     if problem.yes_or_no is not None:
-        pm.Potential("likelihood", yes_or_no_of(lines[0], problem.yes_or_no, "yes_or_no"))
+        pm.Potential("likelihood", logistic_log_likelihood(lines[0], problem.yes_or_no, "yes_or_no"))
     if isinstance(problem.amount, Moments):
         pm.Potential("amount_likelihood", _of_moments(problem.amount, line, line.coefficients) - problem.log_total)
     elif problem.amount is not None:
         one = problem.amount
-        people, total, logs = (known(f"amount_{name}", getattr(one, name)) for name in ("people", "total", "total_log"))
+        people, total, logs = (
+            model_data(f"amount_{name}", getattr(one, name)) for name in ("people", "total", "total_log")
+        )
         found = gamma_log_likelihood(line.at(one, "amount"), line.spread, people, total, logs, xp)
         pm.Potential("amount_likelihood", found)
     if problem.scale is not None:
         pm.Potential("likelihood", _of_scale(problem, line))
 
 
-def _of_moments(moments: Moments, line: Line, coefficients: TensorVariable) -> TensorVariable:
+def _of_moments(moments: Moments, line: LinearPredictor, coefficients: TensorVariable) -> TensorVariable:
     gram, cross, square, people = (
-        known(name, getattr(moments, name)) for name in ("gram", "cross", "square", "people")
+        model_data(name, getattr(moments, name)) for name in ("gram", "cross", "square", "people")
     )
     return normal_log_likelihood(coefficients, line.spread, gram, cross, square, people, pytensor_functions())
 
 
-def _of_scale(problem: Problem, line: Line) -> TensorVariable:
-    """Log likelihood of a survey outcome; people at a bound of the scale lie there or beyond."""
+def _of_scale(problem: Problem, line: LinearPredictor) -> TensorVariable:
+    """Log likelihood of a survey outcome; with a censored family, values at a bound of the scale are censored."""
     import pytensor.tensor as pt
     from pymc.distributions.dist_math import normal_lcdf
 
@@ -133,9 +135,14 @@ def _of_scale(problem: Problem, line: Line) -> TensorVariable:
     if scale is None or cells is None:
         raise ValueError("a problem without a scale")
     if line.added.level is not None:
-        people, total = known("scale_people", cells.people), known("scale_total", cells.total)
+        people, total = model_data("scale_people", cells.people), model_data("scale_total", cells.total)
         found = normal_log_likelihood_of_cells(
-            line.at(cells, "scale"), line.spread, people, total, known("square", scale.square), pytensor_functions()
+            line.at(cells, "scale"),
+            line.spread,
+            people,
+            total,
+            model_data("square", scale.square),
+            pytensor_functions(),
         )
     elif line.added.by_level is not None and by_level is not None:
         found = _of_moments(by_level, line, pt.concatenate([line.coefficients, line.added.by_level.ravel()]))
@@ -147,14 +154,14 @@ def _of_scale(problem: Problem, line: Line) -> TensorVariable:
     ):
         if beyond is not None and len(beyond.people):
             z = sign * (bound - line.at(beyond, name)) / line.spread
-            found = found + (known(f"{name}_people", beyond.people) * normal_lcdf(0.0, 1.0, z)).sum()
+            found = found + (model_data(f"{name}_people", beyond.people) * normal_lcdf(0.0, 1.0, z)).sum()
     return found
 
 
 def _slopes_of_impact(problem: Problem, gain: Gain) -> None:
-    """Add what ``per`` more of each moderator within sites changes in the impact {moderator}, mean over all people."""
+    """Add the change in the impact {moderator} per ``per`` of each moderator within sites, averaged over all people."""
     import pymc as pm
 
     people, model = problem.people.profiles.people, pm.modelcontext(None)
-    slope = (known("share_of_people", people / people.sum()) * gain.treated).sum()
+    slope = (model_data("share_of_people", people / people.sum()) * gain.treated).sum()
     pm.Deterministic("slope_of_impact", model["slope"] * slope, dims="moderator")

@@ -1,4 +1,4 @@
-"""Partially non-centred parameterisation: NUTS moves what is left of a normal parameter given prior and data."""
+"""Partially non-centred parameterisation of normal parameters, for NUTS."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Conditional(Transform):  # type: ignore[misc]
-    """Standardise a parameter by its posterior given the prior's mean and SD, were its likelihood normal.
+    """Standardise a parameter by its posterior under a normal likelihood, given the prior's mean and SD.
 
-    With ``estimate`` and ``se`` of the likelihood the value walked is nearly standard normal whatever the prior's SD:
-    neither the centred nor the non-centred form, but the one between them that the data ask for. The density is exact.
+    With ``estimate`` and ``se`` of the likelihood the sampled value is nearly standard normal whatever the prior SD:
+    between the centred and the non-centred form, as the data require. The density is exact.
     """
 
     name = "conditional"
@@ -30,7 +30,7 @@ class Conditional(Transform):  # type: ignore[misc]
         return (mean * sd**-2.0 + self.estimate * self.precision) / precision, precision**-0.5
 
     def forward(self, value: TensorVariable, *inputs: Any) -> TensorVariable:  # noqa: ANN401 - PyMC's own signature
-        """Standardise."""
+        """Standardise the parameter."""
         mean, sd = self._moments(inputs)
         return (value - mean) / sd
 
@@ -40,6 +40,6 @@ class Conditional(Transform):  # type: ignore[misc]
         return mean + sd * value
 
     def log_jac_det(self, value: TensorVariable, *inputs: Any) -> TensorVariable:  # noqa: ANN401
-        """Log of the SD, by element."""
+        """Log Jacobian: the log of the SD, by element."""
         _, sd = self._moments(inputs)
         return pt.log(sd) + pt.zeros_like(value)

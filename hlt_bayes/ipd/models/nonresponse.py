@@ -1,6 +1,6 @@
-"""From those who answered the survey to all people randomised: a response model, and a pattern mixture.
+"""Survey non-response: from respondents to all people randomised, by a response model and a pattern mixture.
 
-As ``inference.structures.nonresponse``, profile by profile: who is likely to answer depends on the covariates.
+As in ``inference.structures.nonresponse``, but by profile: the probability of response depends on the covariates.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hlt_bayes.ipd.models.linear_predictors import line_of, yes_or_no_of
+from hlt_bayes.ipd.models.linear_predictors import line_of, logistic_log_likelihood
 from hlt_bayes.ipd.models.outcome_model import Problem, term_of
-from hlt_bayes.ipd.models.pymc_data import known, known_positions
+from hlt_bayes.ipd.models.pymc_data import model_data, model_index
 from hlt_bayes.ipd.models.regressions import Gain, pytensor_functions
 from hlt_bayes.ipd.models.regressions_numpy import LogisticRegression, mode_and_precision
 
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
 
 def of_all(problem: Problem, gain: Gain) -> tuple[TensorVariable, TensorVariable]:
-    """Impact {group} per person randomised, who answered the survey or not; and what a new group keeps of its gain.
-
-    As ``inference.structures.nonresponse``, profile by profile: who is likely to answer depends on the covariates.
-    """
+    """Impact {group} per person randomised, respondent or not; and the share of its gain that a new group keeps."""
     import pymc as pm
 
     stated, profiles = problem.spec.nonresponse, problem.people.profiles
@@ -32,15 +29,15 @@ def of_all(problem: Problem, gain: Gain) -> tuple[TensorVariable, TensorVariable
     control, treated = _answering(problem)
     share = pm.Beta("share", stated.share.alpha, stated.share.beta, dims="outcome")
     difference = pm.Normal("difference", stated.difference.mean, stated.difference.sd, dims=("outcome", "group"))
-    group = known_positions("group", profiles.group)
+    group = model_index("group", profiles.group)
     gained = gain.gained - difference[0][group] * (treated - control) / treated
     kept = treated + (1.0 - treated) * share[0]
-    weights = known("weights", profiles.weights)
+    weights = model_data("weights", profiles.weights)
     return pm.math.dot(weights, gained * kept), pm.math.dot(weights, kept).mean()
 
 
 def _answering(problem: Problem) -> tuple[TensorVariable, TensorVariable]:
-    """Add the response model, by covariates and arm: chances {profile} of controls, and of the treated, to answer."""
+    """Add the response model by covariates and arm; return response probabilities {profile} of controls and treated."""
     import pymc as pm
 
     people, priors, name = problem.people, problem.spec.priors, problem.outcome
@@ -51,6 +48,6 @@ def _answering(problem: Problem) -> tuple[TensorVariable, TensorVariable]:
     )
     term = term_of(LogisticRegression.of(people.profiles, cells), problem, intercept, covariate, effect=effect)
     line = line_of(problem, "answered_", term, mode_and_precision(term))
-    pm.Potential("answered_likelihood", yes_or_no_of(line, cells, "answered"))
+    pm.Potential("answered_likelihood", logistic_log_likelihood(line, cells, "answered"))
     xp = pytensor_functions()
     return xp.sigmoid(line.untreated), xp.sigmoid(line.untreated + line.step)

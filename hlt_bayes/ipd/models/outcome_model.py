@@ -1,4 +1,4 @@
-"""What one outcome of a spec asks of the records: regressions with their priors, and the impact they amount to."""
+"""Regressions of one outcome of a spec, with their priors, and the impact that they imply."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ Array = np.ndarray
 
 @dataclass(frozen=True, repr=False)
 class Problem:
-    """One outcome of a spec on the records.
+    """Data of one outcome of a spec.
 
-    ``yes_or_no`` are the cells of the logistic regression, of the outcome or of having any; ``amount`` those of what is
-    above 0, as cells of a gamma or moments of its log; ``scale`` the moments of a survey outcome in SDs, with people at
-    a bound left to ``at_lower`` and ``at_upper``, and ``bounds`` in SDs; ``scale_cells`` are its cells, and
-    ``scale_by_level`` its moments with subgroups. ``sd`` and ``mean`` are those of the controls who answered, in the
-    natural unit of the scale.
+    ``yes_or_no`` are the cells of the logistic regression, of a binary outcome or of any amount; ``amount`` the amounts
+    above 0, as cells (gamma) or moments of the log (log-normal); ``scale`` the moments of a survey outcome in SDs, with
+    people at a bound in ``at_lower`` and ``at_upper`` instead, and ``bounds`` in SDs; ``scale_cells`` are its cells,
+    and ``scale_by_level`` its moments with subgroups. ``sd`` and ``mean`` are those of the controls who answered, in
+    the natural unit of the scale.
     """
 
     outcome: OutcomeName
@@ -66,12 +66,12 @@ class Problem:
 
     @property
     def is_mixture(self) -> bool:
-        """True where the spec tells those who answered the survey from those who did not, and the outcome is of it."""
+        """True if the spec models survey non-response and this is a survey outcome."""
         return self.spec.nonresponse is not None and self.outcome in SURVEY_OUTCOMES
 
     @property
     def pools_coefficients(self) -> bool:
-        """True where ``mu`` and ``tau`` are those of the groups' coefficients."""
+        """True if ``mu`` and ``tau`` are those of the groups' coefficients, not impacts."""
         return isinstance(self.likelihood, Bernoulli) and self.likelihood.pooled_on == "log odds ratio"
 
 
@@ -83,12 +83,12 @@ def problem_of(
     levels: Levels | None = None,
     extra: Sequence[Array] = (),
 ) -> Problem:
-    """Put together what the regressions of one outcome need; ``levels`` are subgroups, ``extra`` as in ``people_of``.
+    """Assemble the data for the regressions of one outcome; ``levels`` are subgroups, ``extra`` as in ``people_of``.
 
     Raises
     ------
     RecordsError, SpecError
-        As ``people_of``.
+        As in ``people_of``.
     """
     factors = [] if levels is None else [column + 1 for column in levels.codes.T]
     people = people_of(records, spec, outcome, factors=factors, extra=extra)
@@ -102,7 +102,7 @@ def problem_of(
         refuse_few(group, people.treated == 1, positive, people.profiles.groups, f"{outcome} above 0")
         logs = np.log(people.outcome[positive])
         if np.ptp(logs) == 0:
-            raise RecordsError(f"{outcome} is the same for all who have any: there is nothing to fit")
+            raise RecordsError(f"{outcome} is the same for everyone with a value above 0: there is nothing to fit")
         amount = people.cells(positive) if likelihood.positive == "gamma" else people.moments(positive, logs)
         return Problem(outcome, spec, people, yes_or_no=anything, amount=amount, log_total=float(logs.sum()))
     values, mean, sd = in_control_sds(people, outcome)
@@ -169,7 +169,7 @@ def term_of(
     effect: NormalPrior | None = None,
     spread: Family | None = None,
 ) -> Term:
-    """Give a regression the priors of its intercepts, covariates, effects (flat where left out) and spread."""
+    """Combine a regression with the priors of its intercepts, covariates, effects (flat if omitted) and spread."""
     groups, covariates = len(problem.groups), problem.people.profiles.covariates.shape[1]
     of_effect = (0.0, np.inf) if effect is None else (effect.mean, effect.sd)
     stated = [(intercept.mean, intercept.sd)] * groups + [(covariate.mean, covariate.sd)] * covariates
@@ -185,7 +185,7 @@ def effect_positions(problem: Problem) -> Array:
 
 
 def impact_and_slope(problem: Problem) -> ImpactAndSlope:
-    """Impacts by standardisation over all people of each trial group, and their slopes on the effects."""
+    """Impacts by standardisation over all people of each trial group, and their slopes in the effects."""
     if isinstance(problem.likelihood, Bernoulli):
         return _over_profiles(problem, _risk)
     if isinstance(problem.likelihood, Hurdle):
@@ -193,19 +193,19 @@ def impact_and_slope(problem: Problem) -> ImpactAndSlope:
     return effects_themselves(problem)
 
 
-def what_is_pooled(problem: Problem) -> ImpactAndSlope:
-    """Take impacts, or where the spec pools coefficients the effects themselves."""
+def pooled_quantity(problem: Problem) -> ImpactAndSlope:
+    """Return impacts or, if the spec pools coefficients, the effects themselves."""
     return effects_themselves(problem) if problem.pools_coefficients else impact_and_slope(problem)
 
 
 def effects_themselves(problem: Problem) -> ImpactAndSlope:
-    """Take the effects as what is pooled."""
+    """Use the effects as the pooled quantity."""
     effects = effect_positions(problem)
     return lambda parameters: (parameters[-1][:, effects], np.ones((len(parameters[-1]), len(effects))))
 
 
 def _over_profiles(problem: Problem, gain: Callable[[list[Array], list[Array]], Gain]) -> ImpactAndSlope:
-    """Standardise ``gain``, of predictors without treatment {draw, profile} and steps {draw, profile}."""
+    """Standardise ``gain``, a function of predictors without treatment and of treatment effects {draw, profile}."""
     profiles, effects = problem.people.profiles, effect_positions(problem)
     untreated = profiles.matrix(np.arange(len(profiles.group)), 0.0)
     weights = profiles.weights.T

@@ -1,7 +1,6 @@
-"""Arrays of people in a PyMC model: always as data, never as constants.
+"""Individual-level arrays in a PyMC model: always as data, never as constants.
 
-A constant becomes part of the compiled code, and that is kept on disk from one run to the next: what it held of people
-would stay there.
+A constant becomes part of the compiled code, which is cached on disk between runs and would retain individual data.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
 
 
-def known(name: str, values: np.ndarray | float) -> TensorVariable:
-    """Let the model in context know numbers; by a name that it knows, what it knows already."""
+def model_data(name: str, values: np.ndarray | float) -> TensorVariable:
+    """Register numbers as data of the model in context; a name in use returns its existing data."""
     return _data(name, np.asarray(values, dtype=float))
 
 
-def known_positions(name: str, values: np.ndarray) -> TensorVariable:
-    """Let the model in context know whole numbers, to index with; as ``known``."""
+def model_index(name: str, values: np.ndarray) -> TensorVariable:
+    """Register integer positions for indexing, as ``model_data`` registers numbers."""
     return _data(f"{name}_position", np.asarray(values, dtype=np.int64))
 
 

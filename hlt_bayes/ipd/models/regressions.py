@@ -1,7 +1,7 @@
 """Likelihoods and impacts of the regressions, each written once for both engines.
 
-``xp`` is ``NUMPY`` or ``pytensor_functions()``. The last axis of linear predictors runs over cells or profiles; others
-may stand before it, over draws.
+``xp`` is ``NUMPY`` or ``pytensor_functions()``. The last axis of linear predictors runs over cells or profiles; any
+preceding axes run over draws.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ NUMPY = Functions(np.exp, np.log, special.expit, _softplus, special.gammaln, spe
 
 
 def pytensor_functions() -> Functions:
-    """Give the functions of PyTensor."""
+    """Return the functions of PyTensor."""
     import pytensor.tensor as pt
 
     return Functions(pt.exp, pt.log, pt.sigmoid, pt.softplus, pt.gammaln, pt.erfc)
 
 
 def bernoulli_log_likelihood(log_odds: Array, people: Array, events: Array, xp: Functions) -> Array:
-    """Log likelihood of ``events`` among ``people`` {cell}, one person after the other."""
+    """Bernoulli log likelihood of ``events`` among ``people`` {cell}, without binomial coefficients."""
     return (events * log_odds - people * xp.softplus(log_odds)).sum(axis=-1)
 
 
 def gamma_log_likelihood(
     log_mean: Array, shape: Array, people: Array, total: Array, total_log: Array, xp: Functions
 ) -> Array:
-    """Log likelihood of amounts above 0, of which each cell has the sum, and the sum of logs."""
+    """Gamma log likelihood of amounts above 0, from the sum and the sum of logs in each cell."""
     number = people.sum()
     scaled = (people * log_mean + total * xp.exp(-log_mean)).sum(axis=-1)
     constant = number * (shape * xp.log(shape) - xp.gammaln(shape))
@@ -73,9 +73,9 @@ def normal_log_likelihood_of_cells(
 
 
 class Gain(NamedTuple):
-    """What people of each profile gain by treatment, and what a unit of the effect changes in that.
+    """Mean gain from treatment in each profile, and its derivatives.
 
-    A unit changes ``treated`` in the mean with treatment, and ``control`` in that without, were it in both predictors.
+    ``treated`` and ``control`` are derivatives of the means with and without treatment by their linear predictors.
     """
 
     gained: Array
@@ -83,33 +83,33 @@ class Gain(NamedTuple):
     control: Array
 
     def slope(self, weights: Array, treated_share: Array, dot: Callable[[Array, Array], Array]) -> Array:
-        """Slope {group} of the impact on the effect, which ``Profiles.matrix`` takes less the share treated."""
+        """Slope {group} of the impact in the effect, with treatment centred at its share as in ``Profiles.matrix``."""
         return (1.0 - treated_share) * dot(weights, self.treated) + treated_share * dot(weights, self.control)
 
 
 def share_gained(log_odds: Array, step: Array, xp: Functions) -> Gain:
-    """Risk difference {profile} of a step of the log odds."""
+    """Risk difference {profile} for a step in the log odds."""
     treated, control = xp.sigmoid(log_odds + step), xp.sigmoid(log_odds)
     return Gain(treated - control, treated * (1.0 - treated), control * (1.0 - control))
 
 
 def amount_gained(any_odds: Array, any_step: Array, log_mean: Array, step: Array, xp: Functions) -> Gain:
-    """Difference {profile} of the mean of an amount that is 0 for some."""
+    """Difference in means {profile} of an amount that is 0 for some people."""
     treated = xp.sigmoid(any_odds + any_step) * xp.exp(log_mean + step)
     control = xp.sigmoid(any_odds) * xp.exp(log_mean)
     return Gain(treated - control, treated, control)
 
 
 def bounded_gain(mean: Array, step: Array, sd: Array, lower: float, upper: float, xp: Functions) -> Gain:
-    """Difference {profile} of the mean of a normal outcome that is cut at its scale's bounds."""
+    """Difference in means {profile} of a normal outcome censored at the bounds of its scale."""
     (treated, inside_treated), (control, inside_control) = (
-        _cut_mean(one, sd, lower, upper, xp) for one in (mean + step, mean)
+        _censored_mean(one, sd, lower, upper, xp) for one in (mean + step, mean)
     )
     return Gain(treated - control, inside_treated, inside_control)
 
 
-def _cut_mean(mean: Array, sd: Array, lower: float, upper: float, xp: Functions) -> tuple[Array, Array]:
-    """Mean of a normal that is cut at bounds, and the share that is not."""
+def _censored_mean(mean: Array, sd: Array, lower: float, upper: float, xp: Functions) -> tuple[Array, Array]:
+    """Mean of a normal censored at bounds, and the uncensored share."""
     low, high = (lower - mean) / sd, (upper - mean) / sd
     below, above = 0.5 * xp.erfc(-low / np.sqrt(2.0)), 0.5 * xp.erfc(high / np.sqrt(2.0))
     density = (xp.exp(-0.5 * low**2) - xp.exp(-0.5 * high**2)) / np.sqrt(2.0 * np.pi)

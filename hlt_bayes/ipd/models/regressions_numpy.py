@@ -1,4 +1,4 @@
-"""Likelihoods of the regressions as functions of their parameters, with the priors of those, and modes by Newton."""
+"""Likelihoods and priors of the regressions as functions of their parameters, and modes by Newton's method."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from hlt_bayes.specs.priors import Family
 Array = np.ndarray
 
 BLOCK = 50_000
-"""Linear predictors that are evaluated at a time: as many as caches hold, and their memory is used again."""
+"""Number of linear predictors evaluated at a time: few enough for the CPU cache, and for their memory to be reused."""
 
-MOST_STEPS = 100
-SETTLED = 1e-9
-"""Newton's steps at most; it stops where none would move by more than this many standard errors."""
+MAX_STEPS = 100
+TOLERANCE = 1e-9
+"""Maximum number of Newton steps, and the tolerance, in standard errors, at which they stop."""
 
 
 class Regression(Protocol):
-    """A regression: its parameters are coefficients, and the log of a spread where it has one."""
+    """A regression; its parameters are coefficients and, if it has a spread, the log of that."""
 
     @property
     def start(self) -> Array:
-        """Parameters to begin with."""
+        """Starting values of the parameters."""
 
     def log_likelihood(self, parameters: Array) -> Array:
         """Log likelihood {draw} of ``parameters`` {draw, parameter}."""
 
     def score_and_information(self, parameters: Array) -> tuple[Array, Array]:
-        """Gradient, and the expected curvature, at ``parameters`` {parameter}."""
+        """Score and expected information at ``parameters`` {parameter}."""
 
 
 @dataclass(frozen=True, repr=False)
 class LogisticRegression:
-    """Events among people, by cell."""
+    """Logistic regression of events among people, by cell."""
 
     matrix: Array
     people: Array
@@ -52,12 +52,12 @@ class LogisticRegression:
 
     @classmethod
     def of(cls, profiles: Profiles, cells: Cells) -> LogisticRegression:
-        """Take the total of an outcome that is 0 or 1 as events."""
+        """Use the totals of a binary outcome as events."""
         return cls(profiles.matrix(cells.profile, cells.treated), cells.people, cells.total)
 
     @property
     def start(self) -> Array:
-        """No covariate, no effect, even odds."""
+        """All coefficients 0."""
         return np.zeros(self.matrix.shape[1])
 
     def log_likelihood(self, parameters: Array) -> Array:
@@ -78,14 +78,14 @@ class LogisticRegression:
 
 @dataclass(frozen=True, repr=False)
 class GammaRegression:
-    """Amounts above 0 with a log link, by cell; the last parameter is the log of the shape."""
+    """Gamma regression of amounts above 0 with a log link, by cell; the last parameter is the log of the shape."""
 
     matrix: Array
     cells: Cells
 
     @property
     def start(self) -> Array:
-        """Give all the same mean: that of the sample."""
+        """Use the sample mean for everyone, and shape 1."""
         mean = np.log(self.cells.total.sum() / self.cells.people.sum())
         coefficients, *_ = np.linalg.lstsq(self.matrix, np.full(len(self.matrix), mean), rcond=None)
         return np.append(coefficients, 0.0)
@@ -127,7 +127,7 @@ class NormalRegression:
 
     @property
     def start(self) -> Array:
-        """Least squares."""
+        """Least-squares estimates."""
         coefficients = np.linalg.solve(self.moments.gram, self.moments.cross)
         residual = self.moments.square - coefficients @ self.moments.cross
         return np.append(coefficients, 0.5 * np.log(residual / self.moments.people))
@@ -151,8 +151,8 @@ class NormalRegression:
 class Term(NamedTuple):
     """A regression with the priors of its parameters.
 
-    ``mean`` and ``sd`` {parameter} are those of normal priors; an infinite SD leaves the prior to somebody else.
-    ``spread`` is the prior of what the last parameter is the log of.
+    ``mean`` and ``sd`` {parameter} are those of normal priors; an infinite SD means a prior applied elsewhere.
+    ``spread`` is the prior of the spread, whose log is the last parameter.
     """
 
     regression: Regression
@@ -171,21 +171,21 @@ class Term(NamedTuple):
 
 
 def mode_and_precision(term: Term) -> tuple[Array, Array]:
-    """Find the mode of likelihood times normal priors by Newton's steps, and the expected precision there."""
+    """Find the mode of likelihood times normal priors by Newton's method, and the expected precision there."""
     at, precision_of_prior = term.regression.start, 1.0 / term.sd**2
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_STEPS):
         score, information = term.regression.score_and_information(at)
         precision = information + np.diag(precision_of_prior)
         step = np.linalg.solve(precision, score - precision_of_prior * (at - term.mean))
         step *= min(1.0, 2.0 / np.abs(step).max()) if np.abs(step).max() > 0 else 1.0
         at = at + step
-        if step @ precision @ step < SETTLED**2:
+        if step @ precision @ step < TOLERANCE**2:
             break
     return at, precision
 
 
 def by_blocks(parameters: Array, rows: int, of_some: Callable[[Array, slice], Array]) -> Array:
-    """Sum over all rows {draw, ...} what ``of_some`` says of some draws of the parameters and a slice of the rows."""
+    """Sum ``of_some``, a function of some draws of the parameters and a slice of rows, over all rows {draw, ...}."""
     draws, wide = max(1, BLOCK // rows), min(rows, BLOCK)
     slices = [slice(start, start + wide) for start in range(0, rows, wide)]
     pieces = []

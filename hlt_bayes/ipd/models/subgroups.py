@@ -1,8 +1,8 @@
-"""Subgroups: how far the impact in parts of a trial group departs from that of the whole, partially pooled.
+"""Subgroup effects: departures from the impact in the whole trial group, partially pooled.
 
-For each trial group and level of each variable a departure ~ Normal(0, SD of the variable), less its mean over the
-people of the group, so that the effect of the group stays the mean of its people. Groups share the SD of a variable.
-Levels are covariates as well: what differs between them in both arms is no difference of impacts.
+Each trial group and level of a variable has a departure ~ Normal(0, SD of the variable), centred over the people of the
+group so that the effect of the group remains the mean over its people. Groups share the SD of a variable. Levels are
+also covariates, so that differences common to both arms are not taken for differences in impact.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hlt_bayes.core.vocabulary import ARMS
 from hlt_bayes.inference.prior_variables import prior_variable
 from hlt_bayes.ipd.data import COLUMNS, Records
 from hlt_bayes.ipd.models.design_matrix import AT_RANDOMISATION, People, groups_of
-from hlt_bayes.ipd.models.pymc_data import known
+from hlt_bayes.ipd.models.pymc_data import model_data
 from hlt_bayes.specs import IndividualSpec, Split, Subgroup, Thirds
 from hlt_bayes.specs.priors import Family
 
@@ -32,9 +32,9 @@ THIRDS = ("lowest third", "middle third", "highest third")
 
 @dataclass(frozen=True, repr=False)
 class Levels:
-    """Levels of all variables, one after the other: ``labels`` such as 'gender: Male', ``variable`` {level} a position.
+    """Levels of all variables in sequence: ``labels`` such as 'gender: Male', ``variable`` {level} its position.
 
-    ``codes`` {person, variable} are positions among the levels; -1 where a person's is not known.
+    ``codes`` {person, variable} are positions among the levels; -1 if unknown.
     """
 
     variables: list[str]
@@ -44,14 +44,14 @@ class Levels:
 
 
 def levels_of(records: Records, spec: IndividualSpec) -> Levels | None:
-    """Put people into the subgroups of a spec; ``None`` where it has none.
+    """Assign people to the subgroups of a spec; ``None`` if it has none.
 
     Raises
     ------
     RecordsError
         A column is missing.
     SpecError
-        A column cannot be cut as the spec says.
+        A column cannot be divided as the spec states.
     """
     if spec.subgroups is None:
         return None
@@ -97,7 +97,7 @@ def _thirds(frame: pd.DataFrame, column: str) -> Array:
 
 
 def people_at_levels(records: Records, levels: Levels, outcome: str) -> Array:
-    """Count the people {group, level} of the smaller arm whose ``outcome`` (a column) was seen."""
+    """Count the people {group, level} with an observed ``outcome`` (a column) in the smaller arm."""
     frame = records.columns(["group", "arm", outcome])
     groups, seen = groups_of(frame), frame[outcome].notna().to_numpy()
     found = np.zeros((2, len(groups), len(levels.labels)), dtype=int)
@@ -110,7 +110,7 @@ def people_at_levels(records: Records, levels: Levels, outcome: str) -> Array:
 
 
 def members(people: People, levels: Levels) -> Array:
-    """Say who {profile, level} is at each level: 1, else 0."""
+    """Indicate membership {profile, level}: 1 at that level, else 0."""
     codes = levels.codes[people.first]
     found = np.zeros((len(codes), len(levels.labels)))
     for column in codes.T:
@@ -120,7 +120,7 @@ def members(people: People, levels: Levels) -> Array:
 
 
 def departures(people: People, levels: Levels, prior: Family) -> TensorVariable:
-    """Add the departures {group, level} of the effect to the model in context; ``prior`` is of each variable's SD."""
+    """Add the departures {group, level} of the effect to the model in context; ``prior`` is for each variable's SD."""
     import pymc as pm
     import pytensor.tensor as pt
 
@@ -136,8 +136,8 @@ def departures(people: People, levels: Levels, prior: Family) -> TensorVariable:
 
 
 def subgroup_impact(people: People, gained: TensorVariable, member: TensorVariable) -> TensorVariable:
-    """Impact {group, level} standardised over the people of each trial group at each level; 0 where there is nobody."""
+    """Impact {group, level} standardised over the people of each trial group at each level; 0 if there are none."""
     import pytensor.tensor as pt
 
-    weights = known("weights", people.profiles.weights)
+    weights = model_data("weights", people.profiles.weights)
     return pt.dot(weights * gained[None, :], member) / pt.maximum(pt.dot(weights, member), 1e-12)

@@ -1,4 +1,4 @@
-"""A synthetic twin of the records: shaped like the published numbers, with a truth that is known."""
+"""Synthetic records calibrated to the published results, with known true values."""
 
 from hlt_bayes.ipd.synthetic.make import Twin, make_twin
 

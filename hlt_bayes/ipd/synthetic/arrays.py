@@ -1,4 +1,4 @@
-"""Streams of random numbers of a twin, and columns as the schema holds them."""
+"""Random number streams for synthetic records, and columns in the dtypes of the schema."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ Values = Floats | pd.api.extensions.ExtensionArray
 
 
 def stream(seed: int, purpose: str) -> np.random.Generator:
-    """Random numbers of one purpose."""
+    """Return the random number generator of one purpose."""
     return np.random.default_rng(stream_seed(seed, f"twin {purpose}"))
 
 
 def figures(tables: Mapping[Any, Any], name: str = "value") -> Floats:
-    """Take one figure of the tables of a spec by trial group."""
+    """Return one value of a spec's tables by trial group."""
     return np.array([getattr(tables[group], name) for group in GROUPS], dtype=float)
 
 
 def column_of(name: str, values: npt.NDArray[Any], missing: Flags | None = None) -> Values:
-    """Hold values as the schema holds the column ``name``; categories are given by their codes."""
+    """Convert values to the dtype of the column ``name``; categories are given as positions of their codes."""
     column = COLUMNS[name]
     absent = np.zeros(len(values), bool) if missing is None else missing
     if column.kind == "category":
@@ -49,12 +49,12 @@ def column_of(name: str, values: npt.NDArray[Any], missing: Flags | None = None)
 
 
 def standardised(values: Floats) -> Floats:
-    """Bring to mean 0 and SD 1."""
+    """Standardise to mean 0 and SD 1."""
     spread = values.std()
     return (values - values.mean()) / (spread if spread > 0 else 1.0)
 
 
 def group_means(values: Floats, places: Integers, count: int) -> Floats:
-    """Mean by place; 0 where nobody is."""
+    """Mean by place; 0 where there are no people."""
     people = np.bincount(places, minlength=count)
     return np.bincount(places, weights=values, minlength=count) / np.maximum(people, 1)

@@ -1,4 +1,4 @@
-"""Who is recruited: columns of the start depend on one another through a few latent factors, and not on the arm."""
+"""Baseline data of synthetic recruits: correlated through a few latent factors, and independent of the arm."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from hlt_bayes.specs import TwinSpec
 from hlt_bayes.specs.synthetic import Coefficients, Normal
 
 Latent = Callable[[str], Floats]
-"""Normal of a column by its name."""
+"""Latent normal variable of a column, by its name."""
 
 EXCLUSIVE = {
     "condition": ("condition_unknown",),
     "reason": ("reason_unknown",),
     "barrier": ("barrier_nothing", "barrier_not_applicable", "barrier_unknown"),
 }
-"""Answers beside which no other of their question is given."""
+"""Answers that exclude every other answer to the same question."""
 
 IN_WHOLE_POINTS = ("baseline_swemwbs", "baseline_jsse")
 
 
 @dataclass(frozen=True)
 class Recruits:
-    """People at the start, complete; ``missing`` says what their records lack.
+    """Complete baseline data of the recruits; ``missing`` marks what their records lack.
 
     Parameters
     ----------
     group
-        Position of their trial group in ``GROUPS``.
+        Position of the trial group in ``GROUPS``.
     treated
-        Whether they are in treatment.
+        Whether randomised to treatment.
     codes
-        By column, the position of their code, or 1 where a flag is True.
+        By column, the position of the code, or 1 if a flag is True.
     missing
-        By column, whose record lacks it.
+        By column, whether the record lacks it.
     scales
-        Scales at the start, in points.
+        Scales at baseline, in their own units.
     """
 
     seed: int
@@ -57,18 +57,18 @@ class Recruits:
 
     @property
     def site(self) -> Integers:
-        """Position of their site among the sites."""
+        """Position of the site among the sites."""
         return SITE_OF_GROUP[self.group]
 
     def standardised(self, scale: str) -> Floats:
-        """Scale at the start, mean 0 and SD 1 within each trial group."""
+        """Baseline scale with mean 0 and SD 1 within each trial group."""
         values = self.scales[scale]
         centred = values - group_means(values, self.group, len(GROUPS))[self.group]
         spread = np.sqrt(group_means(centred**2, self.group, len(GROUPS)))
         return centred / np.where(spread > 0, spread, 1.0)[self.group]
 
     def score(self, covariates: Mapping[str, Coefficients]) -> Floats:
-        """Add what each covariate adds, mean 0 within each trial group."""
+        """Sum the covariate effects, centred within each trial group."""
         total = np.zeros(len(self.group))
         for name, table in covariates.items():
             values = np.array(table.values)
@@ -76,7 +76,7 @@ class Recruits:
         return total - group_means(total, self.group, len(GROUPS))[self.group]
 
     def columns(self) -> dict[str, Values]:
-        """Columns of the schema that say who they are."""
+        """Columns of design and baseline in the schema."""
         columns: dict[str, Values] = {
             "site": column_of("site", self.site),
             "group": column_of("group", self.group),
@@ -87,23 +87,23 @@ class Recruits:
 
 
 def values_needed() -> dict[str, int]:
-    """Coefficients that each column of the start needs."""
+    """Count the coefficients that each baseline column needs."""
     names = [*BASELINE, *SCALES_AT_START]
     return {name: len(COLUMNS[name].codes) if COLUMNS[name].kind == "category" else 1 for name in names}
 
 
 def arm_sizes(recruits: Floats, n: int) -> Integers:
-    """Share ``n`` people over groups and arms as recruits were: largest remainders, exact for their number."""
+    """Allocate ``n`` people to groups and arms in proportion to the recruits, by largest remainders."""
     exact = n * recruits / recruits.sum()
     sizes = np.floor(exact + 1e-9).astype(int)
     first = np.argsort(-(exact - sizes).ravel(), kind="stable")[: n - sizes.sum()]
-    # Not ravel(): of an array that lies the other way round in memory that is a copy.
+    # Not ravel(), which copies an array in Fortran order.
     sizes.flat[first] += 1
     return sizes
 
 
 def recruit(known: Published, spec: TwinSpec, *, n: int, seed: int) -> Recruits:
-    """Make people, randomised."""
+    """Generate randomised recruits."""
     sizes = arm_sizes(known.recruits, n)
     cells = stream(seed, "order").permutation(np.repeat(np.arange(sizes.size), sizes.ravel()))
     group = (cells // len(ARMS)).astype(np.int8)
@@ -114,7 +114,7 @@ def recruit(known: Published, spec: TwinSpec, *, n: int, seed: int) -> Recruits:
         loadings = spec.loadings_of(name)
         values: Floats = stream(seed, name).standard_normal(n)
         values *= np.sqrt(1.0 - sum(loading**2 for loading in loadings))
-        # Term by term, not as a product of matrices: the same bits whatever library multiplies these.
+        # Term by term, not as a matrix product, whose last bits depend on the linear algebra library.
         for loading, factor in zip(loadings, factors, strict=True):
             if loading:
                 values += loading * factor
@@ -144,7 +144,7 @@ def recruit(known: Published, spec: TwinSpec, *, n: int, seed: int) -> Recruits:
 
 
 def dates(known: Published, spec: TwinSpec, *, n: int, seed: int) -> npt.NDArray[np.datetime64]:
-    """Days of randomisation: a slow rise, and the published rush in the last month."""
+    """Dates of randomisation: a slow rise, and the published surge in the last month."""
     days = np.arange(np.datetime64(FIRST_DAY), np.datetime64(LAST_DAY) + np.timedelta64(1, "D"))
     month = days.astype("datetime64[M]").astype(int)
     month -= month[0]
@@ -157,12 +157,12 @@ def dates(known: Published, spec: TwinSpec, *, n: int, seed: int) -> npt.NDArray
 
 
 def identifiers(n: int) -> Values:
-    """Name people by number, all with one width."""
+    """Name people by zero-padded number."""
     return column_of("person", np.char.add("P", np.char.zfill(np.arange(1, n + 1).astype(str), max(5, len(str(n))))))
 
 
 def _missing(known: Published, group: Integers, codes: dict[str, Integers | Flags], seed: int) -> dict[str, Flags]:
-    """Who left out a question: as many as the printed bases lack, whatever they would have said."""
+    """Item non-response at the rate that the published bases imply, whatever the answer."""
     size = known.recruits.sum(axis=1)
     missing: dict[str, Flags] = {}
     by_measure: dict[str, Flags] = {}
@@ -183,7 +183,7 @@ def _missing(known: Published, group: Integers, codes: dict[str, Integers | Flag
 def _flags(
     stem: str, known: Published, group: Integers, missing: dict[str, Flags], latent: Latent, seed: int
 ) -> dict[str, Flags]:
-    """Answers to a question with several: those that exclude others first."""
+    """Answers to a multiple-response question, exclusive answers first."""
     names = [name for name in BASELINE if name.startswith(f"{stem}_")]
     uniform = stream(seed, f"{stem} exclusive").random(len(group))
     flags: dict[str, Flags] = {}
@@ -202,7 +202,7 @@ def _flags(
 
 
 def _above(name: str, latent: Latent, share: Floats, group: Integers, asked: Flags | None = None) -> Flags:
-    """Cut a column's normal so that ``share`` lies above, of everybody or of those ``asked``, who are a selection."""
+    """Cut a column's latent normal so that ``share`` lies above, of everyone or of the selected subset ``asked``."""
     values = latent(name)
     if asked is None:
         return np.asarray(values > ndtri(1.0 - share)[group])

@@ -1,4 +1,4 @@
-"""Who was met by whom, how that specialist works, and what support the treated had."""
+"""Specialists of synthetic people, the specialists' practice, and the support that the treatment arm received."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hlt_bayes.specs import TwinSpec
 
 @dataclass(frozen=True)
 class Delivery:
-    """How people came, whom they met first, and how these specialists work.
+    """Provider, referral route and specialist of each person, and the practice of the specialists.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class Delivery:
     practices
         ``caseload`` and ``short_contacts`` (the share of contacts under 15 minutes) per specialist.
     from_site
-        The same less the mean over the people of the site, per person.
+        Deviation of the same from the mean over the people of the site, per person.
     """
 
     provider: Integers
@@ -37,11 +37,11 @@ class Delivery:
 
     @property
     def specialists(self) -> int:
-        """How many there are."""
+        """Number of specialists."""
         return len(self.practices["caseload"])
 
     def columns(self) -> dict[str, Values]:
-        """Columns of the schema."""
+        """Columns in the schema."""
         width = max(3, len(str(self.specialists)))
         names = np.array([f"S{number:0{width}d}" for number in range(1, self.specialists + 1)])
         return {
@@ -52,7 +52,7 @@ class Delivery:
 
 
 def meet(people: Recruits, known: Published, spec: TwinSpec) -> Delivery:
-    """Give people of both arms a provider, a route and the specialist who met them first."""
+    """Assign people of both arms a provider, a referral route and the specialist of the first appointment."""
     n, site = len(people.group), people.site
     provider, uniform = np.empty(n, np.int8), stream(people.seed, "provider").random(n)
     for place in range(len(SITE_NAMES)):
@@ -80,7 +80,7 @@ def meet(people: Recruits, known: Published, spec: TwinSpec) -> Delivery:
 
 
 def support(people: Recruits, practice: Delivery, known: Published, spec: TwinSpec) -> dict[str, Values]:
-    """Contacts, first session and caseload of the treated; contacts where there is management information."""
+    """Contacts, first session and caseload of the treated; contacts only where there is management information."""
     treated = np.flatnonzero(people.treated)
     group, n = people.group[treated], len(people.group)
     rng = stream(people.seed, "contacts")
@@ -108,7 +108,7 @@ def support(people: Recruits, practice: Delivery, known: Published, spec: TwinSp
 
 
 def _position(uniform: Floats, weights: Floats) -> Integers:
-    """Positions with probabilities in proportion to ``weights``."""
+    """Positions with probabilities proportional to ``weights``."""
     cumulated = np.cumsum(weights) / weights.sum()
     return np.searchsorted(cumulated[:-1], uniform, side="right")
 
@@ -129,7 +129,7 @@ def _practices(sites: Integers, specialist: Integers, known: Published, spec: Tw
 
 
 def _shares(rng: np.random.Generator, mean: float, sd: float, people: Integers) -> Floats:
-    """Beta shares of specialists, moved in log odds so that their mean over people is ``mean``."""
+    """Beta-distributed shares of specialists, shifted in log odds so that their mean over people is ``mean``."""
     precision = max(mean * (1.0 - mean) / sd**2 - 1.0, 0.1)
     odds = logit(rng.beta(mean * precision, (1.0 - mean) * precision, len(people)).clip(1e-4, 1.0 - 1e-4))
     if not people.sum():
@@ -139,7 +139,7 @@ def _shares(rng: np.random.Generator, mean: float, sd: float, people: Integers) 
 
 
 def _first_session(group: Integers, known: Published, spec: TwinSpec, seed: int) -> Floats:
-    """Days to the first session: log-normal, with the published share within a week of all who are treated."""
+    """Days to the first session: log-normal, with the published share of all treated within a week."""
     shape, spread = spec.contacts.shape.value, spec.contacts.first_session_spread.value
     any_contact = 1.0 - (1.0 + known.contacts / shape) ** -shape
     median = 8.0 * np.exp(-spread * ndtri((known.first_week / any_contact).clip(0.01, 0.99)))

@@ -1,4 +1,4 @@
-"""Makes a synthetic data set and what is true of it."""
+"""Generate a synthetic data set and its true values."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ RECRUITS = 9785
 """People randomised: synthesis report, Table 1.1."""
 
 FEWEST_PEOPLE = 100
-"""People that a twin needs for each group and arm to hold some."""
+"""Smallest synthetic data set in which every group and arm has people."""
 
 
 @dataclass(frozen=True)
 class Twin:
-    """Synthetic records, and what is true of them.
+    """Synthetic records and their true values.
 
     Parameters
     ----------
     records
-        One row a synthetic person; their hash is that of spec, evidence, seed and number.
+        One row per synthetic person; the hash is of spec, evidence, seed and number of people.
     truth
         Averages over all people of both potential outcomes, and the parameters behind them.
     """
@@ -49,30 +49,30 @@ class Twin:
 def make_twin(
     spec: TwinSpec | None = None, evidence: Evidence | None = None, *, n: int = RECRUITS, seed: int = 1
 ) -> Twin:
-    """Make synthetic records whose shape is that of the published numbers.
+    """Generate synthetic records calibrated to the published results.
 
     Parameters
     ----------
     spec
-        What is assumed; by default the shipped spec ``published``.
+        Assumptions; by default the shipped spec ``published``.
     evidence
-        What is published; by default the embedded evidence.
+        Published results; by default the embedded evidence.
     n
-        People; by default as many as were randomised.
+        Number of people; by default the number randomised.
     seed
-        Seed; the same seed gives the same records.
+        Random seed; the same seed gives the same records.
 
     Returns
     -------
     Twin
-        Every row of its records says that it is synthetic.
+        Every row of its records is marked as synthetic.
 
     Raises
     ------
     SpecError
-        The spec names columns that are not there, or asks for what cannot be; or ``n`` is too small.
+        The spec names unknown columns or states impossible values, or ``n`` is too small.
     EvidenceError
-        The evidence is not of the Health-led Trials.
+        The evidence is not that of the Health-led Trials.
     """
     spec = spec or load_twin_spec("published")
     evidence = evidence or load_evidence()
@@ -104,7 +104,7 @@ def make_twin(
     frame = pd.DataFrame({name: columns[name] for name in COLUMNS if name in columns})
     made_from = hashlib.sha256(f"{spec.fingerprint} {evidence.sha256} {seed} {n}".encode()).hexdigest()
     truth.attrs = {
-        "synthetic": "True of made-up records, of no person",
+        "synthetic": "True values of synthetic records, not of real people",
         "spec": spec.name,
         "spec_sha256": spec.fingerprint,
         "evidence_sha256": evidence.sha256,

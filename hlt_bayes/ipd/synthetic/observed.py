@@ -1,4 +1,4 @@
-"""What is seen of the outcomes: one arm of each person, months, surveys that some answer, and what else these ask."""
+"""Observed outcomes: one potential outcome per person, by month, and surveys with non-response."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WEEKS_PER_MONTH = 52 / 12
 
 
 def tax_records(people: Recruits, potential: Potential, spec: TwinSpec) -> tuple[dict[str, Values], Integers, Integers]:
-    """Employment, earnings and benefits, complete; with the first and the number of months of employment."""
+    """Employment, earnings and benefits, complete; also the first month and the number of months of employment."""
     n = len(people.group)
     rng = stream(people.seed, "employment")
     employed = rng.random(n) < _seen(people, potential.employment)
@@ -62,9 +62,9 @@ def tax_records(people: Recruits, potential: Potential, spec: TwinSpec) -> tuple
 
 
 def response(people: Recruits, known: Published, spec: TwinSpec) -> tuple[Flags, Flags, Floats]:
-    """Say who answers at 4 and at 12 months, and the weights of those at 12.
+    """Draw who answers at 4 and at 12 months, with the non-response weights at 12.
 
-    Answering depends on arm and covariates, and given these on no outcome.
+    Response depends on arm and covariates and, given these, not on outcomes (missing at random).
     """
     n = len(people.group)
     score = people.score(spec.response.covariates)
@@ -91,7 +91,7 @@ def surveys(
     answered: dict[str, Flags],
     work: tuple[Integers, Integers],
 ) -> dict[str, Values]:
-    """Ask both surveys; ``answered`` is by the ending of their columns, ``work`` as ``tax_records`` has it."""
+    """Answer both surveys; ``answered`` is by column suffix, ``work`` as from ``tax_records``."""
     seen = {}
     for outcome, scale in potential.scales.items():
         mean = _seen(people, (scale.control, scale.treatment))
@@ -101,7 +101,7 @@ def surveys(
     for ending, respondents in answered.items():
         asked = seen if not ending else _earlier(people, potential, spec, seen)
         values: dict[str, npt.NDArray[Any]] = dict(asked)
-        values |= _told(people, spec, work, ending)
+        values |= _self_reported_work(people, spec, work, ending)
         values |= _secondary(people, spec, asked, ending)
         names = (name for name in values if f"{name}{ending}" in COLUMNS)
         columns |= {f"{name}{ending}": column_of(f"{name}{ending}", values[name], ~respondents) for name in names}
@@ -113,7 +113,7 @@ def _seen(people: Recruits, both: tuple[Floats, Floats]) -> Floats:
 
 
 def _probabilities(score: Floats, cell: Integers, rates: Floats) -> Floats:
-    """Logistic in ``score``, with the mean that each group and arm is to have."""
+    """Probabilities, logistic in ``score``, with the given mean in each group and arm."""
     found = np.empty(len(score))
     for position, rate in enumerate(rates):
         here = np.flatnonzero(cell == position)
@@ -125,7 +125,7 @@ def _probabilities(score: Floats, cell: Integers, rates: Floats) -> Floats:
 
 
 def _earlier(people: Recruits, potential: Potential, spec: TwinSpec, seen: dict[str, Floats]) -> dict[str, Floats]:
-    """Health and wellbeing at 4 months: between the start and 12 months, and no claim of an impact then."""
+    """Health and wellbeing at 4 months: between baseline and 12 months, without modelling an impact at that time."""
     correlation, found = spec.later_answers.value, {}
     for outcome, scale in potential.scales.items():
         name = SCALE_OF[outcome]
@@ -136,10 +136,10 @@ def _earlier(people: Recruits, potential: Potential, spec: TwinSpec, seen: dict[
     return found
 
 
-def _told(
+def _self_reported_work(
     people: Recruits, spec: TwinSpec, work: tuple[Integers, Integers], ending: str
 ) -> dict[str, npt.NDArray[Any]]:
-    """Say of work what the records have, but for those who say otherwise."""
+    """Report work as in the tax records, except for people whose answers differ."""
     first, months = work
     last = 4 if ending else 12
     rng = stream(people.seed, f"told{ending}")

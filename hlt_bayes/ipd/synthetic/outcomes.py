@@ -1,7 +1,7 @@
-"""Both potential outcomes of everybody in closed form, solved so that their averages are the stated impacts.
+"""Both potential outcomes of each person in closed form, solved so that their averages give the stated impacts.
 
-Employment is a logistic regression; earnings are any, where somebody is employed for 13 or more weeks or has a short
-job, times a gamma that does not depend on which; health and wellbeing are normal, cut at the ends of their scales.
+Employment follows a logistic regression. People employed for 13 or more weeks or in a short job have earnings, from the
+same gamma distribution in both cases. Health and wellbeing are normal, censored at the bounds of their scales.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from hlt_bayes.specs.impact import OutcomeName
 from hlt_bayes.specs.synthetic import ScaleModel
 
 SCALE_OF = {"health": "eq5d", "wellbeing": "swemwbs"}
-"""Column of each outcome of the survey."""
+"""Column of each survey outcome."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A cut normal per person: means before the cut without and with treatment, SD, ends, and the controls' SD."""
+    """A censored normal per person: latent means by arm and SD, bounds, and the SD of the outcome without treatment."""
 
     control: Floats
     treatment: Floats
@@ -41,23 +41,23 @@ class Scale:
     sd: float
 
     def expected(self) -> tuple[Floats, Floats]:
-        """Means after the cut."""
+        """Means after censoring."""
         cut = (self.residual, self.lower, self.upper)
         return censored_mean(self.control, *cut), censored_mean(self.treatment, *cut)
 
 
 @dataclass(frozen=True)
 class Potential:
-    """Everybody's outcomes without and with treatment, as expected before chance.
+    """Expected outcomes of each person without and with treatment.
 
     Parameters
     ----------
     employment
-        Probability of 13 or more weeks, control and treatment.
+        Probability of employment for 13 or more weeks, control and treatment.
     any_earnings
         Probability of any earnings.
     earnings
-        Mean of those who earn, in GBP.
+        Mean earnings of those with any, in GBP.
     scales
         Health and wellbeing.
     """
@@ -79,7 +79,7 @@ class Potential:
 
 
 def potential_outcomes(people: Recruits, practice: Delivery, known: Published, spec: TwinSpec) -> Potential:
-    """Solve the intercepts and treatment effects that give the stated control rates and impacts.
+    """Solve for the intercepts and treatment effects that give the stated control rates and impacts.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def potential_outcomes(people: Recruits, practice: Delivery, known: Published, s
 
 
 def censored_mean(mean: Floats, sd: Floats, lower: float, upper: float) -> Floats:
-    """Mean of a normal that is cut at ``lower`` and ``upper``."""
+    """Mean of a normal censored at ``lower`` and ``upper``."""
     low, high = (lower - mean) / sd, (upper - mean) / sd
     below, within = ndtr(low), ndtr(high)
     inside = mean * (within - below) + sd * (_density(low) - _density(high))
@@ -110,7 +110,7 @@ def censored_mean(mean: Floats, sd: Floats, lower: float, upper: float) -> Float
 
 
 def censored_square(mean: Floats, sd: Floats, lower: float, upper: float) -> Floats:
-    """Mean square of a normal that is cut at ``lower`` and ``upper``."""
+    """Mean square of a normal censored at ``lower`` and ``upper``."""
     low, high = (lower - mean) / sd, (upper - mean) / sd
     below, within = ndtr(low), ndtr(high)
     inside = (mean**2 + sd**2) * (within - below)
@@ -123,7 +123,7 @@ def _density(value: Floats) -> Floats:
 
 
 def _by_specialist(outcome: OutcomeName, people: Recruits, practice: Delivery, spec: TwinSpec) -> tuple[Floats, Floats]:
-    """Find what a person's specialist adds to the outcome, and to what treatment adds: by practice and beside it."""
+    """Specialist's contribution to each person's outcome, and to the treatment effect by practice and otherwise."""
     spread = spec.specialist_sd[outcome]
     outcomes, effects = (
         sd * stream(people.seed, f"specialist {kind} {outcome}").standard_normal(practice.specialists)
@@ -138,7 +138,7 @@ def _by_specialist(outcome: OutcomeName, people: Recruits, practice: Delivery, s
 
 
 def _solve(short_of: Callable[[float], float], outcome: str, group: str, width: float) -> float:
-    """Find where ``short_of``, which rises, is 0."""
+    """Find the root of the increasing function ``short_of``."""
     try:
         return float(brentq(short_of, -width, width, xtol=1e-11))
     except ValueError as error:
@@ -184,7 +184,9 @@ def _earnings(
     for position, (group, mean) in enumerate(zip(GROUPS, figures(spec.earnings.control), strict=True)):
         here = np.flatnonzero(people.group == position)
         if mean + impacts[position] <= 0:
-            raise SpecError(f"earnings, {group}: an impact of {impacts[position]:g} leaves no earnings of {mean:g}")
+            raise SpecError(
+                f"earnings, {group}: impact {impacts[position]:g} with control mean {mean:g} leaves no earnings"
+            )
         control[here] *= mean / (any_earnings[0][here] * control[here]).mean()
         treatment[here] *= (mean + impacts[position]) / (any_earnings[1][here] * treatment[here]).mean()
     return control, treatment

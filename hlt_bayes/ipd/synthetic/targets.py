@@ -1,4 +1,4 @@
-"""What a twin takes from the ledger: nothing printed is typed again."""
+"""Published values that synthetic records reproduce, looked up in the ledger."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ SITE_OF_PROVIDER = np.array([SITE_NAMES.index(site) for site in PROVIDERS.values
 
 @dataclass(frozen=True)
 class Published:
-    """Published numbers in natural units; rows are trial groups, columns of arms in the order of ``ARMS``.
+    """Published values in natural units; rows are trial groups, arms are in the order of ``ARMS``.
 
     Parameters
     ----------
     recruits, answered, answered_4_months
         People per group and arm.
     shares
-        Share of each code (of a flag, of True) by column: a row per group.
+        Share of each code (for a flag, of True) by column: one row per group.
     bases
-        People who answered, per group, by measure of the tables of recruits.
+        People who answered, per group, by measure of the recruit tables.
     control_rates
         Employment rate of controls per group.
     impacts
@@ -43,9 +43,9 @@ class Published:
     lengths
         Share of each band among the longer contacts.
     first_week
-        Share of treatment with a first session within a week.
+        Share of the treatment arm with a first session within a week.
     with_records
-        Share of treatment of whom there is management information.
+        Share of the treatment arm with management information.
     last_month
         Share randomised in the last month.
     """
@@ -67,14 +67,14 @@ class Published:
 
 
 def published(evidence: Evidence, spec: TwinSpec) -> Published:
-    """Look up all that a twin takes from the evidence, completed by the spec where nothing is printed.
+    """Look up the published values, completed by the spec where none is published.
 
     Raises
     ------
     EvidenceError
-        The evidence is not of the Health-led Trials.
+        The evidence is not that of the Health-led Trials.
     SpecError
-        The spec lacks a figure that is not printed.
+        The spec lacks a value that is not published.
     """
     if evidence.of_own_trials:
         raise EvidenceError(f"{evidence.path}: a synthetic data set needs the evidence of the Health-led Trials")
@@ -114,7 +114,7 @@ def _measures() -> tuple[str, ...]:
 
 
 def _tables_of_recruits(evidence: Evidence) -> pd.DataFrame:
-    """Cells of the tables of the synthesis report; its text repeats some of them."""
+    """Cells of the recruit tables of the synthesis report; its text repeats some of them."""
     places = {tuple(column.source.split(", ")) for column in BASELINE.values()}
     cells = evidence.baseline
     return cells[[place in places for place in zip(cells["document"], cells["place"], strict=True)]]
@@ -130,12 +130,12 @@ def _shares(evidence: Evidence, below_half: float) -> dict[str, Floats]:
         small = ~(printed > 0)
         shares[name] = np.where(small, below_half, printed / 100.0)
         if column.kind == "category":
-            shares[name] = _settled(shares[name], small)
+            shares[name] = _adding_to_one(shares[name], small)
     return shares
 
 
-def _settled(shares: Floats, small: np.ndarray) -> Floats:
-    """Make shares add to 1, each within the rounding of its percentage: the rest is spread evenly over them."""
+def _adding_to_one(shares: Floats, small: np.ndarray) -> Floats:
+    """Make shares add to 1: the rounding error of the percentages is spread evenly over them."""
     rest = (1.0 - shares.sum(axis=1, keepdims=True)) / (~small).sum(axis=1, keepdims=True)
     return np.where(small, shares, shares + rest)
 
@@ -155,7 +155,7 @@ def _impacts(evidence: Evidence, spec: TwinSpec) -> Floats:
 
 
 def _referrals(evidence: Evidence) -> Floats:
-    """Recruits of both arms per provider and route: people are randomised after they are referred."""
+    """Recruits of both arms per provider and route: randomisation follows referral."""
     cells = evidence.delivery.query("measure == 'referrals' and arm != ''")
     people = cells.drop_duplicates(["category", "arm"]).groupby("category")["value"].sum()
     routes = DESIGN["referral_route"].codes
@@ -179,5 +179,5 @@ def _or_stated(printed: object, stated: dict[str, float], part: str) -> Floats:
     found = {**stated, **dict(printed)}  # type: ignore[call-overload]
     missing = [group for group in GROUPS if group not in found]
     if missing:
-        raise SpecError(f"key '{part}': not printed for {', '.join(map(repr, missing))}; state it")
+        raise SpecError(f"key '{part}': no published value for {', '.join(map(repr, missing))}; state one in the spec")
     return np.array([found[group] for group in GROUPS], dtype=float)

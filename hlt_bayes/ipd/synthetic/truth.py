@@ -1,4 +1,4 @@
-"""What is true of a twin, in closed form: averages over all of its people, whoever was treated or answered."""
+"""True values of synthetic records in closed form: averages over all people, whatever their arm or response."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COEFFICIENT = {"employment": "log odds", "earnings": "log GBP", "health": "SD", 
 
 
 def truth_of(people: Recruits, practice: Delivery, potential: Potential, spec: TwinSpec) -> xr.Dataset:
-    """Collect what an analysis of the records should find."""
+    """Collect the true values that an analysis of the records should recover."""
     outcomes, moderators = list(OUTCOMES), [str(name) for name in spec.slopes]
     control = np.array([_by_group(people, potential.expected[outcome][0]) for outcome in outcomes])
     unit = _units(potential)
@@ -39,26 +39,26 @@ def truth_of(people: Recruits, practice: Delivery, potential: Potential, spec: T
                 by_outcome_group,
                 np.array([_by_group(people, gain[outcome]) for outcome in outcomes]),
                 in_words,
-                "Average over everybody in the group of the expected outcome with treatment minus that without; health "
-                "and wellbeing in SDs of the controls' outcome",
+                "Average over all people of the group of the expected outcome with treatment minus that without; "
+                "health and wellbeing in SDs of the outcome without treatment",
             ),
             "control_mean": _variable(
                 by_outcome_group,
                 control,
                 natural,
-                "Average over everybody in the group, without treatment",
+                "Average over all people of the group, without treatment",
             ),
             "outcome_sd": _variable(
                 ("outcome",),
                 np.array(_spreads(potential, spec)),
                 natural,
-                "SD over everybody in the trials of the outcome without treatment",
+                "SD over all people of the outcome without treatment",
             ),
             "slope_within": _variable(
                 by_slope,
                 slopes,
                 coefficient,
-                f"What more of a practice adds to the treatment effect within a site ({each}); missing: no such term",
+                f"Change in the treatment effect with practice within a site ({each}); missing if not in the spec",
             ),
             "impact_slope": _variable(
                 by_slope,
@@ -70,25 +70,25 @@ def truth_of(people: Recruits, practice: Delivery, potential: Potential, spec: T
                 ("outcome",),
                 np.array([one.effect for one in spread]),
                 coefficient,
-                "SD of treatment effects between specialists beyond their practice",
+                "Between-specialist SD of treatment effects not explained by practice",
             ),
             "outcome_sd_specialist": _variable(
                 ("outcome",),
                 np.array([one.outcome for one in spread]),
                 coefficient,
-                "SD between specialists of the outcomes of both arms; health and wellbeing in SDs of the spec",
+                "Between-specialist SD of the outcome in both arms; health and wellbeing in SDs of the spec",
             ),
             "health_gradient": _variable(
                 ("group",),
                 np.array([spec.gradient("health", group) for group in GROUPS]),
-                "SD of EQ-5D-5L per SD of poorer health at the start, within the group",
-                "What poorer health at the start adds to the treatment effect on health, before the scale is cut",
+                "SD of EQ-5D-5L per SD of poorer health at baseline, within the group",
+                "Change in the treatment effect on health with poorer health at baseline, before censoring",
             ),
             "subgroup_impact": _variable(
                 ("baseline_health", "group"),
                 _thirds(people, gain["health"]),
                 OUTCOMES["health"].unit,
-                "Average gain in health of people in each third of baseline_eq5d of their group",
+                "Average gain in health by third of baseline_eq5d within the group",
             ),
         },
         coords={
@@ -101,7 +101,7 @@ def truth_of(people: Recruits, practice: Delivery, potential: Potential, spec: T
 
 
 def thirds(people: Recruits) -> np.ndarray:
-    """Third of health at the start in which each person lies within the trial group: 0 is the poorest."""
+    """Third of baseline health of each person within the trial group: 0 is the poorest."""
     values, found = people.scales["baseline_eq5d"], np.empty(len(people.group), np.int8)
     for position in range(len(GROUPS)):
         here = np.flatnonzero(people.group == position)
@@ -115,7 +115,7 @@ def _variable(dims: tuple[str, ...], values: np.ndarray, unit: str, description:
 
 
 def _units(potential: Potential) -> dict[str, float]:
-    """Find what one unit of an impact is in the natural unit of its outcome."""
+    """Size of one unit of impact in the natural unit of the outcome."""
     return {outcome: potential.scales[outcome].sd if outcome in potential.scales else 1.0 for outcome in OUTCOMES}
 
 
@@ -134,7 +134,7 @@ def _value(spec: TwinSpec, moderator: str, outcome: str) -> float:
 
 
 def _slopes(people: Recruits, practice: Delivery, gain: Floats, moderators: list[str]) -> Floats:
-    """Slopes of least squares with an intercept per trial group; missing where a practice does not vary."""
+    """Least-squares slopes with an intercept per trial group; missing if practices do not vary or are collinear."""
     design = np.stack([practice.from_site[name] for name in moderators])
     design = design - np.array([_by_group(people, row) for row in design])[:, people.group]
     cross = design @ design.T
