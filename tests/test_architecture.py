@@ -20,7 +20,7 @@ FILES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("
 FILES |= {path.name: path for path in PACKAGE.glob("*.py") if path.name != "__init__.py"}
 
 
-ORDER = [[name.strip("` /") for name in row[0].split(",")] for row in table_of_contributing("The house")]
+ORDER = [[name.strip("` /") for name in row[0].split(",")] for row in table_of_contributing("Package layout")]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 EDGES = edges()
 

@@ -578,7 +578,7 @@ def test_the_mathematics_state_the_constants_of_the_code():
     assert f"a category of fewer than {RARE} people" in mathematics
     assert f"Pareto k of the weights is above {PARETO_K_MAX}" in readme
     assert FEWEST == 10
-    assert "A trial group without ten people of each arm" in readme
+    assert "A trial group with fewer than ten observed outcomes in either arm" in readme
 
 
 def valued(model, spec, seed):

@@ -170,7 +170,7 @@ def test_each_item_that_is_met_goes_missing_with_any_of_its_artefacts(reported, 
     assert list(zip(missing["checklist"], missing["item"], strict=True)) == [
         ("CHEERS 2022", number) for number in ("4", "19", "21", "25", "27", "28")
     ]
-    assert "Of this page six items are" in README.read_text(encoding="utf-8")
+    assert "In this report six items are" in README.read_text(encoding="utf-8")
     met = [item for item in ITEMS if now["status"][item.checklist, item.number] == MET]
     for artefact in dict.fromkeys(one for item in met for one in item.artefacts):
         without, page = _without(artefact, reported, tmp_path, text)

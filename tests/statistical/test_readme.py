@@ -170,7 +170,7 @@ def test_the_traced_number_is_what_the_readme_says(readme, evidence, primary, pu
     price = np.mean(implied_price_interval(evidence, "economic", published.benefits["health"]))
     impact = evidence.impacts.set_index(["outcome", "group"]).loc[("health", "WMCA"), "estimate"]
     cost = evidence.costs.set_index("group").loc["WMCA", "cost_per_head_gbp"]
-    sentence = f"WMCA's £{impact * price / cost:.2f}, for one, is {impact} SD (Table 2.1) x £{price:,.0f}"
+    sentence = f"WMCA's £{impact * price / cost:.2f} is {impact} SD (Table 2.1) x £{price:,.0f}"
     assert sentence in " ".join(readme.split())
     assert f"/ £{cost:,.0f} (Table 2.2)" in readme
     sd = primary.standard_error.design["earnings"].sd["WMCA"].value

@@ -72,7 +72,7 @@ def test_the_cost_of_wmca_is_what_the_readme_says(evidence):
     text = " ".join(README.read_text(encoding="utf-8").split())
     cost = evidence.costs.set_index("group")["cost_per_head_gbp"]["WMCA"]
     treated, planned = evidence.treated["WMCA"], evidence.planned["WMCA"]
-    assert f"£{cost:,.0f} a head stems from {treated:,} treated where {planned:,} were planned" in text
+    assert f"£{cost:,.0f} a head reflects {treated:,} people treated where {planned:,} were planned" in text
 
 
 def test_the_readme_lists_the_assumptions_that_vary(held, appraisal, tree, evidence, components):
