@@ -26,7 +26,7 @@ def foreign(tmp_path):
         (lambda _: ["--economics", "publishd"], "economic spec 'publishd' is unknown"),
         (lambda tmp: ["--spec", misspelt(tmp)], "key 'priors.mu.earning': 'earning' is unknown"),
         (lambda tmp: ["--evidence", tmp / "nowhere"], "sources.toml: evidence file cannot be read"),
-        (lambda tmp: ["--out", foreign(tmp)], "holds what is not ours"),
+        (lambda tmp: ["--out", foreign(tmp)], "files that are not part of an hlt-bayes result"),
     ],
     ids=["spec", "economics", "key", "evidence", "folder"],
 )

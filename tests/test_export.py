@@ -188,7 +188,7 @@ def test_every_file_says_what_it_is_and_how_to_cite_it(written, full, evidence, 
     expected = metadata(full)
     assert expected["spec_sha256"] == primary.fingerprint
     assert expected["evidence_sha256"] == evidence.sha256
-    assert expected["draws_of"].startswith("another program")
+    assert expected["draws_of"].startswith("external")
     for path in written.iterdir():
         found = said_in(path)
         for key in SAID:
@@ -268,7 +268,7 @@ def test_joint_closeness_sees_heavy_joint_tails_and_equal_impacts():
 @pytest.mark.parametrize(("off", "word"), [(0.011, "close"), (0.03, "fair"), (0.071, "poor")])
 def test_words_follow_the_distance(off, word):
     for said in (in_words(off), jointly_in_words(off)):
-        assert said.startswith(f"{word}: no probability")
+        assert said.startswith(f"{word}: the largest error")
         assert said.endswith(f"{100 * off:.1f} percentage points")
 
 
@@ -306,7 +306,7 @@ def test_effect_sizes_are_the_printed_ones_with_recovered_variances(written, ful
     # Not the posterior, which is shrunk; and not the SE where the variance belongs.
     assert not np.allclose(table["yi"], expected["mean"], rtol=1e-2)
     assert not np.allclose(table["vi"], expected["se"], rtol=1e-2)
-    assert "not the posterior" in (written / "metafor.csv").read_text(encoding="utf-8")
+    assert "neither is a posterior summary" in (written / "metafor.csv").read_text(encoding="utf-8")
 
 
 def test_a_pooled_estimate_by_hand_is_that_of_the_table(written):
@@ -372,7 +372,7 @@ def test_each_family_of_tau_has_its_equivalent_or_says_that_it_has_none(primary)
 def test_structures_of_other_models_have_no_equivalent_priors(name):
     spec = load_impact_spec(name)
     assert np.isnan(of_mu(spec, "health", "mu.prior")["mu.prior.mean"])
-    assert "another model" in of_mu(spec, "health", "mu.prior")["mu.prior.note"]
+    assert "not a plain random-effects model" in of_mu(spec, "health", "mu.prior")["mu.prior.note"]
     assert of_bayesmeta(spec, "health")["tau.prior"] is None
 
 
@@ -461,7 +461,7 @@ def test_mixture_files_hold_what_rbest_reads_and_how_near_it_is(written, full):
         if ours["variable"] == "impact":
             draws = impacts[ours["outcome"], ours["group"]]
             assert ours["draws"]["mean"] == pytest.approx(draws.mean(), rel=1e-12)
-            assert "take the file of impact_new" in ours["use"]
+            assert "use the file of impact_new" in ours["use"]
         else:
             assert ours["use"].startswith("prior of the impact in a new trial")
 
@@ -499,12 +499,12 @@ def test_what_people_differ_by_is_said_with_its_reason(full, evidence):
     printed = found["employment", "WMCA"]
     rate = evidence.employment_rates.loc["WMCA", "control"]
     assert printed.value == pytest.approx(np.sqrt(rate * (1 - rate)))
-    assert "printed" in printed.why
+    assert "as published" in printed.why
     se = full.comparison.set_index(["outcome", "group"]).loc[("earnings", "WMCA"), "se"]
     assert found["earnings", "WMCA"].value == pytest.approx(se / np.sqrt(1 / 1837 + 1 / 1838))
     of_new = of_new_group(found, "earnings").value
     assert of_new == pytest.approx(np.sqrt(np.mean([found["earnings", group].value ** 2 for group in GROUPS])))
-    assert of_new_group({}, "employment") == PersonSD(0.5, "the largest there is, as no rate is known")
+    assert of_new_group({}, "employment") == PersonSD(0.5, "largest possible, as no rate is known")
     assert np.isnan(of_new_group({}, "earnings").value)
 
 
@@ -567,7 +567,7 @@ def test_own_trials_are_exported_with_what_they_have(own, tmp_path):
     assert {"impact[health,B #1, old]", "impact[health,*A]"} <= set(draws)
     assert json.loads(metadata(own)["predicted_not_measured"]) == ["employment, B #1, old"]
     assert "returns" not in metadata(own, with_returns=True)
-    assert metadata(own)["of_whom"] == "as printed, trial by trial"
+    assert metadata(own)["of_whom"] == "as published by each trial"
     assert "Health-led Trials: Evaluation" not in metadata(own)["cite"]
 
 
@@ -592,9 +592,9 @@ def test_all_leaves_out_what_there_is_not_and_says_so(analysis, tmp_path, monkey
     notes = []
     paths = export(unknown, to=["summary", "all"], out=tmp_path, note=notes.append)
     assert [line.split(":")[0] for line in notes] == ["metafor", "multinma", "bayesmeta", "rbest"]
-    assert all("no printed estimate" in line for line in notes)
+    assert all("no trial group has a published estimate" in line for line in notes)
     assert {"draws.csv", "summary.json"} <= {path.name for path in paths}
-    with pytest.raises(EvidenceError, match="no printed estimate of a trial group with a recovered standard error"):
+    with pytest.raises(EvidenceError, match="no trial group has a published estimate with a recovered standard error"):
         export(unknown, to="metafor", out=tmp_path / "other")
 
 
@@ -616,7 +616,7 @@ def test_an_unknown_format_is_refused(analysis, tmp_path, to, message):
 
 
 def test_something_else_than_an_analysis_is_refused(tmp_path):
-    with pytest.raises(SpecError, match="a dict given; export takes an Analysis or the folder of a result"):
+    with pytest.raises(SpecError, match="a dict given; export takes an Analysis or a result folder"):
         export({}, to="csv", out=tmp_path)
     with pytest.raises(ResultFolderError, match="nothing here"):
         export(tmp_path / "nothing here", to="csv", out=tmp_path / "out")
@@ -632,7 +632,7 @@ def test_a_missing_library_is_named_with_what_installs_it(analysis, tmp_path, mo
     notes = []
     paths = export(analysis, to="all", out=tmp_path, note=notes.append)
     assert len(notes) == 1
-    assert notes[0].startswith(f"{name}: left out")
+    assert notes[0].startswith(f"{name}: omitted")
     assert not [path for path in paths if name in path.name]
 
 
@@ -647,10 +647,10 @@ def test_a_constant_impact_is_refused(analysis, tmp_path):
 def test_files_there_already_are_kept_unless_they_may_be_replaced(analysis, tmp_path):
     export(analysis, to=["metafor", "zarr"], out=tmp_path)
     (tmp_path / "metafor.csv").write_text("mine", encoding="utf-8")
-    with pytest.raises(ResultFolderError, match=r"metafor\.csv: there already.*overwrite"):
+    with pytest.raises(ResultFolderError, match=r"metafor\.csv: already exists.*overwrite"):
         export(analysis, to=["csv", "metafor"], out=tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"metafor.csv", "posterior.zarr"}
-    with pytest.raises(ResultFolderError, match=r"posterior\.zarr: there already"):
+    with pytest.raises(ResultFolderError, match=r"posterior\.zarr: already exists"):
         export(analysis, to="zarr", out=tmp_path)
     (tmp_path / "posterior.zarr" / "stale").write_text("", encoding="utf-8")
     export(analysis, to=["csv", "metafor", "zarr"], out=tmp_path, overwrite=True)
@@ -665,7 +665,7 @@ def test_what_is_not_an_export_is_never_replaced(analysis, tmp_path):
     (tmp_path / "draws.csv").mkdir()
     (tmp_path / "metafor.csv").symlink_to(tmp_path / "elsewhere.csv")
     for name in ("zarr", "csv", "metafor"):
-        with pytest.raises(ResultFolderError, match="left alone"):
+        with pytest.raises(ResultFolderError, match="left unchanged"):
             export(analysis, to=name, out=tmp_path, overwrite=True)
     assert (tmp_path / "posterior.zarr" / "thesis.txt").read_text(encoding="utf-8") == "mine"
     with pytest.raises(ResultFolderError, match="not a folder"):
@@ -738,7 +738,7 @@ def test_the_verb_lists_formats_and_writes_them(analysis, tmp_path, monkeypatch)
     ]
     again = runner.invoke(app, ["export", "a result", "--to", "metafor", "--out", str(out)])
     assert again.exit_code == 2
-    assert "there already" in again.stderr
+    assert "already exists" in again.stderr
 
 
 def test_a_result_folder_is_exported_as_its_analysis(analysis, tmp_path):

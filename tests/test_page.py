@@ -289,7 +289,7 @@ def test_a_table_that_was_edited_is_not_given_a_new_hash(analysis, tmp_path):
     folder = write_result(analysis, tmp_path / "mine")
     edit(folder / "impacts.csv", "employment", "earnings")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    with pytest.raises(ResultFolderError, match=r"impacts.csv: not as it was written"):
+    with pytest.raises(ResultFolderError, match=r"impacts.csv: changed since it was written"):
         write_report(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 

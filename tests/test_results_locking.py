@@ -32,7 +32,7 @@ def of_another_process(place):
 def test_a_second_writer_is_told_so_until_the_first_has_ended(tmp_path):
     place = tmp_path / "mine"
     with sole_writer(place):
-        assert "another run is writing there; wait until it has ended, or give another place" in of_another_process(
+        assert "another run is writing to it; wait for that run to finish, or give another path" in of_another_process(
             place
         )
         assert of_another_process(tmp_path / "other") == "allowed"

@@ -30,7 +30,7 @@ def test_what_is_written_is_read_again(ours, primary, tmp_path):
 def test_a_file_is_replaced_only_when_told_and_only_draws_of_ours(ours, drawn, tmp_path):
     path = write_draws_file(ours, tmp_path / "draws.nc")
     before = path.read_bytes()
-    with pytest.raises(ResultFolderError, match="is there already; replace it with --overwrite"):
+    with pytest.raises(ResultFolderError, match="already exists; replace it with --overwrite"):
         write_draws_file(ours, path)
     assert path.read_bytes() == before
     write_draws_file(ours, path, overwrite=True)
@@ -38,13 +38,13 @@ def test_a_file_is_replaced_only_when_told_and_only_draws_of_ours(ours, drawn, t
     (tmp_path / "text.nc").write_text("a thesis", encoding="utf-8")
     (tmp_path / "link.nc").symlink_to(path)
     for name in ("theirs.nc", "text.nc", "link.nc"):
-        with pytest.raises(ResultFolderError, match="holds no draws of ours, so it is left alone"):
+        with pytest.raises(ResultFolderError, match="contains no hlt-bayes draws, and was left unchanged"):
             write_draws_file(ours, tmp_path / name, overwrite=True)
     assert (tmp_path / "text.nc").read_text(encoding="utf-8") == "a thesis"
 
 
 def test_another_ending_is_refused(ours, tmp_path):
-    with pytest.raises(ResultFolderError, match=r"'.csv' given; allowed ending: .nc"):
+    with pytest.raises(ResultFolderError, match=r"'.csv' given; allowed suffix: .nc"):
         write_draws_file(ours, tmp_path / "draws.csv")
 
 

@@ -62,7 +62,7 @@ def test_every_shipped_spec_comes_back_from_its_json(kind, load):
 def test_a_file_that_changed_since_is_refused(folder, name):
     with (folder / name).open("ab") as file:
         file.write(b" ")
-    with pytest.raises(ResultFolderError, match=rf"{name}: not as it was written"):
+    with pytest.raises(ResultFolderError, match=rf"{name}: changed since it was written"):
         load_result(folder)
     (folder / name).unlink()
     with pytest.raises(ResultFolderError, match=rf"{name}: missing"):
@@ -72,7 +72,7 @@ def test_a_file_that_changed_since_is_refused(folder, name):
 def test_specs_of_another_version_are_refused(folder):
     edit(folder / "specs.json", '"structure"', '"shape"')
     edit(folder / "manifest.json", file_sha256_of(folder, "specs.json"), file_sha256(folder / "specs.json"))
-    with pytest.raises(ResultFolderError, match="not those of this version"):
+    with pytest.raises(ResultFolderError, match="specs incompatible with this version"):
         load_result(folder)
 
 
@@ -81,12 +81,12 @@ def file_sha256_of(folder, name):
 
 
 def test_what_is_no_result_of_an_analysis_is_refused(tmp_path, folder):
-    with pytest.raises(ResultFolderError, match=r"no result of ours \(no manifest.json"):
+    with pytest.raises(ResultFolderError, match=r"not an hlt-bayes result \(no valid manifest.json"):
         load_result(tmp_path)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     del manifest["outputs"]["specs.json"]
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    with pytest.raises(ResultFolderError, match=r"has no specs.json, so it is not the result of an analysis"):
+    with pytest.raises(ResultFolderError, match=r"not an analysis result \(no specs.json\)"):
         load_result(folder)
 
 
@@ -98,10 +98,10 @@ def test_the_evidence_must_be_that_which_it_was_made_from(drawn, primary, writte
     analysis = analyse(tree, mine, primary, None, seed=1)
     own = write_result(analysis, tmp_path / "own")
     with pytest.raises(
-        ResultFolderError, match=r"was not made from the evidence of this package as it is now, but from other"
+        ResultFolderError, match=r"was fitted to other evidence, not to the current version of the evidence of this"
     ):
         load_result(own)
     again = load_result(own, evidence=mine)
     pd.testing.assert_frame_equal(again.impacts, analysis.impacts, check_exact=True)
-    with pytest.raises(ResultFolderError, match=r"was not made from .*my_trials.csv as it is now"):
+    with pytest.raises(ResultFolderError, match=r"not to the current version of .*my_trials\.csv"):
         load_result(written, evidence=mine)

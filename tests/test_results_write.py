@@ -100,7 +100,7 @@ def test_a_folder_that_holds_anything_else_is_left_alone(folder, content):
     else:
         (folder / content).write_text('{"outputs": {}, "format": "another"}', encoding="utf-8")
     before = sorted(path.name for path in folder.iterdir())
-    with pytest.raises(ResultFolderError, match=rf"holds what is not ours .*{content}"):
+    with pytest.raises(ResultFolderError, match=rf"not part of an hlt-bayes result .*{content}"):
         check_target(folder, overwrite=True)
     assert sorted(path.name for path in folder.iterdir()) == before
 
@@ -113,7 +113,7 @@ def test_a_check_with_a_table_of_any_name_is_replaced_and_a_file_beside_it_is_no
     assert {path.name for path in target.iterdir()} == {"manifest.json", "nor_this.csv"}
     # What a result of ours may be called elsewhere is not ours here.
     (target / "impacts.csv").write_text("mine", encoding="utf-8")
-    with pytest.raises(ResultFolderError, match=r"holds what is not ours \(impacts\.csv\)"):
+    with pytest.raises(ResultFolderError, match=r"not part of an hlt-bayes result \(impacts\.csv\)"):
         write_check({"nor_this": table}, {}, target, specs=specs, seed=1, overwrite=True)
     assert (target / "impacts.csv").read_text(encoding="utf-8") == "mine"
 
@@ -122,7 +122,7 @@ def test_a_check_with_a_table_of_any_name_is_replaced_and_a_file_beside_it_is_no
 def test_a_manifest_without_a_table_of_files_is_none_of_ours(folder, outputs):
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     (folder / "manifest.json").write_text(json.dumps({**manifest, "outputs": outputs}), encoding="utf-8")
-    with pytest.raises(ResultFolderError, match=r"no manifest\.json of ours"):
+    with pytest.raises(ResultFolderError, match=r"no valid manifest\.json"):
         check_target(folder, overwrite=True)
 
 

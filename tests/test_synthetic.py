@@ -599,7 +599,7 @@ def test_files_that_are_there_are_kept(small, tmp_path):
 @pytest.mark.parametrize("name", ["twin.csv", "twin.truth.json"])
 def test_what_is_not_a_twin_is_never_replaced(small, tmp_path, name):
     (tmp_path / name).write_text("person\nreal\n", encoding="utf-8")
-    with pytest.raises(ResultFolderError, match="left alone"):
+    with pytest.raises(ResultFolderError, match="left as it is"):
         write_twin(small, tmp_path / "twin.csv", overwrite=True)
     assert [one.name for one in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text(encoding="utf-8") == "person\nreal\n"
@@ -609,12 +609,12 @@ def test_a_twin_that_was_changed_is_not_replaced(small, tmp_path):
     path = tmp_path / "twin.csv"
     write_twin(small, path)
     path.write_text("changed", encoding="utf-8")
-    with pytest.raises(ResultFolderError, match="left alone"):
+    with pytest.raises(ResultFolderError, match="left as it is"):
         write_twin(small, path, overwrite=True)
 
 
 def test_another_format_is_refused(small, tmp_path):
-    with pytest.raises(ResultFolderError, match="allowed endings"):
+    with pytest.raises(ResultFolderError, match="allowed suffixes"):
         write_twin(small, tmp_path / "twin.xlsx")
 
 

@@ -1,4 +1,4 @@
-"""Command line: one verb a task, errors as one line each, exit codes that scripts can use."""
+"""Command line: one verb per task, one-line errors, and exit codes for scripts."""
 
 from __future__ import annotations
 
@@ -47,29 +47,29 @@ VERBS: dict[str, typer.Typer | Callable[..., None]] = {
     "export": export,
     "verify": verify,
 }
-"""All verbs, in the order of the help."""
+"""All verbs, in help order."""
 
 HELP = """\
-Usage: hlt-bayes VERB [OPTIONS]        hlt-bayes VERB --help says more of a verb
+Usage: hlt-bayes VERB [OPTIONS]        hlt-bayes VERB --help for more on a verb
 
 Bayesian re-analysis of the Health-led Employment Trials. Verbs:
 {verbs}
 
 Options: --help, --install-completion, --show-completion
-Of every verb: --quiet (-q); of those that print tables: --json
+All verbs: --quiet (-q); all verbs that print tables: --json
 Exit codes: 0 done, 2 bad input, 3 the sampler did not converge, 130 interrupted"""
 
 
 class Verbs(TyperGroup):
-    """The verbs, whose help fits a screen of 80 by 24."""
+    """Verbs, with help that fits on a screen of 80 by 24."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        """Name the verbs in the order of ``VERBS``."""
+        """Return the verbs in the order of ``VERBS``."""
         del ctx
         return list(VERBS)
 
     def get_help(self, ctx: typer.Context) -> str:  # type: ignore[override]
-        """Write a line for each verb, options and exit codes."""
+        """Return one line per verb, the options and the exit codes."""
         lines = [f"  {name:<12} {self.commands[name].get_short_help_str(limit=65)}" for name in self.list_commands(ctx)]
         return HELP.format(verbs="\n".join(lines))
 
@@ -82,12 +82,12 @@ for name, known in VERBS.items():
         app.command(name=name)(known)
 
 
-def _have_a_cache() -> None:
-    """Let PyTensor keep compiled code in a temporary folder where there is no home that it can be kept in."""
+def _ensure_compile_cache() -> None:
+    """Make PyTensor cache compiled code in a temporary folder if the home folder is not writable."""
     flags = os.environ.get("PYTENSOR_FLAGS", "")
     if "compiledir" in flags:
         return
-    # RuntimeError: there is not even a user who could have one. That a folder says it is writable is not enough.
+    # RuntimeError: no home folder. os.access alone is unreliable, so a test folder is created as well.
     with contextlib.suppress(OSError, RuntimeError):
         folder = Path.home() / ".pytensor"
         if folder.is_dir() and os.access(folder, os.W_OK):
@@ -102,9 +102,9 @@ def _have_a_cache() -> None:
 def main() -> None:
     """Run the command line."""
     cap_blas_threads()
-    _have_a_cache()
+    _ensure_compile_cache()
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that lacks a character shows a substitute: a finished result must not fail on its display.
+        # Replace characters that the terminal cannot show: displaying a finished result must not fail.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     app()

@@ -1,4 +1,4 @@
-"""What a commissioner asks: what £1 returns and what that hinges on, what more evidence is worth, what is assumed."""
+"""Verbs for a commissioner: economic appraisal, value of information, and ranked assumptions."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from hlt_bayes.specs import EconomicSpec, ImpactSpec
 
 Posterior = Annotated[
-    Path | None, typer.Option(help="posterior.nc of a result, in place of a new fit (give its --spec, too).")
+    Path | None, typer.Option(help="posterior.nc of a result, instead of a new fit; also give its --spec.")
 ]
-PerspectiveChoice = Annotated[Literal["financial", "economic"], typer.Option(help="Whose costs and benefits.")]
+PerspectiveChoice = Annotated[Literal["financial", "economic"], typer.Option(help="Perspective of costs and benefits.")]
 
 
-class Question(NamedTuple):
-    """What a verb starts from."""
+class Inputs(NamedTuple):
+    """Inputs of a verb, read and fitted."""
 
     impact_spec: ImpactSpec
     economic_spec: EconomicSpec
@@ -60,20 +60,20 @@ def appraise(
     posterior: Posterior = None,
     volume: Annotated[
         Literal["actual", "planned"],
-        typer.Option(help="planned: what the same service would have returned at its planned size."),
+        typer.Option(help="planned: the returns of the same service at its planned size."),
     ] = "actual",
     group: Annotated[
         str,
-        typer.Option(help="Whose return is taken apart. [default: the last trial group]", autocompletion=group_names),
+        typer.Option(help="Trial group for the tornado plot. Default: the last.", autocompletion=group_names),
     ] = "",
     engine: EngineName = None,
     out: OutFolder = None,
     seed: Seed = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Value impacts by component: what £1 returns, and why.
+    """Value benefits by component, with sensitivity analysis.
 
-    Costs, benefits, what £1 returns, and what that hinges on.
+    Reports costs, benefits, returns per £1, and which quantities the return is most sensitive to.
     """
     from hlt_bayes.analysis import component_appraisal
     from hlt_bayes.display.appraisal import appraisal_tables, component_findings, tornado_table, volume_table
@@ -84,21 +84,21 @@ def appraise(
     from hlt_bayes.specs import load_economic_spec
 
     with claimed(out, overwrite=overwrite), output.stages() as stages:
-        asked = _question(spec, economics, evidence, posterior, engine, seed, stages, group=group, volume=volume)
+        inputs = _read_inputs(spec, economics, evidence, posterior, engine, seed, stages, group=group, volume=volume)
         stages.enter("Valuing")
-        published = None if asked.evidence.returns.empty else load_economic_spec("published")
+        published = None if inputs.evidence.returns.empty else load_economic_spec("published")
         appraisal = component_appraisal(
-            asked.drawn,
-            asked.evidence,
-            asked.impact_spec,
-            asked.economic_spec,
+            inputs.drawn,
+            inputs.evidence,
+            inputs.impact_spec,
+            inputs.economic_spec,
             published=published,
-            seed=asked.seed,
+            seed=inputs.seed,
             volume=volume,
         )
-        stages.enter("Moving one quantity at a time")
-        moved = tornado(asked.drawn, asked.economic_spec, asked.evidence, seed=asked.seed, volume=volume)
-        labels = {key: quantity_label(key, asked.economic_spec) for key in moved["quantity"].unique()}
+        stages.enter("One-way sensitivity analysis")
+        moved = tornado(inputs.drawn, inputs.economic_spec, inputs.evidence, seed=inputs.seed, volume=volume)
+        labels = {key: quantity_label(key, inputs.economic_spec) for key in moved["quantity"].unique()}
         frames = {
             "returns": appraisal.returns,
             "benefits": appraisal.benefits,
@@ -107,25 +107,25 @@ def appraise(
             "acceptability": acceptability(appraisal.economics, THRESHOLDS),
             "tornado": moved,
         }
-        by_value = qaly_benefit(asked.economic_spec)
+        by_value = qaly_benefit(inputs.economic_spec)
         if by_value:
-            drawn = appraisal.economics, asked.drawn, asked.evidence
+            drawn = appraisal.economics, inputs.drawn, inputs.evidence
             frames["acceptability_qaly"] = acceptability_of_price(*drawn, by_value, QALY_VALUES)
         if len(appraisal.walk):
             frames["walk"] = appraisal.walk
         if volume == "planned":
-            frames["volume"] = volume_curve(asked.drawn, asked.economic_spec, asked.evidence, seed=asked.seed)
-        perspective = list(asked.economic_spec.perspectives)[-1]
+            frames["volume"] = volume_curve(inputs.drawn, inputs.economic_spec, inputs.evidence, seed=inputs.seed)
+        perspective = list(inputs.economic_spec.perspectives)[-1]
         tables = [
             *appraisal_tables(appraisal),
-            tornado_table(moved, labels, group=asked.group, perspective=perspective),
+            tornado_table(moved, labels, group=inputs.group, perspective=perspective),
             *([volume_table(frames["volume"], perspective=perspective)] if "volume" in frames else []),
         ]
         if out is not None:
             stages.enter("Writing the result")
-            figures = _figures(asked, appraisal.economics, frames, labels, perspective)
-            specs = {"impact spec": asked.impact_spec, "economic spec": asked.economic_spec}
-            write_check(frames, figures, out, specs=specs, seed=asked.seed, overwrite=overwrite)
+            figures = _figures(inputs, appraisal.economics, frames, labels, perspective)
+            specs = {"impact spec": inputs.impact_spec, "economic spec": inputs.economic_spec}
+            write_check(frames, figures, out, specs=specs, seed=inputs.seed, overwrite=overwrite)
     for table in tables:
         output.table(table, wrapped=("Component", "Quantity", "Step"))
     for sentence in component_findings(appraisal):
@@ -144,7 +144,7 @@ def voi(
     group: Annotated[
         str,
         typer.Option(
-            help="Trial group of the new trial, and of what was not printed. [default: the last]",
+            help="Trial group for the new trial and the unpublished results. Default: the last.",
             autocompletion=group_names,
         ),
     ] = "",
@@ -154,9 +154,9 @@ def voi(
     seed: Seed = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Say what more evidence is worth.
+    """Estimate the value of information (EVPI, EVPPI, new trial).
 
-    Perfect, in part, by another trial, and what was not printed.
+    Perfect and partial perfect information, a new trial, and results that were not published.
     """
     import pandas as pd
 
@@ -170,7 +170,7 @@ def voi(
     from hlt_bayes.results.write import write_check
 
     with claimed(out, overwrite=overwrite), output.stages() as stages:
-        asked = _question(
+        inputs = _read_inputs(
             spec,
             economics,
             evidence,
@@ -183,45 +183,45 @@ def voi(
             decides=True,
         )
         stages.enter("Valuing")
-        drawn = value(asked.drawn, asked.economic_spec, asked.evidence, seed=asked.seed)
-        made_of = (drawn, asked.drawn, asked.economic_spec)
-        parts = parts_to_learn(asked.economic_spec, list(known_quantities(*made_of, asked.evidence)))
+        drawn = value(inputs.drawn, inputs.economic_spec, inputs.evidence, seed=inputs.seed)
+        made_of = (drawn, inputs.drawn, inputs.economic_spec)
+        parts = parts_to_learn(inputs.economic_spec, list(known_quantities(*made_of, inputs.evidence)))
         learnt = []
         for done, (name, keys) in enumerate(parts.items()):
-            stages.enter("Learning part by part", done, len(parts))
-            learnt.append(evppi(*made_of, asked.evidence, parts={name: keys}))
+            stages.enter("Partial perfect information", done, len(parts))
+            learnt.append(evppi(*made_of, inputs.evidence, parts={name: keys}))
         values = pd.concat(learnt, ignore_index=True)
         stages.enter("A new trial")
-        # Impacts that speak for those who did not answer are not what a trial with a survey measures.
-        measured = not speaks_for_all(asked.drawn.impact)
+        # A trial with a survey does not measure impacts that include non-respondents.
+        measured = not speaks_for_all(inputs.drawn.impact)
         trials = (
-            new_trial(*made_of, asked.impact_spec, asked.evidence, group=asked.group) if measured else pd.DataFrame()
+            new_trial(*made_of, inputs.impact_spec, inputs.evidence, group=inputs.group) if measured else pd.DataFrame()
         )
-        stages.enter("What was not printed")
+        stages.enter("Unpublished results")
         ranked = value_of_unprinted(
             drawn,
-            asked.tree,
-            asked.economic_spec,
-            asked.impact_spec,
-            asked.evidence,
-            group=asked.group,
+            inputs.tree,
+            inputs.economic_spec,
+            inputs.impact_spec,
+            inputs.evidence,
+            group=inputs.group,
             perspective=perspective,
-            seed=asked.seed,
+            seed=inputs.seed,
         )
         perfect = evpi(drawn).sel(perspective=perspective).to_series().rename("value_gbp").reset_index()
         if out is not None:
             stages.enter("Writing the result")
             frames = {"evppi": values, "unprinted": ranked, **({"trials": trials} if measured else {})}
             figures = {"trials": plot_new_trial(trials, perspective=perspective)} if measured else {}
-            specs = {"impact spec": asked.impact_spec, "economic spec": asked.economic_spec}
-            write_check(frames, figures, out, specs=specs, seed=asked.seed, overwrite=overwrite)
-    labels = {key: quantity_label(key, asked.economic_spec) for key in asked.economic_spec.quantities()}
+            specs = {"impact spec": inputs.impact_spec, "economic spec": inputs.economic_spec}
+            write_check(frames, figures, out, specs=specs, seed=inputs.seed, overwrite=overwrite)
+    labels = {key: quantity_label(key, inputs.economic_spec) for key in inputs.economic_spec.quantities()}
     output.table(evppi_table(values[values["perspective"] == perspective], perfect), wrapped=("Learnt",))
     if measured:
         output.table(new_trial_table(trials[trials["perspective"] == perspective]))
     else:
-        output.say("No new trial: these impacts speak for those who did not answer, too, whom no survey measures.")
-    output.table(unprinted_table(ranked, labels, group=asked.group), wrapped=("Not printed", "Where"))
+        output.say("New trial not valued: these impacts include non-respondents, whom a survey does not measure.")
+    output.table(unprinted_table(ranked, labels, group=inputs.group), wrapped=("Not printed", "Where"))
     if out is not None:
         output.say(f"Written: {out}", whole=True)
 
@@ -237,24 +237,21 @@ def assumptions(
     engine: EngineName = None,
     seed: Seed = None,
 ) -> None:
-    """List what is assumed, by how much hangs on it.
-
-    That is, how much of the variance of the return each assumption explains.
-    """
+    """Rank assumptions by their share of the variance of the return."""
     from hlt_bayes.display.appraisal import assumptions_table
     from hlt_bayes.economics import appraise as value
     from hlt_bayes.economics import assumptions as assumed
 
     with output.stages() as stages:
-        asked = _question(spec, economics, evidence, posterior, engine, seed, stages, perspective=perspective)
+        inputs = _read_inputs(spec, economics, evidence, posterior, engine, seed, stages, perspective=perspective)
         stages.enter("Explaining the variance")
-        drawn = value(asked.drawn, asked.economic_spec, asked.evidence, seed=asked.seed)
-        listed = assumed(drawn, asked.drawn, asked.economic_spec, asked.evidence, perspective=perspective)
+        drawn = value(inputs.drawn, inputs.economic_spec, inputs.evidence, seed=inputs.seed)
+        listed = assumed(drawn, inputs.drawn, inputs.economic_spec, inputs.evidence, perspective=perspective)
     wrapped = ("Stated", "Unit", "Would be settled by")
     output.table(assumptions_table(listed, perspective=perspective), wrapped=wrapped)
 
 
-def _question(
+def _read_inputs(
     spec: str,
     economics: str,
     path: Path | None,
@@ -267,10 +264,10 @@ def _question(
     perspective: str = "",
     volume: Volume = "actual",
     decides: bool = False,
-) -> Question:
-    """Read what is asked, and fit it where no draws are given, by the exact engine where the spec has one.
+) -> Inputs:
+    """Read the inputs and fit the spec unless draws are given, with the exact engine if the spec has one.
 
-    What cannot be answered is refused before the fit.
+    Invalid inputs raise before the fit.
     """
     from hlt_bayes.economics import people_concerned, people_per_arm, refuse_what_cannot_be_valued
     from hlt_bayes.evidence import load_evidence
@@ -295,17 +292,17 @@ def _question(
     else:
         chosen = engine_of(engine) or ("exact" if is_exact(impact_spec) else None)
         tree = fit(impact_spec, loaded, engine=chosen, seed=seed, progress=stages.enter)
-    return Question(impact_spec, economic_spec, loaded, tree, admit(tree), seed, group)
+    return Inputs(impact_spec, economic_spec, loaded, tree, admit(tree), seed, group)
 
 
 def _figures(
-    asked: Question,
+    inputs: Inputs,
     economics: xr.Dataset,
     frames: dict[str, pd.DataFrame],
     labels: dict[str, str],
     perspective: str,
 ) -> dict[str, Figure]:
-    """Draw what the tables say, by the name of the file."""
+    """Draw the figures of an appraisal, by file name."""
     from hlt_bayes.display.plots import (
         plot_acceptability,
         plot_plane,
@@ -316,11 +313,11 @@ def _figures(
     )
     from hlt_bayes.economics import SUSTAINED_JOB, effects_per_head
 
-    effects = effects_per_head(economics, asked.drawn, asked.economic_spec, asked.evidence)
+    effects = effects_per_head(economics, inputs.drawn, inputs.economic_spec, inputs.evidence)
     figures = {
         "returns": plot_returns(economics),
         "acceptability": plot_acceptability(frames["acceptability"], perspective=perspective),
-        "tornado": plot_tornado(frames["tornado"], labels, group=asked.group, perspective=perspective),
+        "tornado": plot_tornado(frames["tornado"], labels, group=inputs.group, perspective=perspective),
     }
     for name, effect in (("plane_jobs", SUSTAINED_JOB), ("plane_qalys", "QALY")):
         if effect in effects:

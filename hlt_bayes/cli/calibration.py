@@ -1,4 +1,4 @@
-"""Whether the shipped specs find what is known to be there."""
+"""Simulation-based calibration of the shipped specs."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from hlt_bayes.cli.verbs import verb
 def check_calibration(
     output: Output,
     spec: SpecNames = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Calibrate anew, and keep the result beside the specs.")
-    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Run the calibration again and store the result.")] = False,
     engine: Annotated[
         Literal["nuts", "exact"] | None,
-        typer.Option(help="Only that of this engine. [default: nuts, and exact where it can be]"),
+        typer.Option(help="With --again: only this engine. Default: nuts, and exact if available."),
     ] = None,
-    replicates: Annotated[int | None, typer.Option(help="In place of 200 (nuts) and 2,000 (exact).", min=100)] = None,
+    replicates: Annotated[
+        int | None, typer.Option(help="With --again: replicates. Default: 200 (nuts), 2,000 (exact).", min=100)
+    ] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     journal: JournalPath = None,
 ) -> None:
-    """Show whether the shipped specs find what is known to be there.
+    """Show the simulation-based calibration of the shipped specs.
 
-    And whether that is still of today's models.
+    Flags results from an earlier version of a model.
     """
     import pandas as pd
 
@@ -55,7 +55,7 @@ def check_calibration(
                     )
                     record = calibration_record(one, loaded, summary, engine=name)
                     write_calibrations(pd.DataFrame([record]), calibrations_file())
-        stages.enter("Comparing with today's models")
+        stages.enter("Comparing with current models")
         records = read_calibrations()
         records = records[records["spec"].isin([one.name for one in chosen])]
         old = stale(records, chosen, loaded)

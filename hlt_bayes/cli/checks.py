@@ -1,4 +1,4 @@
-"""What a careful reviewer asks, one verb a question."""
+"""Model checks, one verb per check."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from hlt_bayes.cli.options import (
 from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
 
-check_app = typer.Typer(no_args_is_help=True, help="Ask of a model what a careful reviewer asks.")
+check_app = typer.Typer(no_args_is_help=True, help="Check a model: priors, fit, sensitivity and calibration.")
 
 
 @check_app.command(name="prior")
 @verb()
 def check_prior(output: Output, spec: SpecName = "primary", evidence: EvidencePath = None, seed: Seed = None) -> None:
-    """Say what the prior expects to see printed, and where it conflicts."""
+    """Prior predictive check of the published results, with prior-data conflict."""
     from hlt_bayes.checks import prior_predictive
     from hlt_bayes.display.checks import prints_table
 
@@ -55,9 +55,9 @@ def check_posterior(
     engine: EngineName = None,
     seed: Seed = None,
 ) -> None:
-    """Say what the same trial, run again, would have printed.
+    """Posterior predictive check of the published results.
 
-    And what the fit expects of the pooled rows.
+    Also predicts the published pooled rows, which the fit does not use.
     """
     from hlt_bayes.checks import held_out_rows, posterior_predictive
     from hlt_bayes.display.checks import held_out_rows_table, prints_table
@@ -65,7 +65,7 @@ def check_posterior(
     with output.stages() as stages:
         chosen, loaded = read_one(spec, evidence, stages)
         tree = fitted(chosen, loaded, engine, seed, stages)
-        stages.enter("Printing again")
+        stages.enter("Simulating replicate results")
         tables = [prints_table(posterior_predictive(tree, loaded, chosen, seed=seed), of="posterior")]
         if not loaded.of_own_trials:
             tables.append(held_out_rows_table(held_out_rows(tree, loaded, chosen, seed=seed)))
@@ -82,7 +82,7 @@ def check_sensitivity(
     engine: EngineName = None,
     seed: Seed = None,
 ) -> None:
-    """Scale priors and likelihood a little, and see what moves."""
+    """Power-scaling sensitivity to the priors and the likelihood."""
     from hlt_bayes.checks import power_scaling
     from hlt_bayes.display.checks import power_table
     from hlt_bayes.economics import appraise
@@ -91,7 +91,7 @@ def check_sensitivity(
     with output.stages() as stages:
         chosen, loaded = read_one(spec, evidence, stages)
         tree = fitted(chosen, loaded, engine, seed, stages)
-        stages.enter("Scaling")
+        stages.enter("Power scaling")
         returns = None
         if not loaded.costs.empty:
             prices = load_economic_spec("published")
@@ -107,7 +107,7 @@ def check_grid(
     output: Output,
     spec: SpecName = "primary",
     economics: EconomicsName = "published",
-    factors: Annotated[str, typer.Option(help="Factors on the scales of the priors of mu, tau and SE.")] = "0.5,1,2",
+    factors: Annotated[str, typer.Option(help="Multipliers of the prior scales of mu, tau and SE.")] = "0.5,1,2",
     out: OutFolder = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -115,7 +115,7 @@ def check_grid(
     seed: Seed = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Move the scales of the priors, and see how P(return > £1) moves."""
+    """Show how P(return > £1) changes with the scales of the priors."""
     from hlt_bayes.checks import prior_grid, range_over_grid
     from hlt_bayes.core.errors import SpecError
     from hlt_bayes.display.checks import grid_table
@@ -129,7 +129,7 @@ def check_grid(
     except ValueError as error:
         raise SpecError(f"--factors {factors!r}: write numbers above 0, such as 0.5,1,2") from error
     if 1.0 not in scales or min(scales) <= 0:
-        raise SpecError(f"--factors {factors!r}: numbers above 0 are allowed, and 1, the spec as stated, must be one")
+        raise SpecError(f"--factors {factors!r}: all must be above 0, and 1 (the spec as stated) must be included")
     with claimed(out, overwrite=overwrite), output.stages() as stages:
         chosen, loaded = read_one(spec, None, stages)
         grid = prior_grid(
@@ -164,7 +164,7 @@ def check_specs(
     seed: Seed = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Fit several specs, and set impacts and returns side by side."""
+    """Fit several specs and compare their impacts and returns."""
     from hlt_bayes.checks import compare_specs, impacts_by_spec, returns_by_spec
     from hlt_bayes.display.checks import returns_by_spec_table, specs_table
     from hlt_bayes.display.plots import plot_specs
@@ -196,7 +196,7 @@ def check_specs(
 @check_app.command(name="held-out")
 @verb()
 def check_held_out(output: Output, spec: SpecNames = None, evidence: EvidencePath = None, seed: Seed = None) -> None:
-    """Score how well each spec predicts a cell from all others."""
+    """Score how well each spec predicts each published cell from the others."""
     from hlt_bayes.checks import held_out_scores
     from hlt_bayes.core.errors import SpecError
     from hlt_bayes.display.checks import scores_table
@@ -207,10 +207,10 @@ def check_held_out(output: Output, spec: SpecNames = None, evidence: EvidencePat
         without = [one.name for one in chosen if not is_exact(one)]
         scored = [one for one in chosen if is_exact(one)]
         if not scored:
-            raise SpecError(f"no exact engine for {', '.join(without)}, so no held-out score; take another spec")
+            raise SpecError(f"held-out scores need the exact engine; give a spec other than {', '.join(without)}")
         scores = {}
         for done, one in enumerate(scored):
-            stages.enter("Leaving out cell by cell", done, len(scored))
+            stages.enter("Leave-one-out", done, len(scored))
             scores[one.name] = held_out_scores(one, loaded, seed=seed)
     output.table(scores_table(scores, without))
 
@@ -224,7 +224,7 @@ def check_contraction(
     engine: EngineName = None,
     seed: Seed = None,
 ) -> None:
-    """Say how much narrower the posterior is than the prior."""
+    """Prior contraction: how much narrower the posterior is than the prior."""
     from hlt_bayes.display.checks import contraction_table
     from hlt_bayes.impacts.moderation import contraction
 
@@ -241,15 +241,12 @@ def check_moderators(
     spec: SpecName = "moderators",
     evidence: EvidencePath = None,
     new_site: Annotated[
-        list[str] | None, typer.Option(help="Delivery of a new site, such as caseload=12; may be given several times.")
+        list[str] | None, typer.Option(help="Moderator value at a new site, such as caseload=12; may be repeated.")
     ] = None,
     engine: EngineName = None,
     seed: Seed = None,
 ) -> None:
-    """Say what the evidence tells of moderators.
-
-    One at a time and together, with counterfactuals.
-    """
+    """Estimate moderator effects, singly and jointly, with counterfactuals."""
     import pandas as pd
 
     from hlt_bayes.display.checks import alone_table, impact_of_new_site_table

@@ -1,4 +1,4 @@
-"""Ours beside the published result, and results beside each other."""
+"""Compares results with the published results and with each other."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ def compare(
     output: Output,
     results: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[RESULT]...", help="Result folders. [default: spec primary, fitted exactly]"),
+        typer.Argument(metavar="[RESULT]...", help="Result folders. Default: spec primary, exact engine."),
     ] = None,
     outcome: Annotated[str, typer.Option(help="Only cells of this outcome.", autocompletion=outcome_names)] = "",
     group: Annotated[
         str, typer.Option(help="Only cells of this group or pooled row.", autocompletion=group_names)
     ] = "",
     changed: Annotated[
-        bool, typer.Option("--changed", help="Only cells that changed from what is printed, pooled rows left out.")
+        bool, typer.Option("--changed", help="Only cells that differ from the published values; omits pooled rows.")
     ] = False,
     evidence: EvidencePath = None,
 ) -> None:
-    """Set ours beside the published result, or other results.
+    """Compare a result with the published one, or several results.
 
-    One result, or none, stands beside the published one, cell by cell; of several, impacts and returns stand side by
-    side, with the differences of their means from the first.
+    One result, or none: compared with the published result, cell by cell.
+    Several: impacts and returns side by side, with differences in means from
+    the first.
     """
     from hlt_bayes.display.comparison import changed as keep_changed
     from hlt_bayes.display.comparison import comparison_table, impacts_side_by_side, returns_side_by_side
@@ -43,7 +44,7 @@ def compare(
 
     paths = results or []
     if changed and len(paths) > 1:
-        raise SpecError("--changed is of one result beside the published one; leave it out, or give one result")
+        raise SpecError("--changed compares one result with the published one; omit it, or give only one result")
     with output.stages() as stages:
         if len(paths) < 2:
             if paths:
@@ -81,7 +82,7 @@ def _of_primary(path: Path | None) -> pd.DataFrame:
 
 
 def _chosen(frame: pd.DataFrame, outcome: str, group: str) -> pd.DataFrame:
-    """Keep the rows of an outcome and a group, where these are given."""
+    """Keep the rows of an outcome and a group, if given."""
     for column, wanted in (("outcome", outcome), ("group", group)):
         if wanted:
             refuse_unknown(wanted, list(dict.fromkeys(frame[column])), f"--{column}")
@@ -90,9 +91,9 @@ def _chosen(frame: pd.DataFrame, outcome: str, group: str) -> pd.DataFrame:
 
 
 def _names(paths: list[Path]) -> list[str]:
-    """Name results by their folders, or where two of those have one name by their whole paths."""
+    """Name results by folder, or by full path if two folders have the same name."""
     short = [path.resolve().name for path in paths]
     names = short if len(set(short)) == len(short) else [str(path) for path in paths]
     if len(set(names)) < len(names):
-        raise SpecError(f"{', '.join(names)}: a result stands twice; give each once")
+        raise SpecError(f"{', '.join(names)}: a result is given twice; give each once")
     return names

@@ -1,4 +1,4 @@
-"""The printed cells behind every number, and what in them does not add up."""
+"""The published values, and their inconsistencies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hlt_bayes.cli.options import EvidencePath, group_names, outcome_names
 from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
 
-evidence_app = typer.Typer(invoke_without_command=True, help="List, filter and show the printed cells.")
+evidence_app = typer.Typer(invoke_without_command=True, help="List, filter and show the published values.")
 
 
 @evidence_app.callback()
@@ -19,16 +19,16 @@ def evidence_list(
     output: Output,
     document: Annotated[str, typer.Option(help="Only cells of this document.")] = "",
     place: Annotated[str, typer.Option(help="Only cells of this table or section.")] = "",
-    measure: Annotated[str, typer.Option(help="Only cells that measure this.")] = "",
+    measure: Annotated[str, typer.Option(help="Only cells of this measure.")] = "",
     outcome: Annotated[str, typer.Option(help="Only cells of this outcome.", autocompletion=outcome_names)] = "",
     group: Annotated[
         str, typer.Option(help="Only cells of this trial group or pooled row.", autocompletion=group_names)
     ] = "",
     contains: Annotated[str, typer.Option(help="Only cells whose row, column or text contains this.")] = "",
 ) -> None:
-    """List, filter and show the printed cells.
+    """List, filter and show the published values.
 
-    Without a filter the tables and sections are listed; with one, the cells that pass it.
+    Without a filter, lists tables and sections; with one, the matching cells.
     """
     from hlt_bayes.display.evidence import cells_table, places_table
     from hlt_bayes.evidence import load_evidence
@@ -45,9 +45,9 @@ def evidence_list(
 def evidence_show(
     output: Output,
     place: Annotated[str, typer.Argument(help='For example "Table 2.1" or "Section 2.1".')],
-    document: Annotated[str, typer.Option(help="Only that of this document.")] = "",
+    document: Annotated[str, typer.Option(help="Only the table of this document.")] = "",
 ) -> None:
-    """Print a table as its report has it, marked where corrected."""
+    """Print a table as published, with corrections marked."""
     from hlt_bayes.display.evidence import printed_tables
     from hlt_bayes.evidence import load_evidence
 
@@ -58,9 +58,9 @@ def evidence_show(
 @evidence_app.command(name="template")
 @verb(tables=False)
 def evidence_template(output: Output) -> None:
-    """Print our impacts as a CSV file of trials, to fill in your own.
+    """Print the published impacts as a CSV template for your own trials.
 
-    It is the format of run --evidence.
+    The format is that of run --evidence.
     """
     from hlt_bayes.display.evidence import trials_csv
     from hlt_bayes.evidence import load_evidence
@@ -73,12 +73,12 @@ def audit(
     output: Output,
     evidence: EvidencePath = None,
     severity: Annotated[str, typer.Option(help="Only error, warning or note.")] = "",
-    used: Annotated[bool, typer.Option("--used", help="Only findings in numbers that an analysis uses.")] = False,
+    used: Annotated[bool, typer.Option("--used", help="Only findings in numbers used by an analysis.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print all columns as CSV.")] = False,
 ) -> None:
-    """Say what in the printed numbers does not add up.
+    """List inconsistencies in the published numbers.
 
-    And what is done about it.
+    Also shows how the analysis treats each of them.
     """
     from hlt_bayes.audit import audit_evidence as find
     from hlt_bayes.display.audit import audit_table, of_severity, of_used_cells

@@ -1,4 +1,4 @@
-"""Writes a result in the formats of other tools."""
+"""Exports a result to the formats of other software."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from hlt_bayes.cli.verbs import verb
 @verb()
 def export(
     output: Output,
-    result: Annotated[Path, typer.Argument(help="Folder of a result.")] = Path("results/primary"),
+    result: Annotated[Path, typer.Argument(help="Result folder.")] = Path("results/primary"),
     to: Annotated[
-        list[str] | None, typer.Option(help="Format, or all; may be given several times. Without it they are listed.")
+        list[str] | None, typer.Option(help="Format, or all; may be repeated. Without --to, lists the formats.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the files, made where needed.")] = Path("exports"),
+    out: Annotated[Path, typer.Option(help="Output folder, created if needed.")] = Path("exports"),
     evidence: EvidencePath = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of the same names.")] = False,
 ) -> None:
-    """Write a result for R, Stan, ArviZ and meta-analysis.
+    """Export a result to R, Stan, ArviZ and meta-analysis packages.
 
-    Draws, moments, effect sizes and priors; without --to the formats are listed.
+    Exports draws, moments, effect sizes and priors. Without --to, lists the formats.
     """
     import pandas as pd
 
@@ -36,9 +36,9 @@ def export(
     if not to:
         rows = tuple((name, one.description, one.holds) for name, one in FORMATS.items())
         frame = pd.DataFrame(rows, columns=["format", "description", "holds"])
-        notes_below = ("Write one with --to, or all.",)
-        table = Table("Formats of export", ("Format", "What it is", "Files"), rows, notes_below, frame)
-        output.table(table, wrapped=("What it is", "Files"), grouped=False)
+        notes_below = ("Choose formats with --to FORMAT, or all of them with --to all.",)
+        table = Table("Export formats", ("Format", "Content", "Files"), rows, notes_below, frame)
+        output.table(table, wrapped=("Content", "Files"), grouped=False)
         return
     notes: list[str] = []
     with output.stages() as stages:

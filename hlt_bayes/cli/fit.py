@@ -1,4 +1,4 @@
-"""One model and its draws, without money."""
+"""Fits one model, without an economic appraisal."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hlt_bayes.cli.options import (
     MappingPath,
     RecordsOption,
     Seed,
+    check_record_options,
     engine_of,
-    refuse_what_does_not_go_together,
     spec_names,
 )
 from hlt_bayes.cli.output import Output
@@ -27,7 +27,7 @@ def fit(
     spec: Annotated[
         str | None,
         typer.Option(
-            help="Impact spec, or with --records one of those: a shipped name, or a path. [default: primary; records]",
+            help="Impact spec (with --records, individual spec): name or path. Default: primary (records).",
             autocompletion=spec_names("impact", "individual"),
         ),
     ] = None,
@@ -36,10 +36,10 @@ def fit(
     mapping: MappingPath = None,
     engine: EngineName = None,
     seed: Seed = None,
-    out: Annotated[Path | None, typer.Option(help="File for the draws, .nc (netCDF), as --posterior takes it.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace draws of ours in that file.")] = False,
+    out: Annotated[Path | None, typer.Option(help="netCDF file (.nc) for the draws, usable with --posterior.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier draws in that file.")] = False,
 ) -> None:
-    """Fit one spec without valuing it, and keep its draws."""
+    """Fit one spec, without economic appraisal, and save its draws."""
     from hlt_bayes.analysis import analyse
     from hlt_bayes.display.checks import convergence_table
     from hlt_bayes.display.impacts import estimands_table, impacts_table
@@ -53,7 +53,7 @@ def fit(
     from hlt_bayes.results.netcdf import check_draws_target, write_draws_file
     from hlt_bayes.specs import load_impact_spec, load_individual_spec
 
-    individual_engine = refuse_what_does_not_go_together(evidence, records, mapping, engine)
+    individual_engine = check_record_options(evidence, records, mapping, engine)
     with sole_writer(out), output.stages() as stages:
         if out is not None:
             check_draws_target(out, overwrite=overwrite)
@@ -68,7 +68,7 @@ def fit(
             tree = fit_records(individual_spec, people, engine=individual_engine, seed=seed, progress=stages.enter)
         else:
             tree = fit_spec(impact_spec, loaded, engine=engine_of(engine), seed=seed, progress=stages.enter)
-        stages.enter("Summing up")
+        stages.enter("Summarising")
         analysis = analyse(tree, loaded, impact_spec, None, seed=seed, individual_spec=individual_spec)
         diagnostics = analysis.diagnostics
         if individual_spec is None:

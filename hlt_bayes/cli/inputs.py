@@ -1,4 +1,4 @@
-"""What verbs start from: specs, evidence and a fit."""
+"""Inputs shared by verbs: specs, evidence and a fit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_one(spec: str, path: Path | None, stages: Stages) -> tuple[ImpactSpec, 
 
 
 def read_all(names: list[str] | None, path: Path | None, stages: Stages) -> tuple[list[ImpactSpec], Evidence]:
-    """Read several impact specs, without names all that are shipped, and the evidence."""
+    """Read the named impact specs (by default all shipped ones) and the evidence."""
     from hlt_bayes.evidence import load_evidence
     from hlt_bayes.specs import load_impact_spec, shipped_specs
 
@@ -36,7 +36,7 @@ def read_all(names: list[str] | None, path: Path | None, stages: Stages) -> tupl
 def fitted(
     spec: ImpactSpec, evidence: Evidence, engine: EngineChoice | None, seed: int | None, stages: Stages | None
 ) -> xr.DataTree:
-    """Fit by the engine asked for, else by the exact one where the spec has it."""
+    """Fit with the given engine, or by default with the exact engine if the spec has one."""
     from hlt_bayes.inference.exact import is_exact
     from hlt_bayes.inference.fit import fit
 

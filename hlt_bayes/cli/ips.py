@@ -1,4 +1,4 @@
-"""The other trials of IPS."""
+"""Meta-analysis of the other IPS trials."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def ips(
     output: Output,
     spec: Annotated[
         str,
-        typer.Option(help="Spec: a shipped name, or the path of a .toml file.", autocompletion=spec_names("meta")),
+        typer.Option(help="Meta spec: a shipped name, or the path of a .toml file.", autocompletion=spec_names("meta")),
     ] = "ips",
     seed: Seed = None,
     out: OutFolder = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Pool the other trials of IPS, and say what they predict.
+    """Meta-analyse other IPS trials and predict employment impacts.
 
-    That is, for the employment impact of each trial group.
+    The predictions are for each trial group.
     """
     from hlt_bayes.display.ips import methods_table, priors_table
     from hlt_bayes.meta import load_meta_spec, pooled_trials

@@ -1,4 +1,4 @@
-"""The specs that are shipped, and what one states."""
+"""Lists the shipped specs and shows their content."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 KindChoice = Literal["impact", "individual", "economic", "meta", "twin"]
 KINDS: tuple[KindChoice, ...] = get_args(KindChoice)
 
-models_app = typer.Typer(invoke_without_command=True, help="List the specs, and show what one states.")
+models_app = typer.Typer(invoke_without_command=True, help="List the model specs, or show one.")
 
 
 @models_app.callback()
 @verb()
 def models_list(output: Output) -> None:
-    """List the specs, and show what one states.
+    """List the model specs, or show one.
 
-    What each is based on, and which keys it changes.
+    The list gives the parent of each spec and the keys that differ.
     """
     from hlt_bayes.display.specs import models_table
     from hlt_bayes.specs import shipped_specs
@@ -45,17 +45,17 @@ def models_show(
         typer.Argument(help="A shipped name, or the path of a .toml file.", autocompletion=spec_names(*KINDS)),
     ],
     kind: Annotated[
-        KindChoice | None, typer.Option(help="Only that of this kind; of a path its kind. [default: all of that name]")
+        KindChoice | None, typer.Option(help="Kind of spec; required for a path. Default: all kinds.")
     ] = None,
-    pymc: Annotated[bool, typer.Option("--pymc", help="Print the PyMC model of an impact spec, too.")] = False,
+    pymc: Annotated[bool, typer.Option("--pymc", help="Also print the PyMC model of an impact spec.")] = False,
     evidence: EvidencePath = None,
 ) -> None:
-    """Print a spec's figures with unit, reason and source."""
+    """Print a spec's values with unit, rationale and source."""
     from hlt_bayes.display.specs import spec_table
 
     found = {one: _load(name, one) for one in _kinds(name, kind)}
     if pymc and "impact" not in found:
-        raise SpecError(f"--pymc: {name!r} is no impact spec ({', '.join(found)}), and only those are shown so")
+        raise SpecError(f"--pymc is only for impact specs; {name!r} is not one ({', '.join(found)})")
     for one, spec in found.items():
         output.table(spec_table(spec, one), wrapped=("What it states, and why",), grouped=False)
     if pymc:
@@ -67,13 +67,13 @@ def models_show(
 
 
 def _kinds(name: str, kind: SpecKind | None) -> list[SpecKind]:
-    """Kinds of which a spec is to be shown."""
+    """Return the kinds of spec to show."""
     from hlt_bayes.specs import shipped_specs
 
     if kind is not None:
         return [kind]
     if name.endswith(".toml"):
-        raise SpecError(f"{name}: say with --kind of which it is: {', '.join(KINDS)}")
+        raise SpecError(f"{name}: a path needs its kind; add --kind with one of {', '.join(KINDS)}")
     known = {one: shipped_specs(one) for one in KINDS}
     refuse_unknown(name, dict.fromkeys(spec for specs in known.values() for spec in specs), "spec")
     return [one for one, specs in known.items() if name in specs]

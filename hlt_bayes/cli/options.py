@@ -1,4 +1,4 @@
-"""Options that several commands share, and the exit codes of all."""
+"""Options shared by several verbs, and exit codes."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class EngineChoice(StrEnum):
     LAPLACE = "laplace"
 
 
-OF_PRINT: dict[EngineChoice, Engine] = {
+EVIDENCE_ENGINES: dict[EngineChoice, Engine] = {
     EngineChoice.NUTS: "nuts",
     EngineChoice.PYMC: "pymc",
     EngineChoice.EXACT: "exact",
 }
-OF_RECORDS: dict[EngineChoice, IndividualEngine] = {EngineChoice.NUTS: "nuts", EngineChoice.LAPLACE: "laplace"}
-"""Engines for what is printed, and for individual records."""
+RECORDS_ENGINES: dict[EngineChoice, IndividualEngine] = {EngineChoice.NUTS: "nuts", EngineChoice.LAPLACE: "laplace"}
+"""Engines for published results, and for individual records."""
 
 
 def spec_names(*kinds: SpecKind) -> Callable[[str], list[str]]:
@@ -74,9 +74,7 @@ SpecName = Annotated[
 ]
 SpecNames = Annotated[
     list[str] | None,
-    typer.Option(
-        help="Impact spec; may be given several times. [default: all shipped]", autocompletion=spec_names("impact")
-    ),
+    typer.Option(help="Impact spec; may be repeated. Default: all shipped.", autocompletion=spec_names("impact")),
 ]
 EconomicsName = Annotated[
     str,
@@ -87,51 +85,52 @@ EconomicsName = Annotated[
 OutFolder = Annotated[Path | None, typer.Option(help="Folder for the tables and figures.")]
 RecordsOption = Annotated[
     Path | None,
-    typer.Option("--records", help="Individual records in place of print: a .csv, .parquet or .dta file."),
+    typer.Option("--records", help="Individual records (.csv, .parquet or .dta) instead of published results."),
 ]
 MappingPath = Annotated[
-    Path | None, typer.Option("--mapping", help="TOML file that gives the file's columns and codes their names here.")
+    Path | None, typer.Option("--mapping", help="TOML file that maps column names and codes to the schema.")
 ]
 EvidencePath = Annotated[
-    Path | None, typer.Option(help="CSV file of your own trials, or a folder of evidence, in place of ours.")
+    Path | None,
+    typer.Option(help="CSV file of your own trials, or an evidence folder, replacing the published evidence."),
 ]
 EngineName = Annotated[
     EngineChoice | None,
-    typer.Option(help="In place of the spec's: nuts (nutpie), pymc, exact (no MCMC); of records nuts or laplace."),
+    typer.Option(help="Overrides the spec's: nuts (nutpie), pymc or exact (no MCMC); with --records nuts or laplace."),
 ]
 Smallest = Annotated[
     list[str] | None,
-    typer.Option(help="Smallest effect of interest, such as employment=0.02; may be given for each outcome."),
+    typer.Option(help="Smallest effect of interest, such as employment=0.02; repeat for other outcomes."),
 ]
-Seed = Annotated[int | None, typer.Option(help="In place of the spec's seed.", min=0, max=2**63 - 1)]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result of ours in that folder.")]
-Workers = Annotated[int | None, typer.Option(help="Processes; by default one a core.", min=1)]
-Scheduler = Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://host:port, in their place.")]
-JournalPath = Annotated[Path | None, typer.Option(help="File that keeps what is finished, so that a run can go on.")]
+Seed = Annotated[int | None, typer.Option(help="Overrides the spec's seed.", min=0, max=2**63 - 1)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result in that folder.")]
+Workers = Annotated[int | None, typer.Option(help="Number of processes. Default: one per core.", min=1)]
+Scheduler = Annotated[str | None, typer.Option(help="Dask scheduler (tcp://host:port), instead of local processes.")]
+JournalPath = Annotated[Path | None, typer.Option(help="File of finished tasks, to resume an interrupted run.")]
 
 
 def engine_of(choice: EngineChoice | None) -> Engine | None:
-    """Name the engine that was chosen.
+    """Return the chosen engine for published results.
 
     Raises
     ------
     SpecError
-        It is one for individual records alone.
+        The engine is only for individual records.
     """
     if choice is None:
         return None
     if choice is EngineChoice.LAPLACE:
-        raise SpecError("--engine laplace is for --records; for what is printed take nuts, pymc or exact")
-    return OF_PRINT[choice]
+        raise SpecError("--engine laplace needs --records; for published results choose nuts, pymc or exact")
+    return EVIDENCE_ENGINES[choice]
 
 
 def refuse_unknown(name: str, allowed: Iterable[str], option: str) -> None:
-    """Refuse a name that is none of those allowed; no name is not refused.
+    """Raise if a name is given and not allowed.
 
     Raises
     ------
     SpecError
-        As it says.
+        The name is not allowed.
     """
     if name and name not in allowed:
         raise SpecError(f"{option}: {unknown_name(name, allowed)}")
@@ -152,48 +151,48 @@ def numbers(given: Sequence[str] | None, *, option: str, example: str) -> dict[s
         except ValueError as error:
             raise SpecError(f"{option} {text!r}: write it as {example}") from error
         if not math.isfinite(number):
-            raise SpecError(f"{option} {text!r}: a finite number is allowed; write it as {example}")
+            raise SpecError(f"{option} {text!r}: the value must be finite; write it as {example}")
         found[name.strip()] = number
     return found
 
 
-def refuse_what_does_not_go_together(
+def check_record_options(
     evidence: Path | None, records: Path | None, mapping: Path | None, engine: EngineChoice | None
 ) -> IndividualEngine | None:
-    """Refuse options of records without records, and the other way round; name the engine for records.
+    """Check that the options are compatible, and return the engine for records if there is one.
 
     Raises
     ------
     SpecError
-        As it says.
+        The options are not compatible.
     """
     if mapping is not None and records is None:
-        raise SpecError("--mapping gives names to the columns of --records: give that file, too")
+        raise SpecError("--mapping needs --records: give the file of records as well")
     if records is not None and evidence is not None:
-        raise SpecError("--records and --evidence: give people, or printed trials, not both")
+        raise SpecError("--records and --evidence cannot be combined: give individual records or published trials")
     if records is None or engine is None:
         engine_of(engine)
         return None
-    if engine not in OF_RECORDS:
-        raise SpecError(f"--engine {engine.value} is not for --records; take {' or '.join(OF_RECORDS)}")
-    return OF_RECORDS[engine]
+    if engine not in RECORDS_ENGINES:
+        raise SpecError(f"--engine {engine.value} cannot be used with --records; choose {' or '.join(RECORDS_ENGINES)}")
+    return RECORDS_ENGINES[engine]
 
 
 @contextlib.contextmanager
 def exit_codes() -> Iterator[None]:
-    """Turn errors of ours into one line each and their exit code."""
+    """Turn errors of this package into one-line messages and exit codes."""
     try:
         yield
     except HltBayesError as error:
-        typer.echo(f"hlt-bayes: {_harmless(str(error))}", err=True)
+        typer.echo(f"hlt-bayes: {_escaped(str(error))}", err=True)
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt as error:
         typer.echo("hlt-bayes: interrupted; nothing was written", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from error
 
 
-def _harmless(message: str) -> str:
-    """Spell out what a terminal would obey: a message may quote a file that somebody else made."""
+def _escaped(message: str) -> str:
+    """Escape control characters: a message may quote text from an untrusted file."""
     return "".join(
         one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode() for one in message
     )

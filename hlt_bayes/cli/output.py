@@ -1,4 +1,4 @@
-"""Prints tables on a terminal, whole lines where nobody sets a width, or one JSON document for machines."""
+"""Prints tables to a terminal or, unwrapped, to a pipe, or prints one JSON document."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
     from hlt_bayes.display.table import Table
 
 UNLIMITED = 1000
-"""Width of a line that goes to a file or another program."""
+"""Line width for output to a file or another program."""
 
 SPACE = 2
-"""Behind a column: its padding, and one that stands for a line between columns."""
+"""Characters after a column: its padding and the separator."""
 
 LOOSE_WIDTH = 18
-"""Least width of a column that may break its lines, with the space behind it, before a table is broken into blocks of
-columns; more where a word needs it."""
+"""Minimum width of a wrapped column, including the space after it, before the table is split into blocks of columns;
+longer words make it wider."""
 
 
 class Output:
-    """What one call of a verb says: tables and sentences as they come, or all of it as one JSON document at the end.
+    """Output of one call of a verb: tables and messages as they come, or one JSON document at the end.
 
     Parameters
     ----------
     verb
-        Its name, as typed.
+        Name of the verb, as typed.
     quiet
-        Show no progress, no notes under tables, and no sentences. A JSON document holds them all the same.
+        Omit progress, table notes and messages. A JSON document still contains notes and messages.
     as_json
-        Show nothing before ``finish``, which then prints the document.
+        Print nothing before ``finish``, which prints the document.
     """
 
     def __init__(self, verb: str, *, quiet: bool, as_json: bool) -> None:
@@ -49,32 +49,32 @@ class Output:
         self._messages: list[str] = []
 
     def stages(self) -> Stages:
-        """Show progress on standard error, but for machines only where a person is looking."""
+        """Show progress on standard error; with ``--json``, only if that is a terminal."""
         return Stages(shown=not self._quiet and (not self._as_json or sys.stderr.isatty()))
 
     def table(self, table: Table, *, wrapped: Collection[str] = ("What changed",), grouped: bool = True) -> None:
-        """Say a table; see ``show``."""
+        """Output a table; see ``show``."""
         if self._as_json:
             self._tables.append(table)
         else:
             show(table, console(), wrapped=wrapped, grouped=grouped, notes=not self._quiet)
 
     def say(self, sentence: str, *, style: str | None = None, whole: bool = False) -> None:
-        """Say a sentence beside the tables; where ``whole``, such as one with a path, on one line however long."""
+        """Output a message; if ``whole`` (such as one with a path), without wrapping."""
         if self._as_json:
             self._messages.append(sentence)
         elif not self._quiet:
             console().print(sentence, style=style, soft_wrap=whole)
 
     def text(self, text: str) -> None:
-        """Print a text that is asked for as it is, quiet or not."""
+        """Output requested text verbatim, even if quiet."""
         if self._as_json:
             self._messages.append(text)
         else:
             typer.echo(text, nl=not text.endswith("\n"))
 
     def finish(self) -> None:
-        """Print the document, where one is asked for."""
+        """Print the JSON document, if requested."""
         if self._as_json:
             document = {
                 "verb": self._verb,
@@ -93,7 +93,7 @@ class Output:
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, object]]:
-    """Rows of a frame for JSON: nothing rounded, what is missing is None, what is infinite says so in words."""
+    """Rows of a data frame for JSON: unrounded, with missing values as None and infinite values as text."""
     return [
         {str(name): _plain(value) for name, value in zip(frame.columns, row, strict=True)}
         for row in frame.itertuples(index=False, name=None)
@@ -101,7 +101,7 @@ def records(frame: pd.DataFrame) -> list[dict[str, object]]:
 
 
 def _plain(value: object) -> object:
-    """Turn a value of a frame into one that JSON has."""
+    """Convert a value of a data frame to a JSON value."""
     import pandas as pd
 
     if pd.isna(value):  # type: ignore[call-overload]
@@ -115,11 +115,11 @@ def _plain(value: object) -> object:
 
 
 def console() -> Console:
-    """Make a console as wide as the terminal; what is piped is never cut or wrapped."""
+    """Return a console as wide as the terminal; piped output is never cut or wrapped."""
     from rich.console import Console
 
-    told = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(highlight=False, markup=False, width=None if told else UNLIMITED)
+    has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, markup=False, width=None if has_width else UNLIMITED)
 
 
 def show(
@@ -130,11 +130,10 @@ def show(
     grouped: bool = True,
     notes: bool = True,
 ) -> None:
-    """Print a table, and its ``notes``; the first column and those ``wrapped`` may break their lines.
+    """Print a table and its ``notes``; the first column and the ``wrapped`` columns may wrap.
 
-    Where ``grouped``, a first cell that is repeated is shown once, and its rows stand apart from the others. A table
-    that is too wide is printed in blocks of columns, each with what heads the rows: the first column, and the second
-    where the first does not tell them apart.
+    If ``grouped``, a repeated first cell is shown once and its rows are set apart. A table that is too wide is printed
+    in blocks of columns, each with the row headings: the first column, and the second if the first has repeats.
     """
     from rich import box
     from rich.table import Table as RichTable
@@ -164,8 +163,8 @@ def show(
 
 
 def _blocks(table: Table, width: int, loose: set[int], *, heads: int) -> Iterator[dict[int, int]]:
-    """Width of each column of each block, by its position: those that head the rows, and as many others as fit."""
-    # The last column needs no space behind the padding.
+    """Yield the column widths of each block, by position: the row headings and as many other columns as fit."""
+    # The last column needs no separator.
     width += 1
     needs = {
         position: _needs(table, position, width, loose=position in loose) for position in range(len(table.columns))
@@ -181,7 +180,7 @@ def _blocks(table: Table, width: int, loose: set[int], *, heads: int) -> Iterato
 
 
 def _needs(table: Table, position: int, width: int, *, loose: bool) -> tuple[int, int]:
-    """Least and full width of a column, with the space behind it; a loose one breaks lines between words alone."""
+    """Minimum and full width of a column, including the space after it; loose columns wrap only between words."""
     texts = [table.columns[position], *(row[position] for row in table.rows)]
     full = SPACE + max(map(len, texts))
     if not loose:
@@ -191,7 +190,7 @@ def _needs(table: Table, position: int, width: int, *, loose: bool) -> tuple[int
 
 
 def _widths(block: list[int], needs: dict[int, tuple[int, int]], width: int) -> dict[int, int]:
-    """Share what a block leaves of the line among the columns that would use it."""
+    """Share the spare width of a block among the columns that need more than their minimum."""
     wanted = {position: needs[position][1] - needs[position][0] for position in block}
     spare = max(0, width - sum(needs[position][0] for position in block))
     share = min(1.0, spare / max(1, sum(wanted.values())))

@@ -1,4 +1,4 @@
-"""Individual records: what they may hold, whether a file does, and what it says of many."""
+"""Individual records: their schema, validation and description."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
 
 records_app = typer.Typer(
-    no_args_is_help=True, help="Check and describe individual records.\n\nWhat one person's holds is never shown."
+    no_args_is_help=True,
+    help="Check and describe individual records.\n\nValues of a single person are never shown.",
 )
 
-RecordsPath = Annotated[Path, typer.Argument(help="Records: a .csv, .parquet or .dta file.")]
+RecordsPath = Annotated[Path, typer.Argument(help="File of records: .csv, .parquet or .dta.")]
 
 
 @records_app.command(name="columns")
@@ -23,7 +24,7 @@ RecordsPath = Annotated[Path, typer.Argument(help="Records: a .csv, .parquet or 
 def records_columns(
     output: Output, as_csv: Annotated[bool, typer.Option("--csv", help="Print as CSV.")] = False
 ) -> None:
-    """List the columns that records may have."""
+    """List the columns of the record schema."""
     from hlt_bayes.display.records import columns_table
     from hlt_bayes.display.table import frame_csv
     from hlt_bayes.ipd.data import schema_table
@@ -40,11 +41,11 @@ def records_check(
     output: Output,
     file: RecordsPath,
     mapping: MappingPath = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print all findings, or none, as CSV.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print all findings as CSV.")] = False,
 ) -> None:
-    """Say what is wrong with records, by row and column.
+    """List errors in records, by row and column.
 
-    Exit code 2 if anything is; where nothing is, they are described.
+    Exit code 2 if there are any; otherwise describes the records.
     """
     from hlt_bayes.display.records import description_table, record_findings_table
     from hlt_bayes.display.table import frame_csv
@@ -75,7 +76,7 @@ def records_describe(
     mapping: MappingPath = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print as CSV.")] = False,
 ) -> None:
-    """Describe records by trial group and arm, without counts of few."""
+    """Describe records by trial group and arm, with small counts suppressed."""
     from hlt_bayes.display.records import description_table
     from hlt_bayes.display.table import frame_csv
     from hlt_bayes.ipd.data import describe_records, load_records

@@ -1,4 +1,4 @@
-"""Completes a result with what a reader asks of it, as one page."""
+"""Writes the report of a result."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from hlt_bayes.cli.verbs import verb
 @verb()
 def report(
     output: Output,
-    result: Annotated[Path, typer.Argument(help="Folder of a result.")] = Path("results/primary"),
+    result: Annotated[Path, typer.Argument(help="Result folder.")] = Path("results/primary"),
     evidence: EvidencePath = None,
 ) -> None:
-    """Write a result's page: all of it in one file, offline.
+    """Write the report of a result: one HTML file that works offline.
 
-    Asks what a careful reader asks (checks, other models, what returns hinge on, the audit, reporting checklists), and
-    writes report.html with an explorer into the folder, and the tables that it adds.
+    Runs model checks, alternative models, a sensitivity analysis of returns,
+    the audit and reporting checklists. Adds report.html, with an interactive
+    explorer, and the new tables to the result folder.
     """
     from hlt_bayes.report.checklists import checklists_table, read_checklists
     from hlt_bayes.report.write import write_report

@@ -1,4 +1,4 @@
-"""The main job: impacts, what moderators can tell, returns, tables and a result folder."""
+"""Main analysis: impacts, moderators, returns, tables and a result folder."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hlt_bayes.cli.options import (
     RecordsOption,
     Seed,
     Smallest,
+    check_record_options,
     engine_of,
-    refuse_what_does_not_go_together,
     smallest_effects,
     spec_names,
 )
@@ -36,27 +36,28 @@ def run(
     spec: Annotated[
         str | None,
         typer.Option(
-            help="Impact spec: a shipped name, or a path. [default: primary; records for --records]",
+            help="Impact spec (with --records, individual spec): name or path. Default: primary (records).",
             autocompletion=spec_names("impact", "individual"),
         ),
     ] = None,
     moderators: Annotated[
         str,
         typer.Option(
-            help="Spec with moderators beside it, or none. [default: moderators; none for own trials]",
+            help="Extra spec with moderators, or none. Default: moderators (none with own trials or records).",
             autocompletion=spec_names("impact"),
         ),
     ] = "",
     economics: Annotated[
         str | None,
         typer.Option(
-            help="Economic spec: a shipped name, or a path. [default: published]", autocompletion=spec_names("economic")
+            help="Economic spec: a shipped name, or a path. Default: published (none with own trials).",
+            autocompletion=spec_names("economic"),
         ),
     ] = None,
     components: Annotated[
         str,
         typer.Option(
-            help="Spec of component prices beside it, or none. [default: green-book; none for own trials, --economics]",
+            help="Extra spec of component prices, or none. Default: green-book (none with own trials, --economics).",
             autocompletion=spec_names("economic"),
         ),
     ] = "",
@@ -69,7 +70,7 @@ def run(
     seed: Seed = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Fit impacts, value them, print tables, write a result folder."""
+    """Estimate impacts and returns, and write a result folder."""
     # The libraries behind these take seconds to import: --help must not wait for them.
     from hlt_bayes.analysis import analyse
     from hlt_bayes.display.appraisal import appraisal_tables
@@ -89,11 +90,11 @@ def run(
     from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individual_spec
 
     effects = smallest_effects(smallest)
-    individual_engine = refuse_what_does_not_go_together(evidence, records, mapping, engine)
+    individual_engine = check_record_options(evidence, records, mapping, engine)
     with claimed(out, overwrite=overwrite), output.stages() as stages:
         stages.enter("Reading evidence and specs")
-        of_print = "primary" if records is not None else spec or "primary"
-        impact_spec, loaded = load_impact_spec(of_print), load_evidence(evidence)
+        impact_name = "primary" if records is not None else spec or "primary"
+        impact_spec, loaded = load_impact_spec(impact_name), load_evidence(evidence)
         individual_spec = None if records is None else load_individual_spec(spec or "records")
         moderators = moderators or ("none" if loaded.of_own_trials or records is not None else "moderators")
         moderated_spec = None if moderators == "none" else load_impact_spec(moderators)
@@ -103,7 +104,7 @@ def run(
         components = components or ("none" if loaded.of_own_trials or economics is not None else "green-book")
         component_spec = None if components == "none" else load_economic_spec(components)
         for one in filter(None, (economic_spec, component_spec)):
-            # Refuses now what would fail after the fit.
+            # Raises now rather than after the fit.
             refuse_what_cannot_be_valued((individual_spec or impact_spec).outcomes, one, loaded)
         seed = (individual_spec or impact_spec).sampling.seed if seed is None else seed
         if individual_spec is not None and records is not None:
@@ -146,14 +147,14 @@ def run(
     for sentence in message(analysis):
         output.say(sentence, style="bold")
     words = ["hlt-bayes", "report", str(out), *([] if evidence is None else ["--evidence", str(evidence)])]
-    output.say(f"Written: {out} ({shlex.join(words)} makes a page of it)", whole=True)
+    output.say(f"Written: {out} (for a report: {shlex.join(words)})", whole=True)
 
 
 def _refuse_missing_groups(people: Records, evidence: Evidence, path: Path) -> None:
-    """Refuse records without a trial group that the evidence values and compares, before anything is fitted."""
+    """Raise, before fitting, if the records lack a trial group of the evidence."""
     missing = [group for group in evidence.groups if not (people.columns(["group"])["group"] == group).any()]
     if missing:
         raise RecordsError(
-            f"{path}: nobody of {', '.join(missing)} in it; this job values and compares all of "
-            f"{', '.join(evidence.groups)}. In Python, hb.fit_records fits the groups that are there"
+            f"{path}: no records for {', '.join(missing)}; this verb needs all of {', '.join(evidence.groups)}. To fit "
+            "only the groups in the file, use hb.fit_records in Python"
         )

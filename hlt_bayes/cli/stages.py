@@ -1,4 +1,4 @@
-"""Says on standard error what is being done, and how far it has come."""
+"""Progress display on standard error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Stages:
-    """Shows on standard error what is being done, if ``shown``, and remembers how long each stage took."""
+    """Shows progress on standard error, if ``shown``, and records the duration of each stage."""
 
     def __init__(self, *, shown: bool = True) -> None:
         from rich.console import Console
@@ -33,13 +33,13 @@ class Stages:
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Stages:
-        """Begin to show."""
+        """Start the display."""
         self._display.start()
         self._handler = signal.signal(signal.SIGINT, self._interrupt)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Leave what was done on the screen, unless it failed."""
+        """Stop the display, leaving the finished stages on screen unless there was an error."""
         signal.signal(signal.SIGINT, self._handler)
         if exception[0] is None:
             self._finish()
@@ -48,12 +48,12 @@ class Stages:
         self._display.stop()
 
     def _interrupt(self, *_: object) -> None:
-        # Raised inside a callback of the compiler the exception is lost, so it is remembered as well.
+        # An exception raised inside a compiler callback is lost, so the interruption is recorded as well.
         self._interrupted = True
         raise KeyboardInterrupt
 
     def enter(self, stage: str, done: int = 0, total: int = 0) -> None:
-        """Begin a stage, or say how far it has come; stop here if Ctrl-C was pressed before and got lost."""
+        """Start or update a stage; raise KeyboardInterrupt here if an earlier one was lost."""
         if self._interrupted and threading.current_thread() is threading.main_thread():
             raise KeyboardInterrupt
         if stage not in self._tasks:
@@ -63,7 +63,7 @@ class Stages:
         self._display.update(self._tasks[stage], completed=done)
 
     def seconds(self) -> dict[str, float]:
-        """Duration of each stage up to now."""
+        """Duration of each stage so far."""
         now = time.perf_counter()
         return {stage: self._ended.get(stage, now) - began for stage, began in self._began.items()}
 

@@ -1,4 +1,4 @@
-"""Makes synthetic records, on which an analysis of real ones can be tried and checked."""
+"""Generates synthetic records for testing an analysis of real records."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from hlt_bayes.cli.verbs import verb
 def twin(
     output: Output,
     seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same records.", min=0, max=2**63 - 1)] = 1,
-    n: Annotated[int, typer.Option("--n", help="People.", min=100)] = 9785,
+    n: Annotated[int, typer.Option("--n", help="Number of people.", min=100)] = 9785,
     spec: Annotated[
         str,
-        typer.Option(help="Twin spec: a shipped name, or the path of a .toml file.", autocompletion=spec_names("twin")),
+        typer.Option(help="Synthetic data spec: a shipped name, or a path.", autocompletion=spec_names("twin")),
     ] = "published",
-    out: Annotated[Path, typer.Option(help="File of the records: .csv, .parquet or .dta.")] = Path("twin.csv"),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace synthetic records of ours.")] = False,
+    out: Annotated[Path, typer.Option(help="File for the records: .csv, .parquet or .dta.")] = Path("twin.csv"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier synthetic records.")] = False,
 ) -> None:
-    """Make synthetic records, and print what is true of them.
+    """Generate synthetic records and print their true impacts.
 
-    They are shaped like those of the trials.
+    The records have the structure of the trials' records.
     """
     from hlt_bayes.display.synthetic import truth_table
     from hlt_bayes.ipd.synthetic import make_twin
@@ -36,9 +36,9 @@ def twin(
 
     with sole_writer(out), output.stages() as stages:
         check_twin_target(out, overwrite=overwrite)
-        stages.enter("Making records")
+        stages.enter("Generating records")
         made = make_twin(load_twin_spec(spec), n=n, seed=seed)
         stages.enter("Writing")
         truth = write_twin(made, out, overwrite=overwrite)
     output.table(truth_table(made.truth))
-    output.say(f"Written: {out} (synthetic), and what is true of it: {truth}", whole=True)
+    output.say(f"Written: {out} (synthetic records) and {truth} (true values)", whole=True)

@@ -1,4 +1,4 @@
-"""What all verbs share: --quiet, --json, errors of ours as one line each, and exit codes."""
+"""Features of all verbs: --quiet, --json, one-line errors and exit codes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from hlt_bayes.cli.options import exit_codes
 from hlt_bayes.cli.output import Output
 from hlt_bayes.core.errors import SpecError
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or closing words.")]
-AsJson = Annotated[bool, typer.Option("--json", help="All of it as one JSON document, nothing rounded.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Omit progress, notes and messages.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print all output as one JSON document, unrounded.")]
 
 
 def verb(*, tables: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a verb of a function whose first argument is the ``Output`` that it speaks through.
+    """Turn a function whose first argument is its ``Output`` into a verb.
 
-    The command line sees its other arguments, ``--quiet``, and, where it prints ``tables``, ``--json``. Both hold as
-    well where they stand before the name of a verb, after that of its group.
+    The verb's options are the function's other arguments, ``--quiet`` and, if it prints ``tables``, ``--json``. The
+    last two may also follow the name of the group instead of the verb's own.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
@@ -49,14 +49,14 @@ def verb(*, tables: bool = True) -> Callable[[Callable[..., None]], Callable[...
                 name = " ".join(str(one.info_name) for one in reversed(contexts))
                 quiet, as_json = (any(one.params.get(flag) for one in contexts) for flag in ("quiet", "as_json"))
                 if as_json and not tables:
-                    raise SpecError(f"--json: {name} prints no table; leave it out")
+                    raise SpecError(f"--json: {name} prints no table; omit it")
                 if as_json and given.get("as_csv"):
-                    raise SpecError("--json and --csv: take one")
+                    raise SpecError("--json and --csv cannot be combined; give one")
                 output = Output(name, quiet=quiet, as_json=as_json)
                 try:
                     function(output, **given)
                 except typer.Exit:
-                    # A verb that ends otherwise than well has said what it found.
+                    # A verb that exits with an error code has already output its findings.
                     output.finish()
                     raise
                 output.finish()
@@ -69,7 +69,7 @@ def verb(*, tables: bool = True) -> Callable[[Callable[..., None]], Callable[...
 
 
 def _with_groups(context: typer.Context) -> list[typer.Context]:
-    """Give the context of a verb and those of the groups that it belongs to, without the program's."""
+    """Return the contexts of a verb and its groups, without that of the program."""
     contexts = [context]
     while contexts[-1].parent is not None:
         contexts.append(cast(typer.Context, contexts[-1].parent))

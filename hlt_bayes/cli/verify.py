@@ -1,4 +1,4 @@
-"""Finds what has changed in a result since it was written."""
+"""Verifies that a result is unchanged."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from hlt_bayes.core.errors import ResultFolderError
 @verb()
 def verify(
     output: Output,
-    result: Annotated[Path, typer.Argument(help="Folder of a result.")] = Path("results/primary"),
+    result: Annotated[Path, typer.Argument(help="Result folder.")] = Path("results/primary"),
     recompute: Annotated[
-        bool, typer.Option("--recompute", help="Make the tables of an analysis again from its draws, and compare.")
+        bool, typer.Option("--recompute", help="Also derive the tables of an analysis from its draws and compare them.")
     ] = False,
     evidence: EvidencePath = None,
 ) -> None:
-    """Say whether a result still is what was written.
+    """Verify that a result has not changed since it was written.
 
-    Compares every file with the hashes in its manifest; exit code 2 if any departs.
+    Compares every file with the hashes in the manifest; exit code 2 if any differs.
     """
     from hlt_bayes.results.verify import discrepancies, verification_table, verify_result
 

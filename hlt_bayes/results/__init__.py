@@ -1,1 +1,1 @@
-"""Result folders: written whole or not at all, read again, verified, and exported to other tools."""
+"""Result folders: written atomically, reloaded, verified and exported to other software."""

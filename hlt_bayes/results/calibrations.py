@@ -1,4 +1,4 @@
-"""The table of calibrations of the shipped specs, kept beside them."""
+"""Calibration results of the shipped specs, stored beside the specs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hlt_bayes.specs import models_folder
 
 
 def write_calibrations(records: pd.DataFrame, file: Path) -> None:
-    """Write the table of calibrations, rows of other specs and engines kept."""
+    """Write calibration results, keeping existing rows for other specs and engines."""
     kept = records
     if file.exists():
         old = pd.read_csv(file)
@@ -23,11 +23,11 @@ def write_calibrations(records: pd.DataFrame, file: Path) -> None:
 
 
 def read_calibrations() -> pd.DataFrame:
-    """Read the table of the calibrations of the shipped specs; empty where there is none."""
+    """Read the calibration results of the shipped specs; an empty table if there are none."""
     file = calibrations_file()
     return pd.read_csv(file) if file.exists() else pd.DataFrame(columns=list(COLUMNS))
 
 
 def calibrations_file() -> Path:
-    """Table of the calibrations of the shipped specs, beside them."""
+    """Path of the calibration results of the shipped specs."""
     return models_folder() / "calibration.csv"

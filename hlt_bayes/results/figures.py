@@ -1,4 +1,4 @@
-"""Writes figures: PNG and SVG, alike for alike figures, and what each was made by."""
+"""Writes figures as reproducible PNG and SVG files, labelled with the specs and evidence behind them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 def origin_of(specs: Mapping[str, Spec], evidence: Evidence | None = None) -> str:
-    """Say in one line which specs, and which evidence, a figure was made by."""
+    """Return one line that identifies the specs and evidence behind a figure."""
     made_by = ", ".join(f"{spec.name} {spec.fingerprint}" for spec in specs.values())
     return f"hlt-bayes, {made_by}" + ("" if evidence is None else f", evidence {evidence.sha256}")
 
 
 def save(figure: Figure, stem: Path, origin: str) -> None:
-    """Write PNG and SVG without the hour, so that equal figures make equal files."""
+    """Write PNG and SVG without a timestamp, so that equal figures give equal files."""
     figure.savefig(stem.with_suffix(".png"), dpi=150, metadata={"Source": origin})
     stem.with_suffix(".svg").write_text(svg(figure, stem.name, origin), encoding="utf-8")
 
 
 def svg(figure: Figure, name: str, origin: str) -> str:
-    """Draw a figure as the text of an SVG file."""
+    """Return a figure as SVG text."""
     import matplotlib as mpl
 
     text = io.StringIO()

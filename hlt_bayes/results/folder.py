@@ -1,4 +1,4 @@
-"""A result folder is written whole or not at all, and only ever replaces one of ours."""
+"""Result folders are written atomically and replace only earlier results written by this package."""
 
 from __future__ import annotations
 
@@ -15,48 +15,47 @@ PAGE = "report.html"
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that may not be written, before any work is done.
+    """Raise, before any work is done, if a result folder may not be written.
 
     Raises
     ------
     ResultFolderError
-        ``target`` is something else than a result of ours, holds more than a result of ours, is one but
-        ``overwrite`` is False, cannot be read, or lies where nothing can be written.
+        ``target`` is not a folder, contains anything other than a result of this package, contains such a result
+        and ``overwrite`` is False, or cannot be read or written.
     """
     if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise ResultFolderError(f"{target}: not a folder; give --out a folder that is ours, empty or not there yet")
+        raise ResultFolderError(f"{target}: not a folder; give --out a new or empty folder, or a result folder")
     try:
         names = sorted(path.name for path in target.iterdir()) if target.is_dir() else []
     except OSError as error:
         # Another program may remove it at any moment.
-        raise ResultFolderError(
-            f"{target}: cannot be read ({error}); see that it is there, and give it again"
-        ) from error
+        raise ResultFolderError(f"{target}: cannot be read ({error}); check that it exists and try again") from error
     if names:
         foreign = foreign_content(target, names)
         if foreign:
             raise ResultFolderError(
-                f"{target}: holds what is not ours ({foreign}), so it is left alone; give --out another folder"
+                f"{target}: contains files that are not part of an hlt-bayes result ({foreign}) and was left as it is; "
+                "give --out another folder"
             )
         if not overwrite:
             raise ResultFolderError(
-                f"{target}: holds a result already; replace it with --overwrite or give another --out"
+                f"{target}: already contains a result; replace it with --overwrite or give another --out"
             )
     refuse_unwritable(target)
 
 
 def foreign_content(folder: Path, names: list[str]) -> str:
-    """Name something in ``folder``, which holds ``names``, that its manifest does not list; empty where all is ours."""
+    """Return one of the ``names`` in ``folder`` that its manifest does not list; empty if there is none."""
     try:
-        ours = {MANIFEST, *read_manifest(folder)["outputs"]}
+        listed = {MANIFEST, *read_manifest(folder)["outputs"]}
     except ResultFolderError:
-        return f"no {MANIFEST} of ours"
-    return next((name for name in names if name not in ours or (folder / name).is_dir()), "")
+        return f"no valid {MANIFEST}"
+    return next((name for name in names if name not in listed or (folder / name).is_dir()), "")
 
 
 @contextlib.contextmanager
 def claimed(target: Path | None, *, overwrite: bool) -> Iterator[None]:
-    """Be the ``sole_writer`` of a result folder that passes ``check_target``; without a folder do nothing."""
+    """Lock a result folder that passes ``check_target``; do nothing if ``target`` is None."""
     with sole_writer(target):
         if target is not None:
             check_target(target, overwrite=overwrite)
@@ -65,7 +64,7 @@ def claimed(target: Path | None, *, overwrite: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replacing(target: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give a new folder to fill; it becomes ``target`` by rename when all went well, else it vanishes."""
+    """Yield a new folder to fill, which replaces ``target`` on success and is deleted on error."""
     with claimed(target, overwrite=overwrite), written_whole(target) as work:
         staging = work / target.name
         staging.mkdir()

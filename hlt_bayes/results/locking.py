@@ -1,4 +1,4 @@
-"""One writer at a time to a place, whose work appears whole or not at all, and what a killed one left is cleared."""
+"""Locks on output paths, atomic replacement, and recovery after a killed run."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from filelock import FileLock, Timeout
 from hlt_bayes.core.errors import ResultFolderError
 
 OLD = ".old"
-"""Ending of what stood in a place, in the working folder of what replaces it."""
+"""Suffix of the previous version, set aside in the working folder until it has been replaced."""
 
 
 @contextlib.contextmanager
 def sole_writer(place: Path | None) -> Iterator[None]:
-    """Keep every other run from writing ``place`` until this ends; without a place do nothing.
+    """Lock ``place`` against writing by other runs; do nothing if it is None.
 
-    What a run that was killed left beside it is cleared away first, and what that was about to replace comes back.
-    May be entered again by who holds it.
+    Working folders left by a killed run are removed first, and anything that run had set aside is restored. The lock
+    is re-entrant.
 
     Raises
     ------
     ResultFolderError
-        Another run is writing there, or nothing can be written there.
+        Another run is writing to ``place``, or it cannot be written.
     """
     if place is None:
         yield
@@ -42,7 +42,7 @@ def sole_writer(place: Path | None) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise ResultFolderError(
-            f"{place}: another run is writing there; wait until it has ended, or give another place (--out)"
+            f"{place}: another run is writing to it; wait for that run to finish, or give another path (--out)"
         ) from error
     except OSError as error:
         raise ResultFolderError(f"{place}: cannot be written ({error})") from error
@@ -52,19 +52,19 @@ def sole_writer(place: Path | None) -> Iterator[None]:
         yield
     finally:
         if lock.lock_counter == 1:
-            # Removed while it is held: who opens it now finds out that it is no longer there.
+            # Removed while held, so that a run that has just opened it notices that it is gone.
             with contextlib.suppress(OSError):
                 Path(lock.lock_file).unlink()
         lock.release()
         for folder in made:
-            # One that another has filled meanwhile stays.
+            # A folder that another process has filled meanwhile is not removed.
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
 
 @contextlib.contextmanager
 def working_folder(place: Path) -> Iterator[Path]:
-    """Give an empty folder beside ``place``, of a ``sole_writer``, to write in; it vanishes in the end."""
+    """Yield an empty temporary folder beside ``place``, which the caller must have locked (``sole_writer``)."""
     work = Path(tempfile.mkdtemp(prefix=f"{_hidden(place)}-", dir=place.absolute().parent))
     try:
         yield work
@@ -74,12 +74,12 @@ def working_folder(place: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def written_whole(place: Path) -> Iterator[Path]:
-    """Give a ``working_folder``; an error of the file system says that ``place`` is as it was.
+    """Yield a ``working_folder``; on a file-system error, report that ``place`` is unchanged.
 
     Raises
     ------
     ResultFolderError
-        Something could not be written.
+        A file could not be written.
     """
     try:
         with working_folder(place) as work:
@@ -89,7 +89,7 @@ def written_whole(place: Path) -> Iterator[Path]:
 
 
 def put(new: Path, place: Path) -> None:
-    """Give what was written in a ``working_folder`` its place; where that fails, what stood there comes back."""
+    """Move ``new`` from a ``working_folder`` to ``place``; if that fails, restore the previous version."""
     old = new.with_name(f"{place.name}{OLD}")
     if place.is_dir():
         # A folder cannot be replaced in one step.
@@ -103,12 +103,12 @@ def put(new: Path, place: Path) -> None:
 
 
 def refuse_unwritable(place: Path) -> None:
-    """Refuse a file or folder where nothing can be written.
+    """Raise if a file or folder cannot be created at ``place``.
 
     Raises
     ------
     ResultFolderError
-        As it says.
+        The nearest existing parent is not a writable folder.
     """
     parent = next(folder for folder in place.absolute().parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
@@ -120,7 +120,7 @@ def _hidden(place: Path) -> str:
 
 
 def _clear(place: Path) -> None:
-    """Remove working folders of runs that were killed, and give back what they had put aside but not yet replaced."""
+    """Remove working folders of killed runs, and restore what they had set aside but not yet replaced."""
     parent = place.absolute().parent
     for left in sorted(parent.glob(f"{glob.escape(_hidden(place))}-*")):
         for old in left.glob(f"*{OLD}"):

@@ -1,4 +1,4 @@
-"""The manifest of a result folder: when, by what and of what it was made, and the SHA-256 of each file in it."""
+"""The manifest of a result folder: date, software versions, inputs, and the SHA-256 of each file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def file_sha256(path: Path) -> str:
 
 
 def output_hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a result folder but its manifest, by name; empty of what is no file."""
+    """SHA-256 of every file of a result folder except its manifest, by name; empty for anything that is not a file."""
     return {
         path.name: file_sha256(path) if path.is_file() else ""
         for path in sorted(folder.iterdir())
@@ -40,28 +40,26 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises
     ------
     ResultFolderError
-        There is none of ours.
+        It is missing or invalid.
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        ours = manifest["format"] == FORMAT and {"inputs", "seed"} <= set(manifest)
-        ours = ours and isinstance(manifest["outputs"], dict)
+        valid = manifest["format"] == FORMAT and {"inputs", "seed"} <= set(manifest)
+        valid = valid and isinstance(manifest["outputs"], dict)
     except (OSError, ValueError, TypeError, KeyError):
-        ours = False
-    if not ours:
-        raise ResultFolderError(
-            f"{folder}: no result of ours (no {MANIFEST} that says so); give the folder of a result"
-        )
+        valid = False
+    if not valid:
+        raise ResultFolderError(f"{folder}: not an hlt-bayes result (no valid {MANIFEST}); give the folder of a result")
     return manifest
 
 
 def unchanged_bytes(file: Path, manifest: Mapping[str, Any]) -> bytes:
-    """Read a file of a result, once, so that what is used is what was looked at.
+    """Read a file of a result once, so that the content used is the content checked.
 
     Raises
     ------
     ResultFolderError
-        It is missing, or its hash is not that of the manifest.
+        It is missing, or its hash differs from the manifest.
     """
     try:
         content = file.read_bytes()
@@ -70,7 +68,7 @@ def unchanged_bytes(file: Path, manifest: Mapping[str, Any]) -> bytes:
             f"{file}: missing, or cannot be read ({error.strerror}); run the analysis again"
         ) from error
     if hashlib.sha256(content).hexdigest() != manifest["outputs"].get(file.name):
-        raise ResultFolderError(f"{file}: not as it was written; run the analysis again")
+        raise ResultFolderError(f"{file}: changed since it was written; run the analysis again")
     return content
 
 
@@ -81,7 +79,7 @@ def made_now(
     seconds: Mapping[str, float] | None = None,
     settings: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
-    """Say when, by what, where and of what a result was made."""
+    """Return the manifest entries on the date, software, machine and inputs of a result."""
     return {
         "format": FORMAT,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -95,6 +93,6 @@ def made_now(
 
 
 def write_manifest(folder: Path, made: Mapping[str, Any]) -> None:
-    """Write what ``made_now`` says of a result, with the hashes of all that is in its folder by now."""
+    """Write the entries of ``made_now`` and the hashes of all files now in the folder."""
     text = json.dumps({**made, "outputs": output_hashes(folder)}, indent=2)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")

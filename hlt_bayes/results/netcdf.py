@@ -1,4 +1,4 @@
-"""Writes the draws of a fit as a file of their own, whole or not at all, and only ever over draws of ours."""
+"""Writes the draws of a fit to a netCDF file, atomically; overwrites only draws written by this package."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from hlt_bayes.impacts.draws import impact_draws
 from hlt_bayes.impacts.external_files import read_netcdf
 from hlt_bayes.results.locking import put, refuse_unwritable, sole_writer, written_whole
 
-ENDING = ".nc"
+SUFFIX = ".nc"
 
 
 def check_draws_target(path: Path, *, overwrite: bool) -> None:
-    """Refuse a file that may not be written, before any work is done.
+    """Raise, before any work is done, if the draws may not be written to ``path``.
 
     Raises
     ------
     ResultFolderError
-        The ending is not ``.nc``; the file is there and ``overwrite`` is False, or it holds no draws of ours; or
-        nothing can be written there.
+        The suffix is not ``.nc``; the file exists and ``overwrite`` is False, or was not written by this package; or
+        it cannot be written.
     """
-    if path.suffix != ENDING:
-        raise ResultFolderError(f"{path}: {path.suffix or 'no ending'!r} given; allowed ending: {ENDING} (netCDF)")
+    if path.suffix != SUFFIX:
+        raise ResultFolderError(f"{path}: {path.suffix or 'no suffix'!r} given; allowed suffix: {SUFFIX} (netCDF)")
     if path.exists() or path.is_symlink():
-        if not _is_ours(path):
+        if not _has_package_draws(path):
             raise ResultFolderError(
-                f"{path}: is there and holds no draws of ours, so it is left alone; give --out another name"
+                f"{path}: exists but contains no hlt-bayes draws, and was left unchanged; give --out another name"
             )
         if not overwrite:
-            raise ResultFolderError(f"{path}: is there already; replace it with --overwrite or give another --out")
+            raise ResultFolderError(f"{path}: already exists; replace it with --overwrite or give another --out")
     refuse_unwritable(path)
 
 
 def write_draws_file(draws: xr.DataTree, path: Path, *, overwrite: bool = False) -> Path:
-    """Write draws as netCDF; the file appears whole or not at all.
+    """Write draws as netCDF, atomically.
 
-    ``hlt_bayes.impacts.external_files.read_result`` and ``from_posterior`` read it.
+    Read it with ``hlt_bayes.impacts.external_files.read_result`` or ``from_posterior``.
 
     Raises
     ------
@@ -57,15 +57,15 @@ def write_draws_file(draws: xr.DataTree, path: Path, *, overwrite: bool = False)
 
 
 def netcdf_bytes(draws: xr.DataTree) -> bytes:
-    """Make a netCDF file in memory: HDF5 itself dies, and not by an exception, where a disk is full."""
+    """Return the bytes of a netCDF file, made in memory because HDF5 crashes without an exception on a full disk."""
     return bytes(draws.to_netcdf(engine="h5netcdf"))
 
 
-def _is_ours(path: Path) -> bool:
-    """Say whether a file holds impact draws that say which spec of ours made them."""
+def _has_package_draws(path: Path) -> bool:
+    """Return True if a file contains impact draws labelled with the spec behind them."""
     if path.is_symlink() or not path.is_file():
         return False
     try:
-        return "spec_sha256" in impact_draws(read_netcdf(path, "it is left alone")).attrs
+        return "spec_sha256" in impact_draws(read_netcdf(path, "it was left unchanged")).attrs
     except ImpactError:
         return False

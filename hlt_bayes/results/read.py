@@ -1,4 +1,4 @@
-"""Reads a result folder again, whole: what it was made from, its draws, and all that follows from them."""
+"""Loads a result folder: its specs, evidence and draws, with all derived quantities recomputed."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ SPEC_CLASSES: dict[str, type[Spec]] = {
     "economic": EconomicSpec,
     "components": EconomicSpec,
 }
-"""What a result's specs are, by what each is for."""
+"""Class of each spec of a result, by its role."""
 
 DERIVED_GROUPS = ("economics", "appraisal")
-"""Groups of draws that follow from the others, and are made of them again."""
+"""Groups of derived draws, which are recomputed on loading."""
 
 
 def load_result(folder: str | Path, *, evidence: Evidence | str | Path | None = None) -> Analysis:
-    """Read a result folder of ``hlt_bayes.write_result``; draws and tables are as they were.
+    """Load a result folder written by ``hlt_bayes.write_result``, with the same draws and tables.
 
     Parameters
     ----------
     folder
-        The folder.
+        The result folder.
     evidence
-        What it was made from, or its path, where that is not the published evidence of the package.
+        The evidence it was fitted to, or its path, if that is not the published evidence of the package.
 
     Raises
     ------
     ResultFolderError
-        ``folder`` holds no result of an analysis, or one whose files have changed since; or its evidence is another.
+        ``folder`` contains no analysis result; its files have changed; or it was fitted to other evidence.
     """
     path = Path(folder)
     manifest = read_manifest(path)
     for name in (SPECS, "posterior.nc"):
         if name not in manifest["outputs"]:
-            raise ResultFolderError(f"{path}: has no {name}, so it is not the result of an analysis; give one of run")
+            raise ResultFolderError(f"{path}: not an analysis result (no {name}); give a folder written by run")
     specs = _specs(path, manifest)
     impact_spec = specs["impact"]
     loaded = _evidence(path, manifest, evidence)
@@ -73,14 +73,14 @@ def load_result(folder: str | Path, *, evidence: Evidence | str | Path | None = 
 
 
 def _specs(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the specs as they were resolved; a dict of spec classes by kind, which only their names tell apart."""
+    """Read the resolved specs by role; untyped, as the class depends on the role."""
     content = unchanged_bytes(folder / SPECS, manifest)
     try:
         stated = json.loads(content)
         return {kind: SPEC_CLASSES[kind].model_validate_json(json.dumps(spec)) for kind, spec in stated.items()}
     except (ValueError, KeyError, pydantic.ValidationError) as error:
         raise ResultFolderError(
-            f"{folder / SPECS}: its specs are not those of this version of hlt-bayes ({error}); run the analysis again"
+            f"{folder / SPECS}: specs incompatible with this version of hlt-bayes ({error}); run the analysis again"
         ) from error
 
 
@@ -91,7 +91,8 @@ def _evidence(folder: Path, manifest: Mapping[str, Any], given: Evidence | str |
         files = ", ".join(made_from["files"]) or "other evidence"
         told = loaded.path if given is not None else "the evidence of this package"
         raise ResultFolderError(
-            f"{folder}: was not made from {told} as it is now, but from {files}; give that as its evidence (--evidence)"
+            f"{folder}: was fitted to {files}, not to the current version of {told}; give the original evidence "
+            "(--evidence)"
         )
     return loaded
 

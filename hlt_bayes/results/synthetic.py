@@ -1,4 +1,4 @@
-"""Writes a synthetic data set with its truth beside it, and never over a file that is not one."""
+"""Writes a synthetic dataset and its true values; overwrites only synthetic datasets written by this package."""
 
 from __future__ import annotations
 
@@ -26,48 +26,46 @@ STATA_LABEL = 80
 
 
 def check_twin_target(path: Path, *, overwrite: bool) -> None:
-    """Refuse a file that may not be written, before any work is done.
+    """Raise, before any work is done, if a synthetic dataset may not be written to ``path``.
 
     Raises
     ------
     ResultFolderError
-        The ending is of no format of ours; the file, or its truth, is there and ``overwrite`` is False, or it is no
-        twin as we wrote it; or nothing can be written there.
+        The suffix is not allowed; the file or its truth file exists and ``overwrite`` is False, or they are not an
+        unchanged synthetic dataset; or they cannot be written.
     """
     if path.suffix not in _WRITERS:
         endings = ", ".join(_WRITERS)
-        raise ResultFolderError(f"{path}: {path.suffix or 'no ending'!r} given; allowed endings: {endings}")
+        raise ResultFolderError(f"{path}: {path.suffix or 'no suffix'!r} given; allowed suffixes: {endings}")
     present = [one for one in (path, truth_path(path)) if one.exists() or one.is_symlink()]
     if present:
-        if not _is_ours(path):
+        if not _is_unchanged_pair(path):
             raise ResultFolderError(
-                f"{present[0]}: is there and no synthetic data set as we wrote it, so it is left alone; give --out "
-                "another name"
+                f"{present[0]}: exists but is not an unchanged hlt-bayes synthetic dataset, and was left as it is; "
+                "give --out another name"
             )
         if not overwrite:
-            raise ResultFolderError(
-                f"{present[0]}: is there already; replace it with --overwrite or give another --out"
-            )
+            raise ResultFolderError(f"{present[0]}: already exists; replace it with --overwrite or give another --out")
     refuse_unwritable(path)
 
 
 def truth_path(path: Path) -> Path:
-    """File of the truth beside a file of synthetic records."""
+    """Path of the truth file that accompanies a file of synthetic records."""
     return path.with_name(f"{path.stem}.truth.json")
 
 
 def write_twin(twin: Twin, path: Path, *, overwrite: bool = False) -> Path:
-    """Write synthetic records as CSV, Parquet or Stata by the file's ending, and their truth beside them: both or none.
+    """Write synthetic records as CSV, Parquet or Stata (by suffix) together with their true values, atomically.
 
     Returns
     -------
     Path
-        File of the truth, ``<stem>.truth.json``.
+        Truth file, ``<stem>.truth.json``.
 
     Raises
     ------
     ResultFolderError
-        The files may not be written, or could not.
+        As ``check_twin_target``, or a file could not be written.
     """
     truth = truth_path(path)
     with sole_writer(path):
@@ -83,7 +81,7 @@ def write_twin(twin: Twin, path: Path, *, overwrite: bool = False) -> Path:
 
 
 def truth_content(truth: xr.Dataset) -> dict[str, Any]:
-    """Nest the truth by outcome and group, each figure with its unit, for a reader of JSON."""
+    """Nest the true values by outcome and group, with units, for JSON."""
     values = {}
     for name, array in truth.data_vars.items():
         dims = [dim for dim in ("moderator", "outcome", "baseline_health", "group") if dim in array.dims]
@@ -110,12 +108,12 @@ def _nested(array: xr.DataArray, units: dict[str, str]) -> dict[str, Any]:
 
 
 def _figure(value: float) -> float | None:
-    """Round away the noise of a solution; JSON has no missing number but null."""
+    """Round off numerical noise; missing values become null in JSON."""
     return None if np.isnan(value) else float(f"{value:.9g}")
 
 
-def _is_ours(path: Path) -> bool:
-    """Say whether both files are a twin, unchanged since it was written."""
+def _is_unchanged_pair(path: Path) -> bool:
+    """Return True if both files are a synthetic dataset unchanged since it was written."""
     try:
         content = json.loads(truth_path(path).read_text(encoding="utf-8"))
         return bool(
@@ -129,7 +127,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _put_both(moves: tuple[tuple[Path, Path], ...], folder: Path) -> None:
-    """Move files to their places; where one fails, what was there comes back."""
+    """Move files into place; if one move fails, restore the previous files."""
     kept = [(place, folder / f"{place.name}{OLD}") for _, place in moves]
     done: list[Path] = []
     try:
@@ -171,7 +169,7 @@ def _write_stata(twin: Twin, path: Path) -> None:
 
 
 def _stata(values: pd.Series) -> pd.Series:
-    """Hold nullable flags and counts as numbers with Stata's own missing value."""
+    """Convert nullable Booleans to numbers with Stata's missing value, and strings to objects."""
     if isinstance(values.dtype, pd.BooleanDtype):
         return values.astype("Int8")
     if isinstance(values.dtype, pd.StringDtype):

@@ -1,4 +1,4 @@
-"""Says whether a result folder still is what was written, and whether its tables follow from its draws."""
+"""Verifies that a result folder is unchanged and that its tables can be reproduced from its draws."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ def verify_result(
 ) -> pd.DataFrame:
     """Compare every file of a result folder with the hashes in its manifest.
 
-    Who edits a file and its hash in the manifest as well is not found out by hashes; ``recompute`` works the tables
-    out again, so that who edits a table would have to make the draws anew.
+    Hashes do not detect a file that was edited together with its hash in the manifest. ``recompute`` derives the tables
+    from the draws again, so that an edited table is detected unless the draws were replaced as well.
 
     Parameters
     ----------
     folder
-        A result of ours, whichever verb wrote it.
+        A result folder, written by any verb.
     recompute
-        Read the draws of an analysis, and make its tables again.
+        Also derive the tables of an analysis from its draws again, and compare them.
     evidence
         As in ``hlt_bayes.load_result``, for ``recompute``.
 
     Returns
     -------
     DataFrame
-        ``file`` and ``finding``: "as written", "changed", "missing" or "not of this result"; of a table that was made
-        again, besides, "follows from the draws" or "does not follow from the draws". A row a file and finding.
+        One row per file and finding: ``file``, and ``finding``, "as written", "changed", "missing" or "not of this
+        result"; each recomputed table has another row, "follows from the draws" or "does not follow from the draws".
 
     Raises
     ------
     ResultFolderError
-        ``folder`` is no result of ours, or cannot be read; or, for ``recompute``, its draws or specs have changed.
+        ``folder`` is not a result or cannot be read; or, with ``recompute``, its draws or specs have changed.
     """
     path = Path(folder)
     told = read_manifest(path)["outputs"]
     try:
         found = output_hashes(path)
     except OSError as error:
-        raise ResultFolderError(f"{path}: cannot be read ({error}); give a folder that can be") from error
+        raise ResultFolderError(f"{path}: cannot be read ({error}); give a readable folder") from error
     rows = []
     for name in [*told, *(name for name in found if name not in told)]:
         if name not in found:
@@ -74,22 +74,22 @@ def verify_result(
 
 
 def discrepancies(findings: pd.DataFrame) -> pd.DataFrame:
-    """Rows of ``verify_result`` that tell of a result which is not what was written."""
+    """Rows of ``verify_result`` that report a discrepancy."""
     return findings[~findings["finding"].isin([AS_WRITTEN, FOLLOWS])]
 
 
 def verification_table(findings: pd.DataFrame, folder: Path) -> Table:
-    """Show ``verify_result``, what departs first."""
+    """Table of ``verify_result``, discrepancies first."""
     wrong = discrepancies(findings)
     shown = pd.concat([wrong, findings.drop(wrong.index)])
-    title = f"{folder}: {len(wrong)} finding(s)" if len(wrong) else f"{folder}: every file is as it was written"
+    title = f"{folder}: discrepancies: {len(wrong)}" if len(wrong) else f"{folder}: no discrepancies"
     return Table(
         title=title,
         columns=("File", "Finding"),
         rows=tuple(shown.itertuples(index=False, name=None)),
         notes=(
-            f"By the hashes in {MANIFEST}, whose own SHA-256 is {file_sha256(folder / MANIFEST)}: keep that elsewhere, "
-            "and nobody can change both. --recompute makes the tables again from the draws.",
+            f"Compared with the hashes in {MANIFEST}, whose own SHA-256 is {file_sha256(folder / MANIFEST)}: keep this "
+            "hash elsewhere, to detect changes to the manifest. --recompute derives the tables from the draws again.",
         ),
         frame=shown,
     )

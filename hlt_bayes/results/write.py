@@ -1,4 +1,4 @@
-"""Writes an analysis as one result folder, and what was found out beside one as another."""
+"""Writes result folders: an analysis, a meta-analysis of other trials, or the output of a check."""
 
 from __future__ import annotations
 
@@ -30,18 +30,20 @@ def write_result(
     overwrite: bool = False,
     seconds: Callable[[], Mapping[str, float]] = dict,
 ) -> Path:
-    """Write draws, tables, figures, specs and manifest; the folder appears whole or not at all.
+    """Write draws, tables, figures, specs and manifest to a result folder, atomically.
 
-    ``hlt_bayes.load_result`` reads it again, ``hlt_bayes.write_report`` makes a page of it.
+    Reload it with ``hlt_bayes.load_result``; write its report with ``hlt_bayes.write_report``.
 
     Parameters
     ----------
     analysis
-        What to write.
+        Analysis to write.
     folder
-        Where; a result of ours there is replaced where ``overwrite`` is True, anything else never.
+        Target folder.
+    overwrite
+        Replace an existing result; nothing else is ever replaced.
     seconds
-        Gives the duration of each stage so far, for the manifest.
+        Function that returns the duration of each stage so far, for the manifest.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def write_result(
 
 
 def tables_of(analysis: Analysis) -> dict[str, pd.DataFrame]:
-    """Tables of a result, by the name of their file."""
+    """Tables of a result, by file name without suffix."""
     tables = {"impacts": analysis.impacts, "estimands": analysis.estimands, "comparison": analysis.comparison}
     if analysis.economic_spec is not None:
         tables["returns"] = analysis.returns
@@ -88,7 +90,7 @@ def tables_of(analysis: Analysis) -> dict[str, pd.DataFrame]:
 
 
 def write_trials(trials: PooledTrials, folder: str | Path, *, overwrite: bool = False) -> Path:
-    """Write tables, forest and funnel of the other trials, and a manifest; the folder appears whole or not at all.
+    """Write tables, forest plot, funnel plot and manifest of the other trials, atomically.
 
     Raises
     ------
@@ -118,7 +120,7 @@ def write_check(
     seed: int,
     overwrite: bool = False,
 ) -> Path:
-    """Write tables and figures by name, and a manifest; the folder appears whole or not at all.
+    """Write named tables and figures, and a manifest, atomically.
 
     Raises
     ------
@@ -138,7 +140,7 @@ def write_check(
 
 
 def specs_of(analysis: Analysis) -> dict[str, ImpactSpec | IndividualSpec | EconomicSpec]:
-    """Specs that an analysis was made by, by what each was for."""
+    """Specs of an analysis, by role."""
     specs: dict[str, ImpactSpec | IndividualSpec | EconomicSpec] = {"impact": analysis.impact_spec}
     if analysis.individual_spec is not None:
         specs["individual"] = analysis.individual_spec

@@ -120,7 +120,7 @@ def test_two_runs_into_one_folder_at_once(result, tmp_path):
     lock = folder.with_name(".mine.hlt-bayes.lock")
     while not lock.exists() and first.poll() is None:
         time.sleep(0.01)
-    is_refused(hlt_bayes("report", folder), str(folder), "another run is writing there", "--out")
+    is_refused(hlt_bayes("report", folder), str(folder), "another run is writing to it", "--out")
     first.communicate()
     assert first.returncode == 0
     assert is_whole(folder)

@@ -111,7 +111,7 @@ def test_a_new_trial_beside_one_of_unknown_size_is_refused_before_anything_is_fi
 
 
 def test_a_new_trial_says_why_it_is_not_shown():
-    assert "whom no survey measures" in said("voi", "--spec", "nonresponse", "--economics", "green-book")
+    assert "whom a survey does not measure" in said("voi", "--spec", "nonresponse", "--economics", "green-book")
 
 
 def test_a_wrong_spec_is_refused_before_anything_is_fitted(tmp_path):

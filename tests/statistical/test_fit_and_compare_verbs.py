@@ -78,7 +78,7 @@ def test_results_stand_beside_each_other(results):
             assert one["no-pooling"][1] == pytest.approx(one["no-pooling"][0] - one["primary"][0], abs=1e-12)
     result = runner.invoke(app, ["compare", str(results / "primary"), str(results / "primary")])
     assert result.exit_code == 2
-    assert "a result stands twice" in result.output
+    assert "a result is given twice" in result.output
 
 
 @pytest.mark.parametrize(

@@ -109,10 +109,10 @@ def test_a_description_shows_no_count_of_few(records):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--mapping", "my.toml"], "--mapping gives names to the columns of --records"),
-        (["--records", "people.csv", "--evidence", "mine.csv"], "give people, or printed trials, not both"),
-        (["--records", "people.csv", "--engine", "exact"], "--engine exact is not for --records; take nuts or laplace"),
-        (["--engine", "laplace"], "--engine laplace is for --records"),
+        (["--mapping", "my.toml"], "--mapping needs --records"),
+        (["--records", "people.csv", "--evidence", "mine.csv"], "give individual records or published trials"),
+        (["--records", "people.csv", "--engine", "exact"], "--engine exact cannot be used with --records"),
+        (["--engine", "laplace"], "--engine laplace needs --records"),
         (["--records", "nobody.csv"], "nobody.csv"),
         (["--records", "people.csv", "--spec", "primary"], "individual spec 'primary' is unknown; allowed: 'bounded'"),
     ],

@@ -1,4 +1,4 @@
-"""Carries an analysis into the tools of others: draws, moments, effect sizes and priors as files."""
+"""Exports an analysis to other software: draws, moments, effect sizes and priors."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ def export(
     evidence: Evidence | str | Path | None = None,
     note: Callable[[str], object] = print,
 ) -> list[Path]:
-    """Write an analysis in the formats of other tools.
+    """Export an analysis to the formats of other software.
 
     Parameters
     ----------
     result
-        What ``hlt_bayes.analyse`` gives, or the folder of a result.
+        Analysis returned by ``hlt_bayes.analyse``, or a result folder.
     to
-        One format or several, by the names of ``results.export.FORMATS``; or ``"all"``, which leaves out what this
-        analysis does not have.
+        One or more formats named in ``results.export.FORMATS``, or ``"all"``, which omits those not available for this
+        analysis.
     out
-        Folder of the files, made where needed; not a result folder.
+        Output folder, created if needed; not a result folder.
     overwrite
-        Whether files of the same names are replaced.
+        Replace files of the same names.
     evidence
-        Of a result folder: what it was made from, or its path, where that is not the published evidence.
+        For a result folder: the evidence it was fitted to, or its path, if not the published evidence.
     note
-        Told of each format that ``"all"`` leaves out, and why.
+        Called with a message for each format that ``"all"`` omits, including the reason.
 
     Returns
     -------
     list of Path
-        The files, a folder for Zarr. All of them are written, or none.
+        Files written (a folder for Zarr). Either all are written or none.
 
     Raises
     ------
     SpecError
-        An unknown format, or one that needs a library that is not installed.
+        A format is unknown or needs a library that is not installed.
     EvidenceError, ImpactError
-        A format for which the analysis has nothing.
+        A format is not available for this analysis.
     ResultFolderError
-        A file that may not be written; see ``hlt_bayes.results.export.write.check_targets``.
+        A file may not be written; see ``hlt_bayes.results.export.write.check_targets``.
     """
     names = chosen_formats(to)
     everything = ALL in ([to] if isinstance(to, str) else list(to))
@@ -66,7 +66,7 @@ def export(
         except HltBayesError as error:
             if not everything:
                 raise
-            note(f"{name}: left out: {error}")
+            note(f"{name}: omitted: {error}")
     return write_all(files, Path(out), overwrite=overwrite)
 
 
@@ -74,7 +74,7 @@ def _analysis(result: Analysis | str | Path, evidence: Evidence | str | Path | N
     if isinstance(result, Analysis):
         return result
     if not isinstance(result, str | Path):
-        raise SpecError(f"a {type(result).__name__} given; export takes an Analysis or the folder of a result")
+        raise SpecError(f"a {type(result).__name__} given; export takes an Analysis or a result folder")
     from hlt_bayes.results.read import load_result
 
     return load_result(result, evidence=evidence)

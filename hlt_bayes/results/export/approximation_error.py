@@ -1,4 +1,4 @@
-"""How far draws lie from a distribution that is to stand for them."""
+"""Distance between draws and a distribution that approximates them."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from hlt_bayes.core.errors import ImpactError
 Array = np.ndarray
 
 GRID = 20_001
-"""Points at which two distribution functions are compared, from ``BEYOND`` SDs below the draws to as many above."""
+"""Grid points for comparing distribution functions, from ``BEYOND`` SDs below the draws to ``BEYOND`` SDs above."""
 BEYOND = 4.0
 
 CLOSE, FAIR = 0.02, 0.05
-"""Kolmogorov distances up to which a distribution is called close to the draws, and fair."""
+"""Largest Kolmogorov distances rated close and fair."""
 
-LEAST_EIGENVALUE = 1e-10
-"""Eigenvalues of a correlation matrix below this are zero: impacts that a model holds equal."""
+MIN_EIGENVALUE = 1e-10
+"""Eigenvalues of a correlation matrix below this count as zero; they arise if a model sets impacts equal."""
 
 
 class Distance(NamedTuple):
-    """Largest difference of the two distribution functions, and the area between them in SDs of the draws."""
+    """Largest difference between two distribution functions, and the area between them in SDs of the draws."""
 
     kolmogorov: float
     wasserstein_sd: float
 
 
 def distance(draws: Array, cumulative: Callable[[Array], Array]) -> Distance:
-    """Measure how far draws lie from a distribution, given by its ``cumulative`` distribution function.
+    """Kolmogorov and Wasserstein distances of draws from a distribution with the given ``cumulative`` function.
 
-    The Wasserstein distance is the mean distance by which probability must be moved to turn one into the other.
+    The Wasserstein distance is the mean distance that probability must be moved to turn one into the other.
     """
     ordered = np.sort(draws)
     size, sd = len(ordered), ordered.std(ddof=1)
@@ -45,7 +45,7 @@ def distance(draws: Array, cumulative: Callable[[Array], Array]) -> Distance:
 
 
 def normal_closeness(draws: Array) -> dict[str, float]:
-    """Measure one impact against the normal of its own mean and SD; skewness and excess kurtosis of that are 0."""
+    """Compare one impact with the normal of the same mean and SD, whose skewness and excess kurtosis are 0."""
     from scipy.special import ndtr
 
     mean, sd = draws.mean(), draws.std(ddof=1)
@@ -58,21 +58,21 @@ def normal_closeness(draws: Array) -> dict[str, float]:
 
 
 def joint_closeness(draws: Array) -> dict[str, float]:
-    """Measure draws {sample, impact} against the multivariate normal of their own means and covariance.
+    """Compare draws {sample, impact} with the multivariate normal of the same means and covariance.
 
     Returns
     -------
     dict
-        ``dimensions``: independent directions in which they vary; ``kolmogorov`` distance of the squared Mahalanobis
-        distances from their chi-square distribution under normality; ``mardia_kurtosis``, their mean square, and
-        ``mardia_kurtosis_if_normal`` (Mardia 1970).
+        ``dimensions``, the rank of the correlation matrix; ``kolmogorov``, the distance of the squared Mahalanobis
+        distances from their chi-square distribution under normality; ``mardia_kurtosis``, the mean of their squares,
+        and ``mardia_kurtosis_if_normal``, its expectation (Mardia 1970).
     """
     from scipy.special import chdtr
 
     centred = draws - draws.mean(axis=0)
     z = centred / centred.std(axis=0, ddof=1)
     values, vectors = np.linalg.eigh(z.T @ z / (len(z) - 1))
-    real = values > LEAST_EIGENVALUE
+    real = values > MIN_EIGENVALUE
     squared = (((z @ vectors[:, real]) ** 2) / values[real]).sum(axis=1)
     dimensions = int(real.sum())
     return {
@@ -84,28 +84,28 @@ def joint_closeness(draws: Array) -> dict[str, float]:
 
 
 def in_words(kolmogorov: float) -> str:
-    """Say what a Kolmogorov distance means for probabilities."""
+    """Describe a Kolmogorov distance as the largest error of a probability."""
     off = f"{100 * kolmogorov:.1f} percentage points"
-    return f"{_word(kolmogorov)}: no probability of lying above or below a value is off by more than {off}"
+    return f"{_rating(kolmogorov)}: the largest error of any tail probability is {off}"
 
 
 def jointly_in_words(kolmogorov: float) -> str:
-    """Say what the Kolmogorov distance of Mahalanobis distances means for probabilities."""
+    """Describe the Kolmogorov distance of Mahalanobis distances as the largest error of a probability."""
     off = f"{100 * kolmogorov:.1f} percentage points"
-    return f"{_word(kolmogorov)}: no probability of lying within an ellipsoid about the means is off by more than {off}"
+    return f"{_rating(kolmogorov)}: the largest error of the probability within any ellipsoid about the means is {off}"
 
 
-def _word(kolmogorov: float) -> str:
+def _rating(kolmogorov: float) -> str:
     return "close" if kolmogorov <= CLOSE else "fair" if kolmogorov <= FAIR else "poor"
 
 
 def refuse_constant(name: str, draws: Array) -> None:
-    """Refuse draws that are all the same, which no distribution with an SD describes.
+    """Raise if all draws are equal, because no distribution with a positive SD fits them.
 
     Raises
     ------
     ImpactError
-        They are.
+        All draws are equal.
     """
     if np.ptp(draws) == 0:
-        raise ImpactError(f"impact, {name}: the same in every draw, so it has no SD; draws that vary are allowed")
+        raise ImpactError(f"impact, {name}: the same in every draw, so its SD is 0; it must vary between draws")

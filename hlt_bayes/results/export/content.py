@@ -1,4 +1,4 @@
-"""What of an analysis is exported: its draws by name, and what is said of them wherever they go."""
+"""Content shared by the exports of an analysis: named draws and metadata."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ EVALUATION = (
     "Institute for Employment Studies (2023). Health-led Trials: Evaluation Synthesis Report. Department for Work and "
     "Pensions, DWP research report no. 1025, ISBN 978-1-78659-516-4."
 )
-"""What is cited, as in CITATION.cff; of other trials their own reports in place of the evaluation."""
+"""Citations, as in CITATION.cff; for a user's own trials, their reports are cited instead of the evaluation."""
 
-OF_OTHERS = "And the reports of the trials themselves."
+TRIAL_REPORTS = "And the reports of the trials themselves."
 SIGN = "treatment minus control; positive is better; zero is no effect"
-OF_WHOM = {
-    "respondents": "health and wellbeing: per person who answered the survey; the others: per person randomised",
-    "like them": "per person randomised; those who did not answer the survey gain as those like them",
-    "assumed": "per person randomised; those who did not answer the survey gain as the spec assumes",
+POPULATIONS = {
+    "respondents": "health and wellbeing: survey respondents; other outcomes: all people randomised",
+    "like them": "all people randomised; non-respondents are assumed to gain as much as similar respondents",
+    "assumed": "all people randomised; the gain of non-respondents is as assumed in the spec",
 }
 SCALES = {
     "employment": "risk difference, as a proportion (0.03 is 3 percentage points)",
@@ -38,18 +38,18 @@ SCALES = {
     "wellbeing": "standardised mean difference, in SDs of SWEMWBS",
 }
 RETURN_NAMES = {"economics": "benefit_cost_ratio", "appraisal": "appraisal_benefit_cost_ratio"}
-"""What the returns of each group of draws are called: those at the prices of the main spec, and at component prices."""
+"""Exported name of the returns in each group of draws: at the main spec's prices, and at component prices."""
 
 
 class Array(NamedTuple):
-    """Draws {chain, draw, ...} of one name, and the labels of their other dims."""
+    """Draws {chain, draw, ...} of one variable, and the labels of their other dims."""
 
     name: str
     draws: xr.DataArray
     labels: tuple[tuple[str, ...], ...]
 
     def cells(self) -> Iterator[tuple[tuple[int, ...], tuple[str, ...], np.ndarray]]:
-        """Position (from 0), labels and draws {chain, draw} of each element; the first index turns fastest."""
+        """Yield position (from 0), labels and draws {chain, draw} of each element; the first index varies fastest."""
         sizes = [len(labels) for labels in self.labels]
         values = self.draws.to_numpy()
         values = values.reshape(*values.shape[:2], -1, order="F")
@@ -60,7 +60,7 @@ class Array(NamedTuple):
 
 
 def arrays(analysis: Analysis) -> list[Array]:
-    """Draws to export: impacts, their average, that of a new group, and returns, where the analysis has them."""
+    """Draws to export: impacts, their average, the impact in a new group, and returns, as far as available."""
     asked = estimand_draws(analysis.admitted, analysis.evidence.treated)
     found = [_array("impact", analysis.admitted.impact)]
     for name, kind in (("average", "average"), ("impact_new", "new")):
@@ -74,7 +74,7 @@ def arrays(analysis: Analysis) -> list[Array]:
 
 
 def named_impacts(analysis: Analysis) -> dict[tuple[str, str], np.ndarray]:
-    """Draws, one after another, of each impact of a trial group, by outcome and group."""
+    """Draws of each impact, with chains concatenated, by outcome and trial group."""
     impact = _array("impact", analysis.admitted.impact)
     by_labels = {labels: values.ravel() for _, labels, values in impact.cells()}
     outcomes, groups = impact.labels
@@ -82,13 +82,13 @@ def named_impacts(analysis: Analysis) -> dict[tuple[str, str], np.ndarray]:
 
 
 def new_impacts(analysis: Analysis) -> dict[str, np.ndarray]:
-    """Draws, one after another, of the impact of a new trial group, by outcome; none where the model has none."""
+    """Draws of the impact in a new trial group, with chains concatenated, by outcome; empty if the model has none."""
     new = [array for array in arrays(analysis) if array.name == "impact_new"]
     return {labels[0]: values.ravel() for array in new for _, labels, values in array.cells()}
 
 
 def draws_table(analysis: Analysis) -> pd.DataFrame:
-    """Draws as R's package posterior has them: a row a draw, a column such as ``impact[employment,WMCA]`` each."""
+    """Draws in the layout of the R package posterior: one row per draw, columns such as ``impact[employment,WMCA]``."""
     found = arrays(analysis)
     chains, draws = (found[0].draws.sizes[dim] for dim in ("chain", "draw"))
     chain, iteration = (index.ravel() + 1 for index in np.indices((chains, draws)))
@@ -99,43 +99,44 @@ def draws_table(analysis: Analysis) -> pd.DataFrame:
 
 
 def metadata(analysis: Analysis, *, with_returns: bool = False) -> dict[str, str]:
-    """Say what the exported numbers are, what made them, and how they are cited: text by key, the same everywhere."""
+    """Return the metadata of every export, as text by key: units, scale, provenance and citation."""
     impact = analysis.admitted.impact
     outcomes = [str(name) for name in impact["outcome"].to_numpy()]
     spec = analysis.individual_spec or analysis.impact_spec
     own = analysis.evidence.of_own_trials
-    ours = impact.attrs.get("spec_sha256") == spec.fingerprint
-    said = {
+    as_published = own and analysis.whose == "respondents"
+    from_spec = impact.attrs.get("spec_sha256") == spec.fingerprint
+    fields = {
         "title": "Impacts and returns from a Bayesian re-analysis of trial results",
         "units": json.dumps({name: OUTCOMES[name].unit for name in outcomes}),
         "scale": json.dumps({name: SCALES[name] for name in outcomes}),
         "sign": SIGN,
-        "of_whom": "as printed, trial by trial" if own and analysis.whose == "respondents" else OF_WHOM[analysis.whose],
+        "of_whom": "as published by each trial" if as_published else POPULATIONS[analysis.whose],
         "spec": spec.name,
         "spec_sha256": spec.fingerprint,
-        "draws_of": "this spec" if ours else "another program; the spec says how printed standard errors are recovered",
+        "draws_of": "this spec" if from_spec else "external; the spec defines only how standard errors are recovered",
         "economic_spec": "none" if analysis.economic_spec is None else analysis.economic_spec.name,
         "component_spec": "none" if analysis.appraisal is None else analysis.appraisal.spec.name,
         "evidence_sha256": analysis.evidence.sha256,
         "seed": str(analysis.seed),
         "created_by": f"hlt-bayes {version('hlt-bayes')}",
-        "cite": f"{SOFTWARE.format(version=version('hlt-bayes'))} {OF_OTHERS if own else EVALUATION}",
+        "cite": f"{SOFTWARE.format(version=version('hlt-bayes'))} {TRIAL_REPORTS if own else EVALUATION}",
     }
     if with_returns and any(group in analysis.draws.children for group in RETURN_NAMES):
-        said["returns"] = "gross benefit per GBP 1 of cost; above 1 pays back"
+        fields["returns"] = "gross benefit per GBP 1 of cost; above 1, benefits exceed costs"
     if predicted := _not_measured(analysis, outcomes, [str(name) for name in impact["group"].to_numpy()]):
-        said["predicted_not_measured"] = json.dumps(predicted, ensure_ascii=False)
-    return said
+        fields["predicted_not_measured"] = json.dumps(predicted, ensure_ascii=False)
+    return fields
 
 
 def metadata_values(analysis: Analysis) -> dict[str, object]:
-    """As ``metadata``, for JSON: what is itself JSON as a value."""
-    said = metadata(analysis)
-    return {key: json.loads(text) if text.startswith(("{", "[")) else text for key, text in said.items()}
+    """As ``metadata``, with values that are JSON text decoded."""
+    fields = metadata(analysis)
+    return {key: json.loads(text) if text.startswith(("{", "[")) else text for key, text in fields.items()}
 
 
 def _not_measured(analysis: Analysis, outcomes: list[str], groups: list[str]) -> list[str]:
-    """Impacts that no trial measured: of somebody's own trials, the model's prediction alone."""
+    """Impacts that no trial measured, only predicted by the model; these occur with a user's own trials."""
     measured = set(zip(analysis.impacts["outcome"], analysis.impacts["group"], strict=True))
     return [f"{outcome}, {group}" for outcome in outcomes for group in groups if (outcome, group) not in measured]
 

@@ -1,4 +1,4 @@
-"""Draws: as a table, as netCDF and Zarr, and as CmdStan writes them."""
+"""Exports of draws: tables, netCDF, Zarr and CmdStan CSV."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hlt_bayes.results.netcdf import netcdf_bytes
 from hlt_bayes.results.parquet import write_parquet
 
 Files = dict[str, Callable[[Path], None]]
-"""What writes each file of a format, by the file's name."""
+"""Function that writes each file of a format, by file name."""
 
 SAMPLER = {
     "lp__": ("logp", "lp"),
@@ -31,26 +31,26 @@ SAMPLER = {
     "divergent__": ("diverging",),
     "energy__": ("energy",),
 }
-"""What CmdStan calls the statistics of its sampler, in its order, and what nutpie and PyMC call them."""
+"""Sampler statistics under their CmdStan names, in CmdStan order, with the names that nutpie and PyMC use."""
 
 
 def parquet(analysis: Analysis) -> Files:
-    """Draws in columns, what is said of them in the schema's metadata."""
+    """Draws in columns, with metadata in the Parquet schema."""
     return {"draws.parquet": partial(_write_parquet, analysis)}
 
 
 def csv(analysis: Analysis) -> Files:
-    """Draws in columns, what is said of them in comments."""
+    """Draws in columns, with metadata in comments."""
     return {"draws.csv": lambda path: write_csv(draws_table(analysis), path, metadata(analysis, with_returns=True))}
 
 
 def netcdf(analysis: Analysis) -> Files:
-    """Everything that was drawn, as ArviZ keeps it."""
+    """All draws, in the ArviZ layout."""
     return {"posterior.nc": lambda path: _write_bytes(path, netcdf_bytes(_tree(analysis)))}
 
 
 def zarr(analysis: Analysis) -> Files:
-    """Write everything that was drawn, as ArviZ keeps it, in chunks.
+    """All draws, in the ArviZ layout, chunked.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def zarr(analysis: Analysis) -> Files:
 
 
 def cmdstan(analysis: Analysis) -> Files:
-    """Draws as CmdStan writes them, a file a chain."""
+    """Draws in CmdStan CSV format, one file per chain."""
     found = arrays(analysis)
     chains = found[0].draws.sizes["chain"]
     return {f"cmdstan-{chain + 1}.csv": partial(_write_cmdstan, analysis, found, chain) for chain in range(chains)}
@@ -80,25 +80,25 @@ def _write_bytes(path: Path, content: bytes) -> None:
 
 
 def _tree(analysis: Analysis) -> xr.DataTree:
-    """Draws with what is said of them at the root, and of the impacts beside them, as a fit of ours has it."""
+    """Draws with metadata at the root, and with unit and sign on the impacts, as in a fit by this package."""
     tree = analysis.draws.copy()
     tree.attrs.update(metadata(analysis, with_returns=True))
     outcomes = [str(name) for name in analysis.admitted.impact["outcome"].to_numpy()]
-    said = {"unit": json.dumps({name: OUTCOMES[name].unit for name in outcomes}), "sign": SIGN}
+    fields = {"unit": json.dumps({name: OUTCOMES[name].unit for name in outcomes}), "sign": SIGN}
     posterior = analysis.draws["posterior"].dataset
     impact = posterior["impact"]
-    tree["posterior"] = xr.DataTree(posterior.assign(impact=impact.assign_attrs({**said, **impact.attrs})))
+    tree["posterior"] = xr.DataTree(posterior.assign(impact=impact.assign_attrs({**fields, **impact.attrs})))
     return tree
 
 
 def _write_zarr(tree: xr.DataTree, path: Path) -> None:
-    # Format 2 with its metadata in one place: what every reader has, and what xarray looks for first.
+    # Zarr format 2 with consolidated metadata: supported by every reader, and tried first by xarray.
     tree.to_zarr(path, mode="w", zarr_format=2, consolidated=True)
 
 
 def _write_cmdstan(analysis: Analysis, found: Sequence[Array], chain: int, path: Path) -> None:
-    """Write one chain: comments, then its draws; arrays in column-major order, as CmdStan has them."""
-    said = {key: value for key, value in metadata(analysis, with_returns=True).items() if key != "seed"}
+    """Write one chain: comments, then draws, with arrays in column-major order as in CmdStan."""
+    fields = {key: value for key, value in metadata(analysis, with_returns=True).items() if key != "seed"}
     columns = _sampler_columns(analysis.draws, chain)
     lines = []
     for array in found:
@@ -107,7 +107,7 @@ def _write_cmdstan(analysis: Analysis, found: Sequence[Array], chain: int, path:
             columns[name] = values[chain]
             lines.append(f"# {name} = {', '.join(labels)}\n")
     head = [
-        f"# model = {said['spec']}\n",
+        f"# model = {fields['spec']}\n",
         "# method = sample\n",
         f"# num_samples = {found[0].draws.sizes['draw']}\n",
         "# num_warmup = 0\n",
@@ -117,16 +117,16 @@ def _write_cmdstan(analysis: Analysis, found: Sequence[Array], chain: int, path:
         f"# seed = {analysis.seed}\n",
     ]
     notes = [
-        "num_warmup and thin are of this file: it holds no draws of the warm-up, and every draw after it",
-        "cmdstanpy.from_csv also asks for the sampler's adaptation, which is not kept: in Python read posterior.nc",
+        "num_warmup and thin describe this file: it contains no warm-up draws and every later draw",
+        "cmdstanpy.from_csv also needs the sampler's adaptation, which is not stored: in Python, read posterior.nc",
     ]
     with path.open("w", encoding="utf-8", newline="") as file:
-        file.write("".join(head) + comments(said, notes) + "".join(lines))
+        file.write("".join(head) + comments(fields, notes) + "".join(lines))
         pd.DataFrame(columns).to_csv(file, index=False, lineterminator="\n")
 
 
 def _sampler_columns(tree: xr.DataTree, chain: int) -> dict[str, np.ndarray]:
-    """Take what the sampler said of each draw, where it did."""
+    """Sampler statistics of each draw, as far as available."""
     if "sample_stats" not in tree.children:
         return {}
     stats = tree["sample_stats"].dataset

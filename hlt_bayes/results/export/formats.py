@@ -1,4 +1,4 @@
-"""The closed table of export formats."""
+"""Table of the export formats."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ALL = "all"
 
 
 class Format(NamedTuple):
-    """What a format is for, the files it makes, and what makes them of an analysis."""
+    """Description of a format, the files it contains, and the function that makes them from an analysis."""
 
     description: str
     holds: str
@@ -24,38 +24,38 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    "parquet": Format("Draws, a column each, as R's posterior names them", "draws.parquet", parquet),
-    "csv": Format("The same as text, what is said of them in comments", "draws.csv", csv),
-    "netcdf": Format("Everything that was drawn, for ArviZ and ncdf4", "posterior.nc", netcdf),
-    "zarr": Format("The same in chunks, for stores in a cloud (needs zarr)", "posterior.zarr", zarr),
+    "parquet": Format("Draws in columns, named as in the R package posterior", "draws.parquet", parquet),
+    "csv": Format("The same as text, with metadata in comments", "draws.csv", csv),
+    "netcdf": Format("All draws, for ArviZ and ncdf4", "posterior.nc", netcdf),
+    "zarr": Format("The same, chunked for cloud storage (needs zarr)", "posterior.zarr", zarr),
     "cmdstan": Format(
-        "Draws as CmdStan writes them, a file a chain, for read.csv and rstan", "cmdstan-1.csv, ...", cmdstan
+        "Draws in CmdStan CSV format, one file per chain, for read.csv and rstan", "cmdstan-1.csv, ...", cmdstan
     ),
     "summary": Format(
-        "Means, quantiles, covariance, and how near a multivariate normal comes",
+        "Means, quantiles, covariance, and the error of a multivariate normal approximation",
         "summary.json, summary.csv, covariance.csv",
         summary,
     ),
-    "metafor": Format("Printed estimates and recovered variances for metafor", "metafor.csv", metafor),
+    "metafor": Format("Published estimates and recovered variances for metafor", "metafor.csv", metafor),
     "multinma": Format("The same as contrasts for multinma's set_agd_contrast", "multinma.csv", multinma),
     "bayesmeta": Format("The same for bayesmeta, with the spec's priors", "bayesmeta.csv", bayesmeta),
     "rbest": Format("The same for RBesT's gMAP, with the spec's priors", "rbest.csv", rbest),
     "mixture": Format(
-        "Impacts as mixtures of normals for RBesT's read_mix_json, with their worth in people (needs scikit-learn)",
+        "Impacts as normal mixtures for RBesT's read_mix_json, with effective sample size (needs scikit-learn)",
         "mixture-<outcome>-<group>.json",
         mixture,
     ),
 }
-"""Every format by its name."""
+"""All formats, by name."""
 
 
 def chosen_formats(to: str | Iterable[str]) -> list[str]:
-    """Name the formats asked for, each once.
+    """Return the names of the requested formats, without duplicates.
 
     Raises
     ------
     SpecError
-        A name is none of a format, or none is given.
+        A format is unknown, or none is given.
     """
     names = list(dict.fromkeys([to] if isinstance(to, str) else to))
     for name in names:

@@ -1,4 +1,4 @@
-"""Mixtures of normals that stand for draws, and how many people a prior is worth."""
+"""Normal mixture approximations of draws, and prior effective sample size."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from hlt_bayes.core.errors import ConvergenceError, SpecError
 
 Array = np.ndarray
 
-MOST_COMPONENTS = 4
-FITTED = 20_000
-"""Draws, evenly spaced over all of them, that a mixture is fitted to at most."""
+MAX_COMPONENTS = 4
+MAX_DRAWS = 20_000
+"""Largest number of draws, evenly spaced, to which a mixture is fitted."""
 STARTS = 2
-ROUNDS = 1_000
+MAX_ITERATIONS = 1_000
 TOLERANCE = 1e-4
 """Gain in mean log likelihood below which the fit stops."""
 
 EDGES = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
-"""SDs from the mean of each component at which the range of the quadrature is cut."""
+"""Boundaries of the quadrature intervals, in SDs from the mean of each component."""
 NODES = 24
-"""Nodes of each piece."""
+"""Quadrature nodes per interval."""
 
 
 @dataclass(frozen=True)
@@ -54,31 +54,31 @@ class Mixture:
         return total
 
     def log_densities(self, at: Array) -> Array:
-        """Log of weight times density of each component {component, point}."""
+        """Log of weight times density, by component and point."""
         z = (at - self.means[:, None]) / self.sds[:, None]
         return np.asarray(-0.5 * z**2 - np.log(self.sds * np.sqrt(2 * np.pi) / self.weights)[:, None])
 
 
 def fit_mixture(draws: Array, *, seed: int) -> Mixture:
-    """Fit mixtures of one, two, up to four normals to draws by maximum likelihood, until the BIC no longer falls.
+    """Fit mixtures of one to four normals by maximum likelihood, stopping when the BIC no longer falls.
 
     Raises
     ------
     SpecError
         scikit-learn is not installed.
     ConvergenceError
-        No number of components can be fitted.
+        No mixture could be fitted.
     """
     mixture_class, not_converged = _scikit_learn()
     mean, sd = draws.mean(), draws.std(ddof=1)
-    step = -(-len(draws) // FITTED)
+    step = -(-len(draws) // MAX_DRAWS)
     standard = ((draws[::step] - mean) / sd)[:, None]
     best, lowest = None, np.inf
-    for components in range(1, MOST_COMPONENTS + 1):
+    for components in range(1, MAX_COMPONENTS + 1):
         model = mixture_class(
             components,
             n_init=STARTS,
-            max_iter=ROUNDS,
+            max_iter=MAX_ITERATIONS,
             tol=TOLERANCE,
             init_params="k-means++",
             random_state=seed % 2**32,
@@ -91,7 +91,7 @@ def fit_mixture(draws: Array, *, seed: int) -> Mixture:
             break
         best, lowest = model, bic
     if best is None:
-        raise ConvergenceError("no mixture of normals could be fitted to the draws; export the draws themselves")
+        raise ConvergenceError("no normal mixture could be fitted to the draws; export the draws instead")
     order = np.argsort(-best.weights_, kind="stable")
     return Mixture(
         weights=best.weights_[order] / best.weights_.sum(),
@@ -101,22 +101,22 @@ def fit_mixture(draws: Array, *, seed: int) -> Mixture:
 
 
 def require_scikit_learn() -> None:
-    """Refuse to go on without scikit-learn.
+    """Raise if scikit-learn is not installed.
 
     Raises
     ------
     SpecError
-        As it says.
+        scikit-learn is not installed.
     """
     _scikit_learn()
 
 
 def local_information(mixture: Mixture) -> float:
-    """Prior information about the mean impact: the mean over the prior of minus the curvature of its log density.
+    """Prior information about the mean impact: the prior mean of minus the curvature of the log prior density.
 
-    Times the variance of an estimate from one unit it is the expected local-information-ratio sample size
-    (Neuenschwander, Weber, Schmidli and O'Hagan 2020, Biometrics 76, 578-587), by Gauss-Legendre quadrature. For one
-    normal it is 1 / variance.
+    Multiplied by the variance of an estimate from one unit, it gives the expected local-information-ratio effective
+    sample size (Neuenschwander, Weber, Schmidli and O'Hagan 2020, Biometrics 76, 578-587). Computed by Gauss-Legendre
+    quadrature; for a single normal it is 1 / variance.
     """
     from scipy.special import logsumexp
 
@@ -137,7 +137,7 @@ def local_information(mixture: Mixture) -> float:
 
 
 def _scikit_learn() -> tuple[Any, type[Warning]]:
-    """Import its mixtures, and the warning that a fit did not converge."""
+    """Import scikit-learn's mixture class and its convergence warning."""
     try:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture

@@ -1,4 +1,4 @@
-"""The priors of a spec in the words of R's bayesmeta and RBesT, where these have such a prior."""
+"""Translates the priors of a spec into those of the R packages bayesmeta and RBesT, where they have an equivalent."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from hlt_bayes.specs.priors.families import (
 )
 
 RANDOM_EFFECTS = ("pooled", "joint")
-"""Structures whose outcomes, each alone, are the normal random-effects model of those programs."""
+"""Structures that reduce, for a single outcome, to the normal random-effects model of those packages."""
 
 CAUCHY = 1.0
-"""Degrees of freedom of a t that is a Cauchy."""
+"""Degrees of freedom at which a t distribution is a Cauchy."""
 
 
 def of_mu(spec: ImpactSpec, outcome: str, name: str) -> dict[str, object]:
-    """Mean and SD of the prior of the mean impact, missing where the spec has no normal one."""
+    """Mean and SD of the prior of the mean impact; NaN if the spec has no normal prior for it."""
     stated = _stated(spec, outcome, "mu")
     if not isinstance(stated, NormalPrior):
         return {f"{name}.mean": np.nan, f"{name}.sd": np.nan, f"{name}.note": _why_not(spec, stated)}
@@ -30,7 +30,7 @@ def of_mu(spec: ImpactSpec, outcome: str, name: str) -> dict[str, object]:
 
 
 def of_bayesmeta(spec: ImpactSpec, outcome: str) -> dict[str, object]:
-    """Prior of tau as an R function of its density, to be evaluated, its name and parameters beside it."""
+    """Prior of tau as R code for its density, with its name and scale."""
     stated = _stated(spec, outcome, "tau")
     match stated:
         case HalfNormalPrior():
@@ -55,7 +55,7 @@ def of_bayesmeta(spec: ImpactSpec, outcome: str) -> dict[str, object]:
 
 
 def of_gmap(spec: ImpactSpec, outcome: str) -> dict[str, object]:
-    """Prior of tau by its name in gMAP and the two parameters of its table."""
+    """Prior of tau as gMAP's ``tau.dist`` and its two parameters."""
     stated = _stated(spec, outcome, "tau")
     found: tuple[str, float, float] | None = None
     match stated:
@@ -74,7 +74,7 @@ def of_gmap(spec: ImpactSpec, outcome: str) -> dict[str, object]:
 
 
 def _stated(spec: ImpactSpec, outcome: str, key: str) -> Family | None:
-    """Prior of a random-effects model that the spec states; none where its structure is another model."""
+    """Prior in the spec for a random-effects parameter; None if its structure is a different model."""
     if spec.structure not in RANDOM_EFFECTS:
         return None
     table = dict(getattr(spec.priors, key) or {})
@@ -83,5 +83,5 @@ def _stated(spec: ImpactSpec, outcome: str, key: str) -> Family | None:
 
 def _why_not(spec: ImpactSpec, stated: Family | None) -> str:
     if stated is None:
-        return f"structure {spec.structure} of spec {spec.name} is another model than random effects alone"
-    return f"{stated} has no equivalent here"
+        return f"structure {spec.structure} of spec {spec.name} is not a plain random-effects model"
+    return f"{stated} has no equivalent in this R package"

@@ -1,4 +1,4 @@
-"""Impacts as mixtures of normals that RBesT reads, to be priors of other trials."""
+"""Normal mixtures of the impacts, readable by RBesT, for use as priors in other trials."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from hlt_bayes.results.export.person_sd import PersonSD, of_new_group, person_sd
 Array = np.ndarray
 
 OF_A_NEW_TRIAL = (
-    "prior of the impact in a new trial of a group like these: it holds the differences between groups. RBesT's "
-    "robustify() adds a vague component where the new trial may be unlike them."
+    "prior of the impact in a new trial of a similar group, including between-group heterogeneity. If the new trial "
+    "may differ, add a vague component with RBesT's robustify()."
 )
 OF_THIS_GROUP = (
-    "posterior of the impact in this trial group: a prior only for more evidence on the same group; for a new trial "
-    "take the file of impact_new, where the model has one."
+    "posterior of the impact in this trial group: use it as a prior only for further evidence on the same group; for a "
+    "new trial use the file of impact_new, if the model has one."
 )
 SAMPLE_SIZE = (
-    "People in each arm of a two-arm trial that would say as much: 2 sd_between_people^2 times the information in the "
-    "prior. elir: mean over the prior of minus the curvature of its log density (Neuenschwander et al. 2020); moment: "
-    "1 / variance. meta.sigma is sqrt(2) times sd_between_people, so that RBesT's ess(mix) gives people in each arm."
+    "Effective sample size of the prior, in people per arm of a two-arm trial: 2 sd_between_people^2 times the "
+    "information in the prior. elir: prior mean of minus the curvature of the log prior density (Neuenschwander et al. "
+    "2020); moment: 1 / variance. meta.sigma is sqrt(2) times sd_between_people, so that RBesT's ess(mix) is per arm."
 )
 
 
 def mixture(analysis: Analysis) -> Files:
-    """One file for each impact, and for that of a new trial group where the model has one.
+    """One file per impact, including the impact in a new trial group if the model has one.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def mixture(analysis: Analysis) -> Files:
     require_scikit_learn()
     files: Files = {}
     by_group = person_sds(analysis)
-    unknown = PersonSD(np.nan, "unknown: no printed result of this group")
+    unknown = PersonSD(np.nan, "unknown: no published result for this group")
     for (outcome, group), draws in named_impacts(analysis).items():
         refuse_constant(f"{outcome} of {group}", draws)
         labels = {"variable": "impact", "outcome": outcome, "group": group, "use": OF_THIS_GROUP}
@@ -63,10 +63,10 @@ def mixture(analysis: Analysis) -> Files:
 
 
 def mixture_json(fitted: Mixture, draws: Array, sd: PersonSD, about: Mapping[str, object]) -> dict[str, object]:
-    """Put together a file: ``meta`` and ``comp`` as RBesT's ``read_mix_json`` takes them, and ours beside them.
+    """Content of a file: ``meta`` and ``comp`` as RBesT's ``read_mix_json`` expects them, and ``hlt_bayes`` metadata.
 
-    ``dimnames`` are an object: of three components jsonlite would make a matrix of the lists, which R takes for no
-    dimnames.
+    ``dimnames`` is an object because, with three components, jsonlite would simplify two lists to a matrix, which R
+    does not accept as dimnames.
     """
     away = distance(draws, fitted.cumulative)
     components = len(fitted.weights)
@@ -95,7 +95,7 @@ def mixture_json(fitted: Mixture, draws: Array, sd: PersonSD, about: Mapping[str
 
 
 def _sample_size(fitted: Mixture, sd: PersonSD) -> dict[str, object]:
-    """People in each arm that the prior is worth; none where people's SD is not known."""
+    """Prior effective sample size per arm; None if the between-person SD is unknown."""
     if np.isnan(sd.value):
         return {"sd_between_people": None, "sd_is": sd.why, "elir": None, "moment": None, "means": SAMPLE_SIZE}
     of_one_pair = 2 * sd.value**2
@@ -116,7 +116,7 @@ def _write(analysis: Analysis, draws: Array, labels: Mapping[str, str], sd: Pers
 
 
 def _file_name(taken: Files, outcome: str, group: str) -> str:
-    """Name of the file of an impact: in plain letters, and never that of another."""
+    """File name for an impact, in ASCII letters and digits, and unique."""
     stem = f"mixture-{outcome}-{re.sub('[^a-z0-9]+', '-', group.lower()).strip('-') or 'group'}"
     name, number = f"{stem}.json", 1
     while name in taken:

@@ -1,4 +1,4 @@
-"""Moments, quantiles and covariance of the impacts, and how well a multivariate normal stands for them."""
+"""Moments, quantiles and covariance of the impacts, and the error of their multivariate normal approximation."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from hlt_bayes.results.export.draws import Files
 
 PROBABILITIES = (0.025, 0.055, 0.25, 0.5, 0.75, 0.945, 0.975)
 MEANT_FOR = (
-    "The means and the covariance matrix are the multivariate normal that stands for the posterior of all impacts "
-    "together. 'normal' says how far the draws lie from it: for each impact and for all of them."
+    "The means and the covariance matrix define the multivariate normal approximation to the joint posterior of all "
+    "impacts. 'normal' gives its distance from the draws, for each impact and jointly."
 )
 CLOSENESS_MEASURES = (
-    f"kolmogorov: largest difference of the two distribution functions, up to {CLOSE:g} called close, up to {FAIR:g} "
-    "fair; draws of a normal have about 0.9 / sqrt(their number) by chance. wasserstein_sd: mean distance, in "
-    "posterior SDs, by which probability must be moved. normal, of all: of the squared Mahalanobis distances, which "
-    "are chi-square if normal; a mardia_kurtosis above its value if normal means heavier joint tails."
+    f"kolmogorov: largest difference between the two distribution functions; up to {CLOSE:g} is close, up to {FAIR:g} "
+    "fair; draws from a normal give about 0.9 / sqrt(number of draws) by chance. wasserstein_sd: mean distance, in "
+    "posterior SDs, that probability must be moved. Joint 'normal': based on the squared Mahalanobis distances, which "
+    "are chi-square under normality; mardia_kurtosis above mardia_kurtosis_if_normal means heavier joint tails."
 )
 
 
 def summary(analysis: Analysis) -> Files:
-    """Moments and quantiles as JSON and as a table, and the covariance matrix as a table.
+    """Moments and quantiles as JSON and CSV, and the covariance matrix as CSV.
 
     Raises
     ------
@@ -48,13 +48,13 @@ def summary(analysis: Analysis) -> Files:
         refuse_constant(f"{outcome} of {group}", draws)
     return {
         "summary.json": lambda path: _write_json(summary_content(analysis), path),
-        "summary.csv": lambda path: write_csv(_one_row_each(analysis), path, metadata(analysis)),
-        "covariance.csv": lambda path: write_csv(_square(analysis), path, metadata(analysis)),
+        "summary.csv": lambda path: write_csv(_summary_table(analysis), path, metadata(analysis)),
+        "covariance.csv": lambda path: write_csv(_covariance_table(analysis), path, metadata(analysis)),
     }
 
 
 def summary_content(analysis: Analysis) -> dict[str, object]:
-    """All that ``summary.json`` holds; rows and columns of the matrices are in the order of ``impacts``."""
+    """Content of ``summary.json``; the matrices follow the order of ``impacts``."""
     impacts = named_impacts(analysis)
     together = np.column_stack(list(impacts.values()))
     joint = joint_closeness(together)
@@ -85,8 +85,8 @@ def _label(outcome: str, group: str) -> str:
     return f"impact[{outcome},{group}]"
 
 
-def _one_row_each(analysis: Analysis) -> pd.DataFrame:
-    """Make a row an impact: moments, quantiles, distances from the normal."""
+def _summary_table(analysis: Analysis) -> pd.DataFrame:
+    """One row per impact: moments, quantiles, distances from the normal."""
     rows = []
     for (outcome, group), draws in named_impacts(analysis).items():
         quantiles = {f"q{100 * probability:g}": np.quantile(draws, probability) for probability in PROBABILITIES}
@@ -96,8 +96,8 @@ def _one_row_each(analysis: Analysis) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _square(analysis: Analysis) -> pd.DataFrame:
-    """Covariance matrix of all impacts, its labels as the first column and the heads of the others."""
+def _covariance_table(analysis: Analysis) -> pd.DataFrame:
+    """Covariance matrix of all impacts, labelled by its first column and its column names."""
     impacts = named_impacts(analysis)
     labels = [_label(*key) for key in impacts]
     matrix = np.atleast_2d(np.cov(np.column_stack(list(impacts.values())), rowvar=False))

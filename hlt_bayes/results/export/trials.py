@@ -1,4 +1,4 @@
-"""Printed estimates with their recovered standard errors, as programs for meta-analysis take them."""
+"""Published estimates with recovered standard errors, in the formats of meta-analysis packages."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from hlt_bayes.results.export.draws import Files
 from hlt_bayes.results.export.prior_translation import of_bayesmeta, of_gmap, of_mu
 
 EFFECT_MEASURES = {"employment": "RD", "earnings": "MD", "health": "SMD", "wellbeing": "SMD"}
-"""Effect measures in metafor's words; health and wellbeing are printed in SDs of the outcome."""
+"""metafor's codes for the effect measures; health and wellbeing are published in SDs of the outcome."""
 
 NOT_THE_POSTERIOR = (
-    "Estimates are as printed and standard errors as recovered from print, not the posterior: posterior means are "
-    "shrunk towards each other and correlated, so that pooling them again would count the same evidence twice."
+    "Estimates are as published and standard errors are recovered from the published results; neither is a posterior "
+    "summary. Posterior means are shrunk towards each other and correlated, so pooling them would count evidence twice."
 )
 RECOVERED = (
-    "Standard errors are medians given rounding, stars, sample sizes and the spec's priors; se_lower_89 and "
-    "se_upper_89 are the 89% interval, which a meta-analysis with known standard errors leaves out."
+    "Standard errors are medians given rounding, significance stars, sample sizes and the spec's priors; "
+    "se_lower_89 and se_upper_89 are the 89% interval, ignored by a meta-analysis that treats them as known."
 )
-PER_OUTCOME = "Outcomes are in different units: analyse one outcome at a time."
+PER_OUTCOME = "Outcomes have different units: analyse one outcome at a time."
 
 
 def metafor(analysis: Analysis) -> Files:
@@ -43,7 +43,7 @@ def metafor(analysis: Analysis) -> Files:
 
 
 def multinma(analysis: Analysis) -> Files:
-    """Contrasts for multinma's ``set_agd_contrast``: two rows a study, the baseline's without an estimate.
+    """Contrasts for multinma's ``set_agd_contrast``: two rows per study, with no estimate for the baseline arm.
 
     Raises
     ------
@@ -53,14 +53,14 @@ def multinma(analysis: Analysis) -> Files:
     notes = [
         "R: multinma::set_agd_contrast(subset(d, outcome == 'employment'), study, trt, y = y, se = se, "
         "sample_size = sample_size)",
-        "A study of two arms needs no standard error of its baseline; where a sample_size is NA leave it out.",
+        "A two-arm study needs no standard error for its baseline arm; omit sample_size if any value is NA.",
         PER_OUTCOME,
     ]
     return _files("multinma", analysis, _of_multinma, notes)
 
 
 def bayesmeta(analysis: Analysis) -> Files:
-    """Effect sizes for R's bayesmeta, the spec's priors in its words beside them.
+    """Effect sizes for the R package bayesmeta, with the spec's priors in its notation.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def bayesmeta(analysis: Analysis) -> Files:
 
 
 def rbest(analysis: Analysis) -> Files:
-    """Effect sizes for RBesT's ``gMAP``, the spec's priors in its words beside them.
+    """Effect sizes for RBesT's ``gMAP``, with the spec's priors in its notation.
 
     Raises
     ------
@@ -88,45 +88,46 @@ def rbest(analysis: Analysis) -> Files:
         "R: e <- subset(d, outcome == 'employment'); RBesT::gMAP(cbind(y, y.se) ~ 1 | study, data = e, family = "
         "gaussian, weights = n, tau.dist = e$tau.dist[1], tau.prior = cbind(e$tau.prior.a[1], e$tau.prior.b[1]), "
         "beta.prior = cbind(e$beta.prior.mean[1], e$beta.prior.sd[1]))",
-        "n counts both arms, from which gMAP takes its reference scale: its sample sizes are of both arms together, "
-        "those of the mixtures exported here per arm.",
+        "n is the total of both arms and sets gMAP's reference scale, so its effective sample sizes are for both arms "
+        "together; those of the mixtures exported by hlt-bayes are per arm.",
         PER_OUTCOME,
     ]
     return _files("rbest", analysis, _of_rbest, notes)
 
 
 def printed_estimates(analysis: Analysis) -> pd.DataFrame:
-    """Take the printed estimate and recovered standard error of each trial group, no pooled rows.
+    """Return the published estimate and recovered standard error of each trial group, without pooled rows.
 
     Returns
     -------
     DataFrame
-        ``outcome``, ``group``, ``published``, ``half_unit``, ``se`` with its 89% interval, ``unit``; people analysed in
-        each arm (``n_treatment``, ``n_control``), missing where nobody printed them.
+        ``outcome``, ``group``, ``published``, ``half_unit``, ``se`` with its 89% interval, ``unit``; numbers analysed
+        in each arm (``n_treatment``, ``n_control``), missing if not published.
 
     Raises
     ------
     EvidenceError
-        The draws are of individual records, of which nothing is printed; or no standard error is recovered.
+        The draws come from individual participant data, which have no published estimate; or no standard error was
+        recovered.
     """
     if analysis.individual_spec is not None:
         raise EvidenceError(
-            "the draws are of individual records, of which no estimate is printed; aggregate the records and export an "
-            "analysis of the file of trials that this makes (hb.aggregate)"
+            "the draws come from individual records, for which there is no published estimate; aggregate the records "
+            "with hb.aggregate, analyse the resulting file of trials and export that"
         )
     columns = ["outcome", "group", "published", "half_unit", "se", "se_lower_89", "se_upper_89", "unit"]
     table = analysis.comparison[~analysis.comparison["group"].isin(list(POOLED_GROUPS))]
     table = table.dropna(subset=["published", "se"])[columns].reset_index(drop=True)
     if table.empty:
         raise EvidenceError(
-            f"{analysis.evidence.path}: no printed estimate of a trial group with a recovered standard error; export "
-            "the draws instead (parquet, csv, netcdf)"
+            f"{analysis.evidence.path}: no trial group has a published estimate with a recovered standard error; "
+            "export the draws instead (parquet, csv, netcdf)"
         )
-    return table.join(_people(analysis, table))
+    return table.join(_arm_sizes(analysis, table))
 
 
-def _people(analysis: Analysis, table: pd.DataFrame) -> pd.DataFrame:
-    """People analysed in each arm: as printed beside the estimate, else of the sample that the spec says."""
+def _arm_sizes(analysis: Analysis, table: pd.DataFrame) -> pd.DataFrame:
+    """Numbers analysed in each arm: as published with the estimate, otherwise of the sample named in the spec."""
     printed = analysis.evidence.impacts.set_index(["outcome", "group"])
     rows = []
     for outcome, group in zip(table["outcome"], table["group"], strict=True):
@@ -146,11 +147,11 @@ def _files(
     name: str, analysis: Analysis, table: Callable[[Analysis, pd.DataFrame], pd.DataFrame], notes: list[str]
 ) -> Files:
     made = table(analysis, printed_estimates(analysis))
-    said = [NOT_THE_POSTERIOR, RECOVERED, *notes]
+    all_notes = [NOT_THE_POSTERIOR, RECOVERED, *notes]
 
     def write(path: Path) -> None:
         about = {key: text for key, text in metadata(analysis).items() if key != "draws_of"}
-        write_csv(made, path, about, said)
+        write_csv(made, path, about, all_notes)
 
     return {f"{name}.csv": write}
 
@@ -219,7 +220,7 @@ def _of_rbest(analysis: Analysis, printed: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_priors(table: pd.DataFrame, *priors: dict[str, dict[str, object]]) -> pd.DataFrame:
-    """Add what each outcome's priors are, the same in each of its rows."""
+    """Add the priors of each outcome to all of its rows."""
     for of_outcomes in priors:
         columns = pd.DataFrame([of_outcomes[outcome] for outcome in table["outcome"]], index=table.index)
         table = table.join(columns)

@@ -1,4 +1,4 @@
-"""Writes files so that all of them appear, or none."""
+"""Writes export files atomically."""
 
 from __future__ import annotations
 
@@ -12,42 +12,40 @@ from hlt_bayes.results.locking import put, refuse_unwritable, sole_writer, worki
 from hlt_bayes.results.manifest import MANIFEST
 
 STORE = (".zgroup", "zarr.json")
-"""What lies in a folder that is a Zarr store."""
+"""Files that mark a folder as a Zarr store."""
 
 
 def check_targets(out: Path, names: Mapping[str, object], *, overwrite: bool) -> None:
-    """Refuse files that may not be written, before any work is done.
+    """Raise, before any work is done, if the files may not be written.
 
     Raises
     ------
     ResultFolderError
-        ``out`` is no folder, or a result folder; a file is there already but ``overwrite`` is False, or something else
-        stands in its place; or nothing can be written there.
+        ``out`` is not a folder, or is a result folder; a file exists and ``overwrite`` is False; its name is taken by
+        something else; or ``out`` is not writable.
     """
     if out.exists() and not out.is_dir():
-        raise ResultFolderError(f"{out}: not a folder; give a folder that is there or can be made")
+        raise ResultFolderError(f"{out}: not a folder; give a new or existing folder")
     if (out / MANIFEST).exists():
-        raise ResultFolderError(
-            f"{out}: a result folder, which holds only what its analysis wrote; give another folder"
-        )
+        raise ResultFolderError(f"{out}: is a result folder, to which exports cannot be added; give another folder")
     for name in names:
         target = out / name
         if not os.path.lexists(target):
             continue
-        kind, ours = "file", target.is_file()
+        kind, replaceable = "file", target.is_file()
         if name.endswith(".zarr"):
-            kind, ours = "Zarr store", target.is_dir() and any((target / one).exists() for one in STORE)
-        if target.is_symlink() or not ours:
-            raise ResultFolderError(f"{target}: not a {kind}, so it is left alone; move it away or give another folder")
+            kind, replaceable = "Zarr store", target.is_dir() and any((target / one).exists() for one in STORE)
+        if target.is_symlink() or not replaceable:
+            raise ResultFolderError(f"{target}: not a {kind}, and was left unchanged; move it or give another folder")
         if not overwrite:
             raise ResultFolderError(
-                f"{target}: there already; replace it with overwrite (--overwrite), or give another"
+                f"{target}: already exists; replace it with overwrite (--overwrite) or give another folder"
             )
     refuse_unwritable(out / "any")
 
 
 def write_all(files: Files, out: Path, *, overwrite: bool) -> list[Path]:
-    """Write files under other names in ``out``, and give them their names when all are written.
+    """Write all files to a temporary folder in ``out``, then move them into place.
 
     Raises
     ------
