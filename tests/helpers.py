@@ -1,10 +1,13 @@
 """Small things that tests share."""
 
 import contextlib
+import os
+import pickle
 import re
 import shutil
 from pathlib import Path
 
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from hlt_bayes.cli import app
@@ -20,6 +23,20 @@ def invoked(*arguments, cwd=None, **environment):
     """Run the command line in this process: its exit code, standard output and standard error, which are no terminal."""
     with contextlib.chdir(cwd or "."):
         return CliRunner(env={"COLUMNS": None} | environment).invoke(app, list(map(str, arguments)), prog_name="hlt-bayes")
+
+
+def made_once(tmp_path_factory, name, make):
+    """Make what a session fixture gives once for all workers: the first one that asks makes it, the others read it."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    path = folder / f"{name}.pickle"
+    with FileLock(path.with_suffix(".lock")):
+        if path.exists():
+            return pickle.loads(path.read_bytes())  # noqa: S301 -- written by another worker of this session
+        made = make()
+        path.write_bytes(pickle.dumps(made))
+        return made
 
 
 def words(text):

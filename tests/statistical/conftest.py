@@ -1,22 +1,51 @@
-"""The primary model, fitted once for all tests that need it."""
+"""Fits that tests share, made once for all of them."""
 
 import re
 
 import pytest
-from helpers import NUMBER, block_of_readme, fill_block, words
+from helpers import NUMBER, block_of_readme, fill_block, made_once, words
 
 from hlt_bayes.analysis import analyse
 from hlt_bayes.inference.fit import fit
+from hlt_bayes.meta import fit_trials
+from hlt_bayes.meta.summary import FITS
 
 
 @pytest.fixture(scope="session")
-def fitted(primary, evidence):
-    return fit(primary, evidence)
+def fitted(primary, evidence, tmp_path_factory):
+    return made_once(tmp_path_factory, "fitted", lambda: fit(primary, evidence))
+
+
+@pytest.fixture(scope="session")
+def exactly_fitted(primary, evidence, tmp_path_factory):
+    return made_once(tmp_path_factory, "exactly_fitted", lambda: fit(primary, evidence, engine="exact"))
 
 
 @pytest.fixture(scope="session")
 def reanalysis(fitted, evidence, primary, published):
     return analyse(fitted, evidence, primary, published, seed=primary.sampling.seed)
+
+
+@pytest.fixture(scope="session")
+def ips_fits(ips_counts, ips_spec, tmp_path_factory):
+    """The other trials of IPS, fitted as ``pooled_trials`` does."""
+
+    def make():
+        return {
+            (reading, adjusted): fit_trials(ips_counts, ips_spec, reading=reading, adjust_for_size=adjusted)
+            for _, reading, adjusted in FITS
+        }
+
+    return made_once(tmp_path_factory, "ips_fits", make)
+
+
+@pytest.fixture(scope="session")
+def few_draws(tmp_path_factory):
+    """A spec that differs from ``primary`` in drawing less, for verbs whose words and files do not depend on how many."""
+    path = tmp_path_factory.mktemp("spec") / "few.toml"
+    head = 'based_on = "primary"\nname = "few-draws"\ntitle = "Primary, with few draws"\n'
+    path.write_text(f"{head}[sampling]\ndraws = 500\n", encoding="utf-8")
+    return path
 
 
 @pytest.fixture
