@@ -242,7 +242,7 @@ def test_nothing_is_said_of_pooling_where_there_is_none(analysis):
     alone = replace(analysis, impact_spec=load_impact_spec("no-pooling"))
     records = replace(analysis, individual_spec=load_individual_spec("records"))
     assert "impacts pooled" in " ".join(answer(analysis, little(analysis)))
-    assert "is pooling" in " ".join(message(analysis))
+    assert "due to pooling" in " ".join(message(analysis))
     for one in (alone, records):
         said = " ".join([*answer(one, little(one)), *message(one)])
         assert "pooled" not in said.lower()

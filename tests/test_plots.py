@@ -40,7 +40,7 @@ def test_the_forest_shows_printed_and_posterior_in_display_units(analysis):
     axis = plot_impacts(analysis.comparison).axes[0]
     rows = analysis.comparison.query("outcome == 'employment'")
     np.testing.assert_allclose(line(axis, "published").get_xdata(), 100 * rows["published"])
-    np.testing.assert_allclose(line(axis, "ours").get_xdata(), 100 * rows["mean"])
+    np.testing.assert_allclose(line(axis, "re-analysis").get_xdata(), 100 * rows["mean"])
     printed, wide, narrow = (
         [segment[:, 0] for segment in lines.get_segments() if len(segment)]
         for lines in axis.collections
@@ -60,7 +60,7 @@ def test_returns_show_the_line_at_one_pound(analysis):
     figure = plot_returns(analysis.draws["economics"].dataset)
     economic = next(axis for axis in figure.axes if axis.get_title("left").startswith("Economic"))
     rows = analysis.returns.query("perspective == 'economic'")
-    np.testing.assert_allclose(line(economic, "ours").get_xdata(), rows["mean"])
+    np.testing.assert_allclose(line(economic, "re-analysis").get_xdata(), rows["mean"])
     np.testing.assert_allclose(line(economic, "published").get_xdata(), rows["published"])
     bars = [np.array(bar.get_segments())[0, :, 0] for bar in economic.collections if isinstance(bar, LineCollection)]
     np.testing.assert_allclose(bars, rows[["lower_89", "upper_89"]])
@@ -107,8 +107,8 @@ def test_a_new_trial_is_drawn_with_its_cost(drawn, evidence, primary, components
     trials = new_trial(economics, drawn, components, primary, evidence, group="WMCA", sizes=[100, 1000])
     axis = plot_new_trial(trials).axes[0]
     rows = trials[trials["perspective"] == "economic"]
-    np.testing.assert_allclose(line(axis, "its cost").get_ydata(), rows["cost_gbp"] / 1e6)
-    np.testing.assert_allclose(line(axis, "worth of what").get_ydata(), rows["value_of_decision_gbp"] / 1e6)
+    np.testing.assert_allclose(line(axis, "cost of the trial").get_ydata(), rows["cost_gbp"] / 1e6)
+    np.testing.assert_allclose(line(axis, "value of sample").get_ydata(), rows["value_of_decision_gbp"] / 1e6)
 
 
 def slopes():
@@ -172,7 +172,7 @@ def test_prior_and_posterior_stand_together_in_display_units():
 
 
 def test_draws_without_a_prior_are_refused(drawn):
-    with pytest.raises(ImpactError, match="no draws of mu or tau before and after"):
+    with pytest.raises(ImpactError, match="no prior and posterior draws of mu or tau"):
         plot_prior_posterior(drawn)
 
 

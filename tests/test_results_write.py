@@ -192,7 +192,7 @@ def test_a_spec_with_one_perspective_is_reported(drawn, evidence, primary, publi
     assert significance_filter(analysis.returns, analysis.comparison, analysis.prices) == []
     assert set(load_result(write(analysis, tmp_path / "mine")).returns["perspective"]) == {"financial"}
     said = " ".join(headline(analysis.returns, analysis.impacts, list(evidence.groups)))
-    assert "Financial benefit of each £1" in said
+    assert "Financial benefit per £1" in said
     assert "Economic benefit of each £1" not in said
 
 
@@ -238,12 +238,12 @@ def test_what_limits_say_is_so(evidence, primary):
     limits = " ".join(LIMITS)
     printed = evidence.impacts.set_index(["outcome", "group"])["estimate"]["earnings"]
     mean = np.average(printed[["SCR IW", "SCR OOW"]], weights=evidence.treated[["SCR IW", "SCR OOW"]])
-    assert f"earnings of All SCR: printed £{printed['All SCR']:.0f}, weighted mean £{mean:.0f}" in limits
+    assert f"earnings of All SCR: published £{printed['All SCR']:.0f}, weighted mean £{mean:.0f}" in limits
     sds = [figure.value for figure in primary.standard_error.design["earnings"].sd.values()]
     assert f"(£{min(sds):,.0f} to £{max(sds):,.0f})" in limits
     assert "10,000 Monte Carlo draws" in limits
     assert "10,000 times" in report
-    assert "calls the financial ones net" in limits
+    assert "calls the financial returns net" in limits
     assert "a very small net financial return" in report
 
 
@@ -352,12 +352,12 @@ def test_limits_and_notes_are_those_of_the_spec(analysis):
         limits(replace(analysis, impact_spec=load_impact_spec(name))) for name in ("joint", "nonresponse")
     )
     assert not any("Outcomes are independent" in limit for limit in of_joint)
-    assert any("hardly learnt" in limit for limit in of_joint)
-    assert not any("returns apply them to everybody" in limit for limit in of_nonresponse)
+    assert any("hardly identified" in limit for limit in of_joint)
+    assert not any("returns apply them to everyone" in limit for limit in of_nonresponse)
     assert len(of_joint) == len(of_nonresponse) == len(of_primary)
     assert "per person who answered the survey" in impacts_table(analysis.impacts).notes[1]
     assert "by assumption" in impacts_table(analysis.impacts, whose="assumed").notes[1]
-    assert "gained as those like them" in impacts_table(analysis.impacts, whose="like them").notes[1]
+    assert "gained as much as similar respondents" in impacts_table(analysis.impacts, whose="like them").notes[1]
 
 
 @pytest.mark.parametrize(("spec", "whose"), [("records", "like them"), ("nonresponse", "assumed")])
@@ -365,6 +365,6 @@ def test_limits_of_records_do_not_speak_of_print(analysis, spec, whose):
     of_records = replace(analysis, individual_spec=load_individual_spec(spec))
     assert of_records.whose == whose
     said = limits(of_records)
-    assert not any("prints no standard errors" in limit or "Pooled rows" in limit for limit in said)
-    assert any("Health and wellbeing were seen only in those who answered" in limit for limit in said)
+    assert not any("gives no standard errors" in limit or "Pooled rows" in limit for limit in said)
+    assert any("Health and wellbeing were observed only in those who answered" in limit for limit in said)
     assert len(said) == len(LIMITS) - 2

@@ -1,1 +1,1 @@
-"""Tables, figures and sentences, the same for terminal, page, notebook and README."""
+"""Tables, figures and sentences shared by terminal, page, notebook and README."""

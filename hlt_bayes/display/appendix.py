@@ -1,4 +1,4 @@
-"""Tables that the page alone has: people, prices, assumptions, corrections, diagnostics, and what it was made by."""
+"""Tables shown only on the report page: sample sizes, prices, stated figures, corrections and versions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hlt_bayes.specs import stated_figures
 
 
 def people_table(evidence: Evidence) -> Table:
-    """Show how many people each group and arm had, and how many of them were seen."""
+    """Show sample sizes by measure, trial group and arm."""
     samples = evidence.samples
     groups = [name for name in dict.fromkeys(samples["group"]) if name in evidence.groups]
     rows = []
@@ -30,8 +30,8 @@ def people_table(evidence: Evidence) -> Table:
             if people[arm].notna().all()
         ]
     return Table(
-        title="People by trial group",
-        columns=("What", "Arm", *groups),
+        title="Sample sizes by trial group and arm",
+        columns=("Sample", "Arm", *groups),
         rows=tuple(rows),
         notes=(),
         frame=samples,
@@ -39,7 +39,7 @@ def people_table(evidence: Evidence) -> Table:
 
 
 def prices_table(analysis: Analysis) -> Table:
-    """Show the prices that the printed returns imply, group by group, and those that are used."""
+    """Show the prices implied by the published returns, by group, and the range that is used."""
     rows: list[tuple[str, str, str]] = []
     spec, notes = analysis.economic_spec, []
     for _, price in analysis.prices.iterrows():
@@ -50,11 +50,11 @@ def prices_table(analysis: Analysis) -> Table:
         rows += [
             (perspective, row["group"], price_range(row["lower_gbp"], row["upper_gbp"])) for _, row in bounds.iterrows()
         ]
-        rows.append((perspective, "all of them: used", price_range(price["lower_gbp"], price["upper_gbp"])))
+        rows.append((perspective, "used (all groups)", price_range(price["lower_gbp"], price["upper_gbp"])))
         notes.append(f"{perspective}: {benefit.price.unit}. {benefit.price.why}")
     return Table(
-        title="Prices that the published returns imply",
-        columns=("Benefit", "Group", "Price"),
+        title="Prices implied by the published returns",
+        columns=("Perspective", "Group", "Price"),
         rows=tuple(rows),
         notes=tuple(notes),
         frame=analysis.prices,
@@ -62,7 +62,7 @@ def prices_table(analysis: Analysis) -> Table:
 
 
 def figures_table(analysis: Analysis) -> Table:
-    """Show every stated figure and choice of every spec of an analysis, with its reason and source."""
+    """Show every stated figure and choice of every spec of an analysis, with reason and source."""
     found = []
     base = dict(stated_figures(analysis.impact_spec))
     moderation_spec = analysis.moderation.spec if analysis.moderation else None
@@ -85,10 +85,10 @@ def figures_table(analysis: Analysis) -> Table:
 
 
 def corrections_table(evidence: Evidence) -> Table:
-    """Show the printed cells that are used otherwise than printed."""
+    """Show the published cells that are corrected before use."""
     return Table(
-        title="Cells used otherwise than printed",
-        columns=("Cell", "Printed", "Used", "Why"),
+        title="Published cells corrected before use",
+        columns=("Cell", "Published", "Used", "Why"),
         rows=tuple(
             (f"{row['place']}, {row['row']}, {row['column']}", row["printed"], row["text"], row["correction"])
             for _, row in evidence.corrections.iterrows()
@@ -99,14 +99,14 @@ def corrections_table(evidence: Evidence) -> Table:
 
 
 def versions_table(manifest: Mapping[str, Any]) -> Table:
-    """Show what a result was made by."""
+    """Show the software versions, seed, machine and inputs of a result."""
     rows = [(name, str(number)) for name, number in manifest["versions"].items()]
-    rows += [("seed", str(manifest["seed"])), ("made", str(manifest["created"]))]
+    rows += [("seed", str(manifest["seed"])), ("created", str(manifest["created"]))]
     rows += [(f"machine: {name}", str(value)) for name, value in manifest["machine"].items()]
     rows += [(f"{name}: SHA-256", str(one["sha256"])) for name, one in manifest["inputs"].items()]
     return Table(
-        title="Made by",
-        columns=("What", "Which"),
+        title="Versions, seed and inputs",
+        columns=("Item", "Value"),
         rows=tuple(rows),
         notes=(),
         frame=pd.DataFrame(rows, columns=["what", "which"]),
@@ -114,7 +114,7 @@ def versions_table(manifest: Mapping[str, Any]) -> Table:
 
 
 def cited(source: Document) -> str:
-    """Cite a document, with what it states of itself."""
+    """Format the citation of a document."""
     isbn = f"ISBN {source.isbn}" if source.isbn else ""
     when = f"{source.published:%B %Y}" if source.published else ""
     licence = "Licence not stated" if source.licence == "not stated" else source.licence

@@ -1,4 +1,4 @@
-"""Tables and sentences of an appraisal by component prices, and what it hinges on."""
+"""Tables and sentences of the component-price appraisal, and of what drives its returns."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hlt_bayes.display.table import Table
 from hlt_bayes.economics import SUSTAINED_JOB
 
 AT_LEAST = 0.001
-"""A share of variance below this is within what so many draws can tell from nothing."""
+"""Smallest share of variance that the draws can distinguish from zero."""
 
 
 def appraisal_tables(appraisal: Appraisal | None) -> list[Table]:
-    """Show an appraisal: returns, benefits by component, what the cost buys, and the walk from the published return."""
+    """Show returns, benefits by component, cost-effectiveness, and the bridge from the published return."""
     if appraisal is None:
         return []
     tables = [
@@ -30,7 +30,7 @@ def appraisal_tables(appraisal: Appraisal | None) -> list[Table]:
 
 
 def component_returns_table(appraisal: Appraisal) -> Table:
-    """Show ``hlt_bayes.return_summary`` of component prices."""
+    """Show ``hlt_bayes.return_summary`` at component prices."""
     rows = []
     for _, row in appraisal.returns.sort_values("perspective", kind="stable").iterrows():
         net = f"{whole(row['net_present_value_lower_89'])} to {whole(row['net_present_value_upper_89'])}"
@@ -51,22 +51,22 @@ def component_returns_table(appraisal: Appraisal) -> Table:
     return Table(
         title=f"{appraisal.spec.title}: costs and benefits per person, benefit per £1"
         + (", at the planned volume" if planned else ""),
-        columns=("Benefit", "Group", "Cost", "Benefits", "Net", "Per £1", "Ratio", "P(>£1)", "Loss"),
+        columns=("Perspective", "Group", "Cost", "Benefits", "Net", "Per £1", "Ratio", "P(>£1)", "Loss"),
         rows=tuple(rows),
         notes=(
-            f"£ of {appraisal.economics['benefit_per_head'].attrs['price_year']} prices per person randomised to "
-            "treatment, discounted; 89% intervals. Per £1: mean benefit over mean cost. Ratio: mean of the ratio over "
-            "its draws. Loss: expected loss per person of funding where that turns out wrong, and of not funding.",
-            "Costs are the printed ones in those prices, with the uncertainty that the spec assumes. Financial: money "
-            "of the exchequer; economic: gains to society, in which taxes and benefits saved, which only change hands, "
-            "do not count.",
+            f"£ per person randomised to treatment, {appraisal.economics['benefit_per_head'].attrs['price_year']} "
+            "prices, discounted; 89% intervals. Net: net present value. Per £1: mean benefit over mean cost. Ratio: "
+            "mean benefit-cost ratio. Loss: expected loss from a wrong decision to fund, and from one not to fund.",
+            "Costs are the published costs in those prices, with the uncertainty assumed in the spec. Financial: "
+            "exchequer cash flows. Economic: gains to society, excluding taxes and benefits saved, which are "
+            "transfers.",
         ),
         frame=appraisal.returns,
     )
 
 
 def benefits_table(appraisal: Appraisal) -> Table:
-    """Show ``hlt_bayes.benefit_summary``, a row a benefit."""
+    """Show ``hlt_bayes.benefit_summary``, one row per benefit."""
     groups = list(dict.fromkeys(appraisal.benefits["group"]))
     rows = []
     for (perspective, _), part in appraisal.benefits.groupby(["perspective", "benefit"], sort=False):
@@ -74,8 +74,8 @@ def benefits_table(appraisal: Appraisal) -> Table:
         cells = [f"{whole(by_group['mean'][name])} ({whole(by_group['sd'][name])})" for name in groups]
         rows.append((str(perspective), by_group["label"].iloc[0], *cells))
     return Table(
-        title="What the benefits are made of: mean (SD) per person",
-        columns=("Benefit", "Component", *groups),
+        title="Benefits by component: mean (SD) per person",
+        columns=("Perspective", "Component", *groups),
         rows=tuple(sorted(rows, key=lambda row: row[0])),
         notes=(),
         frame=appraisal.benefits,
@@ -98,12 +98,12 @@ def cost_effectiveness_table(effects: pd.DataFrame) -> Table:
         )
     undefined = effects["why_undefined"].ne("").any()
     return Table(
-        title="What the cost buys",
-        columns=("Effect", "Group", "Gained", "P(>0)", "Cost for each"),
+        title="Cost-effectiveness",
+        columns=("Effect", "Group", "Gained", "P(>0)", "Cost per unit"),
         rows=tuple(rows),
         notes=(
-            "Undefined: the gain is not above 0 in all draws; where it is below, cost over gain has another meaning, "
-            "so that the ratio has no mean. The cost-effectiveness plane shows both.",
+            "Undefined: the gain is not positive in every draw, so the mean of cost over gain has no meaning. See the "
+            "cost-effectiveness plane.",
         )
         if undefined
         else (),
@@ -112,7 +112,7 @@ def cost_effectiveness_table(effects: pd.DataFrame) -> Table:
 
 
 def walk_tables(appraisal: Appraisal) -> list[Table]:
-    """Show ``hlt_bayes.walk``, a table a perspective: steps as rows, groups as columns."""
+    """Show ``hlt_bayes.walk``, one table per perspective: steps as rows, groups as columns."""
     tables = []
     for perspective, steps in appraisal.walk.groupby("perspective"):
         groups = list(dict.fromkeys(steps["group"]))
@@ -127,14 +127,13 @@ def walk_tables(appraisal: Appraisal) -> list[Table]:
             rows.append((part["label"].iloc[0], *cells))
         tables.append(
             Table(
-                title=f"From the published {perspective} return to ours, a step at a time: mean benefit per £1, P(>£1)",
+                title=f"Bridge from published to re-analysed {perspective} return: mean benefit per £1, P(>£1)",
                 columns=("Step", *groups),
                 rows=tuple(rows),
                 notes=(
-                    "Each step keeps what the one before changed, on the same draws; all but the last two value one "
-                    f"outcome at the price that the printed returns imply. {NOT_CALCULATED}: not calculated in the "
-                    "report.",
-                    *(_of_a_job(appraisal) if perspective == "financial" else ()),
+                    "Steps are cumulative and use the same draws; all but the last two value a single outcome at the "
+                    f"price implied by the published returns. {NOT_CALCULATED}: not calculated in the report.",
+                    *(_exchequer_value_of_a_job(appraisal) if perspective == "financial" else ()),
                 ),
                 frame=steps,
             )
@@ -142,8 +141,8 @@ def walk_tables(appraisal: Appraisal) -> list[Table]:
     return tables
 
 
-def _of_a_job(appraisal: Appraisal) -> list[str]:
-    """Say how far the component prices of the exchequer lie from those that the printed returns imply."""
+def _exchequer_value_of_a_job(appraisal: Appraisal) -> list[str]:
+    """Compare exchequer component prices with the prices implied by the published returns."""
     counted = appraisal.economics["counted"].sel(perspective="financial").to_numpy()
     of_work = counted & (appraisal.economics["outcome"].to_numpy() == "employment")
     by_work = appraisal.economics.isel(benefit=np.flatnonzero(of_work))
@@ -151,30 +150,31 @@ def _of_a_job(appraisal: Appraisal) -> list[str]:
     steps = appraisal.walk[(appraisal.walk["perspective"] == "financial") & (appraisal.walk["group"] == "WMCA")]
     means = steps.set_index("step")["mean"]
     return [
-        f"The components value one more person in sustained work at {whole(a_job)} to the exchequer over the years, "
-        f"and WMCA's return at {means['components'] / means['pooled']:.0f} times what printed returns imply. Either "
-        "the evaluation left out savings or years that stand here, or its returns are net of something; the published "
-        "economic report would say, and until then neither is a check on the other.",
+        f"At component prices, one more person in sustained work is worth {whole(a_job)} to the exchequer over the "
+        f"time horizon, and WMCA's return is {means['components'] / means['pooled']:.0f} times that at the prices "
+        "implied by the published returns. Either the evaluation omitted savings or years that are counted here, or "
+        "its returns are net of something. The published economic report would settle this; until then neither "
+        "figure validates the other.",
     ]
 
 
 def component_findings(appraisal: Appraisal | None) -> list[str]:
-    """Say what each £1 returns by component prices, and how long a health gain must last for a published return."""
+    """State the return per £1 at component prices, and how long health gains must last to match a published return."""
     if appraisal is None:
         return []
     economic = appraisal.returns[appraisal.returns["perspective"] == "economic"].set_index("group")
     said = [
-        f"{group} {pounds(row['mean'])} ({row['lower_89']:.2f} to {row['upper_89']:.2f}; above £1 with probability "
+        f"{pounds(row['mean'])} in {group} ({row['lower_89']:.2f} to {row['upper_89']:.2f}; above £1 with probability "
         f"{percent(row['prob_above_one'])})"
         for group, row in economic.iterrows()
     ]
     volume = " at its planned volume" if appraisal.economics.attrs["volume"] == "planned" else ""
-    sentences = [f"{appraisal.spec.title}, each £1 of the service{volume} returns to society: {'; '.join(said)}."]
+    sentences = [f"{appraisal.spec.title}: each £1 spent{volume} returns to society {'; '.join(said)}."]
     return [*sentences, *years_sentence(appraisal)] if len(economic) else []
 
 
 def years_sentence(appraisal: Appraisal) -> list[str]:
-    """Say how many years a health gain must last for the printed return of SCR IW."""
+    """State how many years a health gain must last to match the published return of SCR IW."""
     if appraisal.years.empty:
         return []
     printed, posterior = (
@@ -183,27 +183,27 @@ def years_sentence(appraisal: Appraisal) -> list[str]:
     price = appraisal.prices[appraisal.prices["benefit"] == "health"].iloc[0]
     value = f"{whole((price['lower_gbp'] + price['upper_gbp']) / 2)} a QALY in {price['price_year']} prices"
     return [
-        f"SCR IW's published £{_printed_return(appraisal):.2f} presupposes, at {value}, that its printed "
-        f"health gain lasts undiminished for {_years(printed)}, for everybody randomised; the gain that the posterior "
-        f"holds likely, for {_years(posterior)}, and with probability {percent(float(posterior['prob_never']))} no "
-        "number of years is enough."
+        f"SCR IW's published return of £{_published_return(appraisal):.2f} requires, at {value}, that its published "
+        f"health gain last undiminished for {_years(printed)} for everyone randomised. The posterior health gain would "
+        f"have to last {_years(posterior)}, and with probability {percent(float(posterior['prob_never']))} no duration "
+        "is long enough."
     ]
 
 
-def _printed_return(appraisal: Appraisal) -> float:
+def _published_return(appraisal: Appraisal) -> float:
     return float(appraisal.economics["published"].sel(perspective="economic", group="SCR IW"))
 
 
 def _years(row: pd.Series) -> str:
-    most = "without end" if math.isinf(row["upper_89"]) else f"{row['upper_89']:.1f}"
+    most = "infinity" if math.isinf(row["upper_89"]) else f"{row['upper_89']:.1f}"
     return f"{row['median']:.1f} years (89% interval {row['lower_89']:.1f} to {most})"
 
 
 def assumptions_table(listed: pd.DataFrame, *, perspective: str) -> Table:
     """Show ``hlt_bayes.assumptions``."""
     return Table(
-        title=f"What is assumed, by how much of the variance of the {perspective} return it explains",
-        columns=("Assumption", "Stated", "Unit", "Explains", "Of", "Would be settled by"),
+        title=f"Assumptions, by share of the variance of the {perspective} return explained",
+        columns=("Assumption", "Stated", "Unit", "Explains", "Group", "Would be settled by"),
         rows=tuple(
             (
                 row["key"],
@@ -216,19 +216,19 @@ def assumptions_table(listed: pd.DataFrame, *, perspective: str) -> Table:
             for _, row in listed.iterrows()
         ),
         notes=(
-            "Explains: share of the variance of the benefit per £1 that would go, were this figure known, in the trial "
-            "group where that is most. What is fixed varies nothing here; move it in a spec of your own.",
+            "Explains: expected reduction in the variance of the benefit per £1 if the figure were known, in the trial "
+            "group where it is greatest. Fixed figures explain none; vary them in a spec of your own.",
         ),
         frame=listed,
     )
 
 
 def tornado_table(moved: pd.DataFrame, labels: Mapping[str, str], *, group: str, perspective: str) -> Table:
-    """Show ``hlt_bayes.tornado`` of one group, the widest first."""
+    """Show ``hlt_bayes.tornado`` for one group, widest range first."""
     rows = moved[(moved["group"] == group) & (moved["perspective"] == perspective)]
     rows = rows.assign(width=(rows["high"] - rows["low"]).abs()).sort_values("width", ascending=False, kind="stable")
     return Table(
-        title=f"What the {perspective} return of {group} hinges on: mean benefit per £1 with one quantity moved",
+        title=f"Drivers of the {perspective} return of {group}: mean benefit per £1 with one quantity varied",
         columns=("Quantity", "From", "To", "Return from", "Return to"),
         rows=tuple(
             (
@@ -241,15 +241,15 @@ def tornado_table(moved: pd.DataFrame, labels: Mapping[str, str], *, group: str,
             for _, row in rows[rows["width"] >= 0.005].iterrows()
         ),
         notes=(
-            f"From, to: 89% interval; of a fixed price its variants. As drawn: {pounds(rows['base'].iloc[0])}. What "
-            "moves the return by less than half a penny is left out.",
+            f"From, to: 89% interval, or the variants of a fixed price. Base case: {pounds(rows['base'].iloc[0])}. "
+            "Quantities that move the return by less than half a penny are omitted.",
         ),
         frame=rows.assign(label=rows["quantity"].map(labels)).drop(columns="width"),
     )
 
 
 def volume_table(curve: pd.DataFrame, *, perspective: str) -> Table:
-    """Show ``hlt_bayes.volume_curve`` of one perspective: shares as rows, groups as columns."""
+    """Show ``hlt_bayes.volume_curve`` for one perspective: fixed shares as rows, groups as columns."""
     rows = curve[curve["perspective"] == perspective]
     groups = list(dict.fromkeys(rows["group"]))
     lines = []
@@ -258,16 +258,16 @@ def volume_table(curve: pd.DataFrame, *, perspective: str) -> Table:
         cells = (f"{whole(by_group['cost_per_head_gbp'][name])}: {pounds(by_group['mean'][name])}" for name in groups)
         lines.append((f"{share:.0%}", *cells))
     return Table(
-        title=f"At the planned volume, by how much of the cost is fixed: cost per person, mean {perspective} return",
+        title=f"Planned volume, by fixed share of the cost: cost per person, mean {perspective} return",
         columns=("Fixed", *groups),
         rows=tuple(lines),
-        notes=("Impacts per person are taken as they were; with nothing fixed the cost is that of the actual volume.",),
+        notes=("Impacts per person are assumed unchanged. With no fixed cost, the cost is that at the actual volume.",),
         frame=rows,
     )
 
 
 def whole(amount: float) -> str:
-    """Say an amount to the pound."""
+    """Format an amount to the nearest pound."""
     text = f"{amount:,.0f}"
     text = "0" if text == "-0" else text
     return f"-£{text[1:]}" if text.startswith("-") else f"£{text}"
@@ -278,5 +278,5 @@ def _figure(value: float) -> str:
 
 
 def explained(share: float) -> str:
-    """Say a share of variance, none of which so many draws can tell from nothing."""
+    """Format a share of variance; those below ``AT_LEAST`` are shown as such."""
     return f"<{AT_LEAST:.1%}" if share < AT_LEAST else f"{share:.1%}"

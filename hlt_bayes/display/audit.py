@@ -1,4 +1,4 @@
-"""What an audit finds, as a reader sees it."""
+"""Table of audit findings."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from hlt_bayes.display.table import Table
 
 
 def of_severity(findings: pd.DataFrame, severity: str) -> pd.DataFrame:
-    """Keep the findings of one severity, or all without one."""
+    """Keep the findings of one severity; all if ``severity`` is empty."""
     if severity and severity not in SEVERITIES:
         raise EvidenceError(f"--severity: {unknown_name(severity, SEVERITIES)}")
     return findings[findings["severity"] == severity] if severity else findings
 
 
 def of_used_cells(findings: pd.DataFrame) -> pd.DataFrame:
-    """Keep the findings in numbers that an analysis uses."""
+    """Keep the findings about cells that an analysis uses."""
     return findings[findings["treatment"] != UNUSED]
 
 
 def audit_table(findings: pd.DataFrame) -> Table:
-    """Show ``hlt_bayes.audit_evidence``, a row a finding; what is done, where an analysis uses a cell of it."""
+    """Show ``hlt_bayes.audit_evidence``, one row per finding, with the treatment of cells that an analysis uses."""
     rows = [
         (
             row["severity"],
@@ -34,13 +34,13 @@ def audit_table(findings: pd.DataFrame) -> Table:
     counts = findings["severity"].value_counts()
     found = [f"{counts[name]} {name}{'s' if counts[name] != 1 else ''}" for name in SEVERITIES if name in counts]
     return Table(
-        title=f"Audit: {', '.join(found) or 'no finding'}",
+        title=f"Audit: {', '.join(found) or 'no findings'}",
         columns=("Severity", "Place", "Finding"),
         rows=tuple(rows),
         notes=(
-            "error: cannot be true as printed; warning: doubtful, cut, or named otherwise elsewhere; note: worth "
-            "knowing. In brackets what is done where an analysis uses a cell; the others are kept as printed. --used "
-            "shows these alone, --csv the cells of each.",
+            "error: cannot be true as printed; warning: doubtful, truncated, or labelled differently elsewhere; note: "
+            "worth knowing. Brackets: how the analysis treats a cell that it uses; all others are kept as printed. "
+            "hlt-bayes audit --used lists only the findings in cells used, --csv the cells of each finding.",
         ),
         frame=findings,
     )

@@ -1,4 +1,4 @@
-"""Tables of checks as a reader sees them."""
+"""Tables of model checks and sensitivity analyses."""
 
 from __future__ import annotations
 
@@ -33,22 +33,23 @@ def prints_table(prints: pd.DataFrame, *, of: str) -> Table:
             )
         )
     return Table(
-        title=f"What the {of} expects to see printed",
+        title=f"{of.capitalize()} predictive check of the published results",
         columns=(
             "Outcome",
             "Group",
-            "Printed",
+            "Published",
             "Impact 89%",
             "Estimate 89%",
             *(f"P({mark or 'none'})" for mark in MARKS),
-            "P(its mark)",
-            "Surprise",
+            "P(observed)",
+            "Predictive p",
         ),
         rows=tuple(rows),
         notes=(
-            "Estimate: what a report would print of a trial as large. Its mark: the stars that were printed. Surprise: "
-            "twice the probability of an estimate at least as far out.",
-            f"All printed marks together: probability {prints.attrs['prob_of_all_marks']:.2g}.",
+            "Estimate: published estimate predicted for a trial of the same size. P(*) and so on: probability of these "
+            "significance stars; P(observed): of those published. Predictive p: two-sided predictive p-value of the "
+            "published estimate.",
+            f"Joint probability of all published stars: {prints.attrs['prob_of_all_marks']:.2g}.",
         ),
         frame=prints,
     )
@@ -71,10 +72,13 @@ def held_out_rows_table(rows_of_report: pd.DataFrame) -> Table:
             )
         )
     return Table(
-        title="Printed pooled rows, held out, and what the fit expects of them",
-        columns=("Outcome", "Row", "Printed", "Expected", "89% interval", "P(its mark)", "Surprise"),
+        title="Held-out pooled rows: published and predicted",
+        columns=("Outcome", "Row", "Published", "Predicted", "89% interval", "P(observed)", "Predictive p"),
         rows=tuple(rows),
-        notes=("A pooled row is a mean of its parts with a weight that is not printed, but for a discrepancy.",),
+        notes=(
+            "A pooled row is predicted as a weighted mean of its groups, with unpublished weights, plus a discrepancy. "
+            "P(observed): probability of the published significance stars.",
+        ),
         frame=rows_of_report,
     )
 
@@ -82,15 +86,15 @@ def held_out_rows_table(rows_of_report: pd.DataFrame) -> Table:
 def power_table(power: pd.DataFrame) -> Table:
     """Show ``hlt_bayes.power_scaling``."""
     return Table(
-        title="How far quantities move when prior or likelihood is scaled a little",
+        title="Power-scaling sensitivity to prior and likelihood",
         columns=("Quantity", "Prior", "Likelihood", "Diagnosis"),
         rows=tuple(
             (str(row["quantity"]), f"{row['prior']:.3f}", f"{row['likelihood']:.3f}", str(row["diagnosis"]))
             for _, row in power.iterrows()
         ),
         notes=(
-            "Above 0.05 is sensitive. Sensitive to both hints at a conflict of prior and data; to the prior alone, at "
-            "a likelihood that says little: of tau, with three groups, that is so.",
+            "Values above 0.05 indicate sensitivity. Sensitivity to both suggests prior-data conflict; to the prior "
+            "alone, a weakly informative likelihood, as for tau with three groups.",
         ),
         frame=power,
     )
@@ -101,15 +105,15 @@ def convergence_table(diagnostics: pd.DataFrame, *, most: int | None = None) -> 
     named = diagnostics.rename_axis("quantity").reset_index()
     shown = named if most is None else named.sort_values("rhat", ascending=False, kind="stable").head(most)
     return Table(
-        title="Convergence" if most is None else f"Convergence: the {len(shown)} of {len(named)} largest R-hats",
+        title="Convergence" if most is None else f"Convergence: the {len(shown)} largest R-hats of {len(named)}",
         columns=("Quantity", "R-hat", "Bulk ESS", "Tail ESS"),
         rows=tuple(
             (row["quantity"], f"{row['rhat']:.3f}", f"{row['ess_bulk']:,.0f}", f"{row['ess_tail']:,.0f}")
             for _, row in shown.iterrows()
         ),
         notes=(
-            f"All passed, else nothing would be given: R-hat <= {RHAT_MAX}, bulk and tail ESS >= {ESS_MIN}; of NUTS "
-            "also no divergent transition, and E-BFMI.",
+            f"All checks passed, or no result would be given: R-hat <= {RHAT_MAX}, bulk and tail ESS >= {ESS_MIN}; for "
+            "NUTS also sufficient E-BFMI and no divergences.",
         ),
         frame=shown,
     )
@@ -118,8 +122,8 @@ def convergence_table(diagnostics: pd.DataFrame, *, most: int | None = None) -> 
 def grid_table(ranges: pd.DataFrame) -> Table:
     """Show ``hlt_bayes.checks.range_over_grid``."""
     return Table(
-        title="How the probability that £1 returns more than £1 moves with the priors",
-        columns=("Benefit", "Group", "As stated", "Least", "Greatest", "By mu", "By tau", "By SE"),
+        title="Sensitivity to priors of the probability that £1 returns more than £1",
+        columns=("Perspective", "Group", "As stated", "Least", "Greatest", "By mu", "By tau", "By SE"),
         rows=tuple(
             (
                 row["perspective"],
@@ -130,15 +134,15 @@ def grid_table(ranges: pd.DataFrame) -> Table:
             for _, row in ranges.sort_values("perspective", kind="stable").iterrows()
         ),
         notes=(
-            "Least and greatest over the grid of prior scales. By: how far it moves when that scale alone is moved, in "
-            "percentage points.",
+            "Least and greatest: over the grid of prior scales. By mu, tau, SE: range when only that prior scale is "
+            "varied, in percentage points.",
         ),
         frame=ranges,
     )
 
 
 def specs_table(impacts: pd.DataFrame) -> Table:
-    """Show trial groups of ``hlt_bayes.impacts_by_spec``: a row an impact, a column a spec."""
+    """Show ``hlt_bayes.impacts_by_spec`` for groups, average and new group: one row per impact, one column per spec."""
     specs = list(dict.fromkeys(impacts["spec"]))
     shown = impacts[impacts["kind"].isin(["group", "average", "new"])]
     rows = []
@@ -150,13 +154,13 @@ def specs_table(impacts: pd.DataFrame) -> Table:
         title="Impacts by spec: posterior mean (SD)",
         columns=("Outcome", "Impact", *specs),
         rows=tuple(rows),
-        notes=("New group: none where groups are not pooled. Average: weighted by recruits to treatment.",),
+        notes=("New group: blank if groups are not pooled. Average: weighted by numbers randomised to treatment.",),
         frame=shown,
     )
 
 
 def returns_by_spec_table(returns: pd.DataFrame) -> Table:
-    """Show ``hlt_bayes.returns_by_spec``: a row a return, a column a spec."""
+    """Show ``hlt_bayes.returns_by_spec``: one row per return, one column per spec."""
     specs = list(dict.fromkeys(returns["spec"]))
     rows = []
     for (perspective, group), part in returns.groupby(["perspective", "group"], sort=False):
@@ -168,7 +172,7 @@ def returns_by_spec_table(returns: pd.DataFrame) -> Table:
         rows.append((str(perspective), str(group), *cells))
     return Table(
         title="Returns by spec: mean gross benefit per £1, P(>£1)",
-        columns=("Benefit", "Group", *specs),
+        columns=("Perspective", "Group", *specs),
         rows=tuple(rows),
         notes=(),
         frame=returns,
@@ -176,7 +180,7 @@ def returns_by_spec_table(returns: pd.DataFrame) -> Table:
 
 
 def scores_table(scores: Mapping[str, pd.DataFrame], without: Sequence[str]) -> Table:
-    """Show ``hlt_bayes.held_out_scores`` of several specs; ``without`` have no exact engine."""
+    """Show ``hlt_bayes.held_out_scores`` of several specs; those in ``without`` have no exact engine."""
     first = next(iter(scores.values()))
     rows = [
         (
@@ -189,7 +193,7 @@ def scores_table(scores: Mapping[str, pd.DataFrame], without: Sequence[str]) -> 
     rows.append(("All", "", *(f"{table['log_probability'].sum():.2f}" for table in scores.values())))
     left_out = (f"No exact engine, so no score: {', '.join(without)}.",) if without else ()
     return Table(
-        title="Log probability of what is printed of each cell, given all others",
+        title="Held-out log probability of each published cell, given all others",
         columns=("Outcome", "Group", *scores),
         rows=tuple(rows),
         notes=(WHY_NO_LOO, *left_out),
@@ -200,19 +204,19 @@ def scores_table(scores: Mapping[str, pd.DataFrame], without: Sequence[str]) -> 
 def contraction_table(learnt: pd.DataFrame) -> Table:
     """Show ``hlt_bayes.contraction``."""
     return Table(
-        title="How much narrower the posterior of each parameter is than its prior",
+        title="Prior contraction by parameter",
         columns=("Parameter", "Prior SD", "Posterior SD", "Contraction"),
         rows=tuple(
             (row["parameter"], f"{row['prior_sd']:.3g}", f"{row['posterior_sd']:.3g}", f"{row['contraction']:.0%}")
             for _, row in learnt.iterrows()
         ),
-        notes=("Contraction: 1 less the ratio of variances; 0% where nothing was learnt.",),
+        notes=("Contraction: 1 minus posterior variance over prior variance; 0% if nothing was learnt.",),
         frame=learnt,
     )
 
 
 def alone_table(alone: pd.DataFrame) -> Table:
-    """Show the slopes of models with one moderator each."""
+    """Show the slopes of models with a single moderator each."""
     outcomes = list(dict.fromkeys(alone["outcome"]))
     rows = []
     for label, part in alone.groupby("label", sort=False):
@@ -226,13 +230,13 @@ def alone_table(alone: pd.DataFrame) -> Table:
         title="One moderator at a time: slope (SD), contraction",
         columns=("Moderator", "Per", *(OUTCOMES[name].heading for name in outcomes)),
         rows=tuple(rows),
-        notes=("Each alone stands for the whole difference between the sites: that is why they are so alike.",),
+        notes=("Each moderator alone represents the whole difference between the sites, so the slopes are similar.",),
         frame=alone,
     )
 
 
 def impact_of_new_site_table(summary: pd.DataFrame, delivery: Mapping[str, float]) -> Table:
-    """Show the impact that a new site with a given delivery would see."""
+    """Show the predicted impact at a new site with a given delivery."""
     rows = [
         (
             OUTCOMES[row["outcome"]].heading,
@@ -244,16 +248,16 @@ def impact_of_new_site_table(summary: pd.DataFrame, delivery: Mapping[str, float
     ]
     given = ", ".join(f"{name} {value:g}" for name, value in delivery.items())
     return Table(
-        title=f"A new site with {given}",
+        title=f"Predicted impact at a new site with {given}",
         columns=("Outcome", "Mean", "89% interval", "P(>0)"),
         rows=tuple(rows),
-        notes=("Other moderators at their reference. As wide as the priors of slopes and of new groups make it.",),
+        notes=("Other moderators at their reference values. The priors of slopes and new groups drive the width.",),
         frame=summary,
     )
 
 
 def calibrations_table(records: pd.DataFrame, stale: Sequence[tuple[str, str]]) -> Table:
-    """Show the table of calibrations; ``stale`` are specs and engines whose model has changed since."""
+    """Show the calibration results; ``stale`` lists specs and engines whose model has changed since."""
     rows, verdicts = [], []
     for _, row in records.iterrows():
         old = (row["spec"], row["engine"]) in stale
@@ -272,11 +276,11 @@ def calibrations_table(records: pd.DataFrame, stale: Sequence[tuple[str, str]]) 
         )
     return Table(
         title="Simulation-based calibration of the shipped specs",
-        columns=("Spec", "Engine", "Replicates", "Quantities", "Least p", "Threshold", "Verdict"),
+        columns=("Spec", "Engine", "Replicates", "Quantities", "Smallest p", "Threshold", "Verdict"),
         rows=tuple(rows),
         notes=(
-            "Ranks of true parameters among posterior draws, chi-square over 20 bins for each quantity; the threshold "
-            "is 1% over all quantities of a spec (Bonferroni).",
+            "Chi-square test, over 20 bins, of the ranks of true parameters among posterior draws, for each quantity. "
+            "Threshold: 1% over all quantities of a spec (Bonferroni).",
         ),
         frame=records.assign(verdict=verdicts),
     )

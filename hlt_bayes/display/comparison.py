@@ -1,4 +1,4 @@
-"""Ours beside the published result, cell by cell, and several results side by side."""
+"""Comparison with the published result, cell by cell, and of several results side by side."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hlt_bayes.display.format import (
     per_pound,
     percent,
 )
-from hlt_bayes.display.impacts import is_of_ours
+from hlt_bayes.display.impacts import is_health_led
 from hlt_bayes.display.table import Table
 from hlt_bayes.impacts.comparison import ABOUT_THE_SAME, LIKELIHOOD_WORDS
 
@@ -41,55 +41,55 @@ def comparison_table(comparison: pd.DataFrame) -> Table:
         )
     return Table(
         title="Comparison with the published result, cell by cell",
-        columns=("Outcome", "Group", "Published", "SE", "Mean", "Shrunk", "What changed"),
+        columns=("Outcome", "Group", "Published", "SE", "Mean", "Shrinkage", "What changed"),
         rows=tuple(rows),
         notes=(
-            _of_standard_errors(comparison),
-            "Shrunk: how far the mean has moved from the printed estimate towards the average of the groups' means "
-            "(0% not at all, 100% all the way); blank where the two lie too close for the rounding.",
+            _standard_error_note(comparison),
+            "Shrinkage: how far the mean has moved from the published estimate towards the average of the group means "
+            "(0% not at all, 100% all the way); blank where the two are too close to tell.",
             *(
-                ("Pooled rows: ours are means of the groups; the printed ones are estimates of their own.",)
-                if is_of_ours(comparison)
+                ("Pooled rows: Mean is a weighted mean of the groups; Published is a separate estimate.",)
+                if is_health_led(comparison)
                 else ()
             ),
-            f"About the same: within {ABOUT_THE_SAME:.0%} or within the rounding. {_word_scale()}",
+            f"About the same: within {ABOUT_THE_SAME:.0%} or within rounding. {_likelihood_scale()}",
             *notes,
         ),
         frame=comparison,
     )
 
 
-def _of_standard_errors(comparison: pd.DataFrame) -> str:
-    if not is_of_ours(comparison):
-        return "SE: median given all that is printed of it, sample sizes and the spec's priors."
+def _standard_error_note(comparison: pd.DataFrame) -> str:
+    if not is_health_led(comparison):
+        return "SE: median given the published information, sample sizes and the spec's priors."
     return (
-        "Stars: * 90%, ** 95%, *** 99%. SE: not printed; median given rounding, stars, sample sizes and the spec's "
-        "priors; for earnings it is in effect an assumed SD of earnings, and for employment of SCR IW an assumed "
-        "rate."
+        "Significance stars: * 90%, ** 95%, *** 99%. SE: not published; median given rounding, stars, sample sizes and "
+        "the spec's priors. For earnings it rests in effect on an assumed SD of earnings, and for employment in SCR IW "
+        "on an assumed rate."
     )
 
 
-def _word_scale() -> str:
-    """Say from which probability on each word holds."""
+def _likelihood_scale() -> str:
+    """Describe the lowest probability of each likelihood word."""
     likely = [f"{word} from {lowest:.0%}" for lowest, word in LIKELIHOOD_WORDS if lowest >= 0.33]
-    return f"Words of the IPCC scale: {', '.join(likely)}."
+    return f"IPCC likelihood scale: {', '.join(likely)}."
 
 
 SAME = "about the same"
-"""How the words of a cell begin where its mean is about the printed estimate."""
+"""Prefix of ``what_changed`` where the mean is about the same as the published estimate."""
 
 
 def changed(comparison: pd.DataFrame) -> pd.DataFrame:
-    """Keep the cells of ``hlt_bayes.compare`` whose words say that they changed.
+    """Keep the cells of ``hlt_bayes.compare`` that changed.
 
-    Of pooled rows nothing is said of what changed, so that they are left out.
+    Pooled rows are left out: their change is not assessed.
     """
     words = comparison["what_changed"]
     return comparison[words.str.contains(";") & ~words.str.startswith(SAME)]
 
 
 def impacts_side_by_side(impacts: Mapping[str, pd.DataFrame]) -> Table:
-    """Show ``impact_summary`` of several results, each beside the first: a row an impact."""
+    """Show ``impact_summary`` of several results, with differences from the first: one row per impact."""
 
     def cells(row: pd.Series, first: float, *, later: bool) -> tuple[str, ...]:
         outcome = row["outcome"]
@@ -109,7 +109,7 @@ def impacts_side_by_side(impacts: Mapping[str, pd.DataFrame]) -> Table:
 
 
 def returns_side_by_side(returns: Mapping[str, pd.DataFrame]) -> Table:
-    """Show ``return_summary`` of several results, each beside the first: a row a return."""
+    """Show ``return_summary`` of several results, with differences from the first: one row per return."""
 
     def cells(row: pd.Series, first: float, *, later: bool) -> tuple[str, ...]:
         kind, moved = row["perspective"], row["mean"] - first
@@ -121,7 +121,7 @@ def returns_side_by_side(returns: Mapping[str, pd.DataFrame]) -> Table:
         keys=("perspective", "group"),
         cells=cells,
         title="Returns: mean gross benefit per £1, P(>£1)",
-        heads=("Benefit", "Group"),
+        heads=("Perspective", "Group"),
         named=str,
     )
 
@@ -135,7 +135,7 @@ def _side_by_side(
     heads: tuple[str, str],
     named: Callable[[str], str],
 ) -> Table:
-    """Lay out one frame a result; all that any has is a row, and the means of later ones less the first's a column."""
+    """Lay out the rows of all results side by side, with the difference in means from the first result."""
     whole = pd.concat([frame.assign(result=name) for name, frame in frames.items()], ignore_index=True)
     first, *later = frames
     means = whole[whole["result"] == first].set_index(list(keys))["mean"]
@@ -155,11 +155,11 @@ def _side_by_side(
         title=title,
         columns=(*heads, first, *(head for name in later for head in (name, f"{name} less {first}"))),
         rows=tuple(rows),
-        notes=(f"Less {first}: difference of the means.",),
+        notes=(f"Less {first}: difference in means.",),
         frame=whole[["result", *(name for name in whole.columns if name != "result")]],
     )
 
 
 def _signed(text: str, moved: float) -> str:
-    """Write a difference above 0, as far as it is shown, with its sign."""
+    """Prefix a plus sign to a difference that is above 0 as displayed."""
     return f"+{text}" if moved > 0 and text.strip("£p0.") else text

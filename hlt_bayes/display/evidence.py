@@ -1,4 +1,4 @@
-"""Printed cells and tables as a reader sees them."""
+"""Published cells and tables for display."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARK = "†"
 
 
 def places_table(evidence: Evidence) -> Table:
-    """List the tables and sections, with what each holds."""
+    """List the tables and sections of the evidence, with the number of cells in each."""
     titles = {(table.document, table.place): table.title for table in evidence.tables}
     ledger = evidence.ledger
     places = pd.DataFrame(
@@ -43,7 +43,7 @@ def places_table(evidence: Evidence) -> Table:
         for _, row in places.iterrows()
     ]
     return Table(
-        title=f"{len(ledger):,} printed cells",
+        title=f"{len(ledger):,} published cells",
         columns=("Place", "Document", "Title", "Cells"),
         rows=tuple(rows),
         notes=(
@@ -55,7 +55,7 @@ def places_table(evidence: Evidence) -> Table:
 
 
 def cells_table(evidence: Evidence, filters: Mapping[str, str]) -> Table:
-    """List the cells that pass all filters: equal in a column, or ``contains`` in what is printed."""
+    """List the cells that pass all filters: equality on a column, or ``contains`` as a text search."""
     cells = evidence.ledger
     for column, wanted in filters.items():
         if not wanted:
@@ -74,11 +74,11 @@ def cells_table(evidence: Evidence, filters: Mapping[str, str]) -> Table:
         what = ", ".join(cell[name] for name in ("measure", "category", "outcome", "group", "arm") if cell[name])
         rows.append((printed, f"{cell['document']}, {cell['place']}", cell["row"], cell["column"], base, what))
     columns = ("Printed", "Place", "Row", "Column", "Base", "Measures")
-    told = [position for position in range(len(columns)) if any(row[position] for row in rows)]
+    filled = [position for position in range(len(columns)) if any(row[position] for row in rows)]
     return Table(
-        title=f"{len(rows):,} printed cells",
-        columns=tuple(columns[position] for position in told),
-        rows=tuple(tuple(row[position] for position in told) for row in rows),
+        title=f"{len(rows):,} published cells",
+        columns=tuple(columns[position] for position in filled),
+        rows=tuple(tuple(row[position] for position in filled) for row in rows),
         notes=_corrections(cells),
         frame=cells,
     )
@@ -90,7 +90,7 @@ def printed_tables(evidence: Evidence, place: str, *, document: str = "") -> lis
     Raises
     ------
     EvidenceError
-        No document has it.
+        No document contains it.
     """
     ledger = evidence.ledger
     if document:
@@ -109,7 +109,7 @@ def printed_tables(evidence: Evidence, place: str, *, document: str = "") -> lis
 
 
 def _place(asked: str, known: set[str]) -> str:
-    """Take "2.1" for the table of that number, or else the section."""
+    """Resolve "2.1" to the table of that number, or else to the section."""
     candidates = (asked, f"Table {asked}", f"Section {asked}")
     return next((name for name in candidates if name in known), asked)
 
@@ -125,7 +125,7 @@ def _printed_table(cells: pd.DataFrame, evidence: Evidence, table: TableStructur
         rows.append((line["row"].iloc[0], *(texts.get(column, "") for column in columns)))
     source = evidence.sources[document]
     return Table(
-        title=f"{place}: {table.title}" if table else f"{place}, numbers in running text",
+        title=f"{place}: {table.title}" if table else f"{place}, numbers in the text",
         columns=("", *(column or "Printed" for column in columns)),
         rows=tuple(rows),
         notes=(
@@ -143,7 +143,7 @@ def _corrections(cells: pd.DataFrame) -> tuple[str, ...]:
 
 
 def trials_csv(evidence: Evidence) -> str:
-    """Write the trial groups' impacts as a CSV file of trials, with the sample sizes that the reports print."""
+    """Write the trial groups' impacts as a CSV file of trials, with the published sample sizes."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(COLUMNS), lineterminator="\n")
     writer.writeheader()
@@ -170,7 +170,7 @@ def trials_csv(evidence: Evidence) -> str:
 
 
 def _number_of(row: pd.Series) -> str:
-    """Write the printed number with its digits, without unit and stars."""
+    """Format the published estimate with its published digits, without unit or stars."""
     scale = OUTCOMES[row["outcome"]].display_scale
     decimals = round(-np.log10(2 * row["half_unit"] * scale))
     return f"{row['estimate'] * scale:.{decimals}f}"

@@ -1,4 +1,4 @@
-"""Tables as HTML, by great-tables: groups of rows under one heading, headers that a screen reader can follow."""
+"""Tables as HTML via great-tables, with row groups and headers that a screen reader can follow."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from great_tables import GT
 
 NUMERIC = re.compile(rf"([<>]?-?£?[\d,.]+ ?(%|p|SD|ppt|years?|points)?[,:]?( .*)?)?|{NOT_CALCULATED}|fixed")
-"""Cells that begin as numbers do, or are empty: columns of them stand to the right."""
+"""Cells that start like a number, or are empty; columns of such cells are right-aligned."""
 
 DOTTED = re.compile(r"(?<=[a-z_])\.(?=[a-z_])")
-"""Where a long key may break its line."""
+"""Dots at which a long key may break across lines."""
 
 
 def great_table(table: Table) -> GT:
-    """Lay out a table by great-tables; a first column that repeats itself becomes headings of groups of rows."""
+    """Lay out a table with great-tables; a first column with repeated values becomes row-group headings."""
     from great_tables import GT
 
     keys, stub = [str(position) for position in range(len(table.columns))], _stub(table)
@@ -44,7 +44,7 @@ def table_html(table: Table, *, name: str) -> str:
     bare = Table(title=table.title, columns=table.columns, rows=table.rows, notes=(), frame=table.frame)
     shown = great_table(bare).rm_header().with_id(name).fmt(_breakable, columns=_stub(table))
     raw = shown.as_raw_html()
-    # The page has a style of its own, and great-tables no captions.
+    # The page has its own style, and great-tables writes no captions.
     body = raw[raw.index("<table") : raw.index("</table>") + len("</table>")]
     body = body.replace(">", f"><caption>{html.escape(table.title)}</caption>", 1)
     notes = "".join(f'<p class="note">{html.escape(note)}</p>' for note in table.notes)
@@ -53,11 +53,11 @@ def table_html(table: Table, *, name: str) -> str:
 
 
 def _stub(table: Table) -> str:
-    """Key of the column that heads the rows: the second, where the first repeats itself and so heads groups of them."""
+    """Return the key of the row-heading column: the second, if the first repeats and so heads groups of rows."""
     repeats = len({row[0] for row in table.rows}) < len(table.rows)
     return "1" if len(table.columns) > 2 and repeats else "0"
 
 
 def _breakable(text: str) -> str:
-    """Escape a text, and let a long key break its line after a dot."""
+    """Escape a text, and allow a line break after each dot of a long key."""
     return DOTTED.sub(".<wbr>", html.escape(text))

@@ -1,4 +1,4 @@
-"""Tables of impacts, and of what else is asked of them: one definition for terminal, page, notebook and README."""
+"""Tables of impacts and other estimands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hlt_bayes.display.table import Table
 
 
 def impacts_table(impacts: pd.DataFrame, *, whose: Whose = "respondents") -> Table:
-    """Show ``hlt_bayes.impact_summary``; ``whose`` impacts on survey outcomes are."""
+    """Show ``hlt_bayes.impact_summary``; ``whose`` names the population of the impacts on survey outcomes."""
     rows = []
     for _, row in impacts.iterrows():
         outcome = row["outcome"]
@@ -36,33 +36,35 @@ def impacts_table(impacts: pd.DataFrame, *, whose: Whose = "respondents") -> Tab
         title="Impacts: treatment minus control",
         columns=("Outcome", "Group", "Mean", "SD", "89% interval", "95% interval", "P(>0)"),
         rows=tuple(rows),
-        notes=_notes_of_ours(whose) if is_of_ours(impacts) else ("Positive is better. Intervals are equal-tailed.",),
+        notes=_health_led_notes(whose)
+        if is_health_led(impacts)
+        else ("Positive is better. Intervals are equal-tailed.",),
         frame=impacts,
     )
 
 
-def is_of_ours(table: pd.DataFrame) -> bool:
-    """Say whether a table is of the Health-led Trials, not of somebody's own."""
+def is_health_led(table: pd.DataFrame) -> bool:
+    """Whether a table is of the Health-led Trials rather than of the user's own."""
     return set(table["group"]) <= set(REPORTED_GROUPS)
 
 
-def _notes_of_ours(whose: Whose) -> tuple[str, ...]:
+def _health_led_notes(whose: Whose) -> tuple[str, ...]:
     said = {
-        "assumed": "All impacts are per person randomised, those who did not answer the survey by assumption.",
-        "like them": "All impacts are per person randomised; those who did not answer the survey are taken to have "
-        "gained as those like them who did.",
+        "assumed": "All impacts are per person randomised; those of survey non-respondents are by assumption.",
+        "like them": "All impacts are per person randomised; survey non-respondents are assumed to have gained as much "
+        "as similar respondents.",
         "respondents": "Employment and earnings are per person randomised, health and wellbeing per person who "
         "answered the survey.",
     }
     return (
         f"Positive is better. {'; '.join(f'{known.label}: {known.measure}' for known in OUTCOMES.values())}.",
-        f"{said[whose]} Intervals are equal-tailed. All SCR and All OOW are means of their groups weighted by "
-        "recruits to treatment.",
+        f"{said[whose]} Intervals are equal-tailed. All SCR and All OOW are means of their groups, weighted by "
+        "numbers randomised to treatment.",
     )
 
 
 def estimands_table(estimands: pd.DataFrame) -> Table:
-    """Show what ``hlt_bayes.estimand_summary`` says beyond groups and pooled rows."""
+    """Show the estimands of ``hlt_bayes.estimand_summary`` other than groups and pooled rows."""
     shown = estimands[~estimands["kind"].isin(["group", "pooled"])]
     asked = bool(shown["prob_above_smallest"].notna().any())
     rows = []
@@ -83,13 +85,13 @@ def estimands_table(estimands: pd.DataFrame) -> Table:
         )
     smallest = ("P(>smallest)",) if asked else ()
     return Table(
-        title="The average, a new trial group, and differences between groups",
+        title="Average impact, impact in a new group, and differences between groups",
         columns=("Outcome", "Impact", "Mean", "SD", "89% interval", "P(>0)", *smallest, "Wrong sign"),
         rows=tuple(rows),
         notes=(
-            "Average: of the trial groups, weighted by recruits to treatment where their numbers are known. New group: "
-            "what another trial group like these would see. Wrong sign: probability that the sign is not that of the "
-            "mean.",
+            "Average: over the trial groups, weighted by numbers randomised to treatment where known. New group: "
+            "predicted impact in another, exchangeable trial group. Wrong sign: probability that the impact has the "
+            "opposite sign to its mean.",
         ),
         frame=shown,
     )

@@ -1,4 +1,4 @@
-"""What the other trials of IPS say, as a reader sees it."""
+"""Tables of the meta-analysis of other IPS trials."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ def methods_table(methods: pd.DataFrame) -> Table:
             _method(row) + (f" [{notes.index(row['note']) + 1}]" if row["note"] else ""),
             _SHORT[row["measure"]],
             "" if pd.isna(row["trials"]) else f"{row['trials']:.0f}",
-            "none with counts" if pd.isna(row["estimate"]) else _ratio(row["estimate"], row["lower"], row["upper"]),
+            "no trials with counts"
+            if pd.isna(row["estimate"])
+            else _ratio(row["estimate"], row["lower"], row["upper"]),
             _interval(row["predicted_lower"], row["predicted_upper"]),
             "" if math.isnan(row["tau"]) else f"{row['tau']:.2f}",
         )
         for _, row in methods.iterrows()
     ]
     return Table(
-        title="Employment in trials of IPS beyond severe mental illness",
+        title="Employment in IPS trials outside severe mental illness",
         columns=("Method", "Measure", "Trials", "Ratio (95%)", "New trial (95%)", "tau"),
         rows=tuple(rows),
         notes=(
-            "Ratio: IPS against control, above 1 is better; OR odds ratio, RR risk ratio. DL: DerSimonian-Laird; HK: "
-            "Hartung-Knapp; PET, PEESE: at no standard error; Bayes: exact binomial likelihood, posterior median. "
-            "New trial: what another trial would see. tau: SD of log ratios between trials.",
+            "Ratio: IPS versus control, above 1 favours IPS; OR odds ratio, RR risk ratio. DL: DerSimonian-Laird; HK: "
+            "Hartung-Knapp; PET, PEESE: at zero standard error; Bayes: exact binomial likelihood, posterior median. "
+            "New trial: prediction interval. tau: between-trial SD of log ratios.",
             *(f"[{i + 1}] {note}." for i, note in enumerate(notes)),
         ),
         frame=methods,
@@ -58,23 +60,23 @@ def priors_table(priors: pd.DataFrame) -> Table:
         for _, row in priors.drop_duplicates("group").iterrows()
     )
     return Table(
-        title="What that predicts for the Health-led Trials' employment impact, ppt",
-        columns=("Ratio", "Group", "Mean (SD)", "95%", "Conflict p", "Wide"),
+        title="Prior predicted for the Health-led Trials' employment impact, ppt",
+        columns=("Ratio", "Group", "Mean (SD)", "95%", "Conflict p", "Wide weight"),
         rows=tuple(rows),
         notes=(
-            f"Printed: {observed}. Conflict p: predictive probability, under the trials alone, of an estimate as far "
-            "out. Wide: weight of the wide component given the printed estimate; before, it is "
+            f"Published: {observed}. Conflict p: two-sided predictive p-value of the published estimate under the "
+            "trials component alone. Wide weight: posterior weight of the wide component; prior weight "
             f"{priors['wide_weight'].iloc[0]:.0%}.",
-            "† Contains the Health-led Trials: a sensitivity, since as a prior it counts them twice.",
-            f"‡ More than {CAPPED:.0%} of the draws would carry the rate above 100% and are cut there: the reading "
-            "does not fit a group of whom so many work.",
+            "† Includes the Health-led Trials: sensitivity analysis only, because as a prior it counts them twice.",
+            f"‡ More than {CAPPED:.0%} of the draws would take the employment rate above 100% and are capped there: a "
+            "risk ratio does not suit a group with so high a rate.",
         ),
         frame=priors,
     )
 
 
 CAPPED = 0.05
-"""Share of draws cut at a rate of 1 above which a table says so."""
+"""Share of draws capped at a rate of 1 above which a table flags it."""
 
 
 def _method(row: pd.Series) -> str:

@@ -1,4 +1,4 @@
-"""Columns of the schema, findings and descriptions of individual records as a reader sees them."""
+"""Tables of the record schema, of findings in records, and of descriptive statistics."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import pandas as pd
 
 from hlt_bayes.display.table import Table
 
-LEFT_OUT = "*"
+SUPPRESSED = "*"
 
 SHOWN_FINDINGS = 200
-"""Findings that a terminal shows at most."""
+"""Maximum number of findings shown."""
 
 
 def columns_table(listing: pd.DataFrame) -> Table:
@@ -27,10 +27,10 @@ def columns_table(listing: pd.DataFrame) -> Table:
         for _, row in listing.iterrows()
     )
     return Table(
-        title=f"{len(rows)} columns of individual records, one row a person randomised",
+        title=f"{len(rows)} columns of individual records, one row per person randomised",
         columns=("Name", "Label", "Kind", "Allowed", "Whose", "Required", "Source"),
         rows=rows,
-        notes=("Whose: the only people who may have a value; of everyone where blank.",),
+        notes=("Whose: the people who may have a value; blank means everyone.",),
         frame=listing,
     )
 
@@ -44,13 +44,13 @@ FAMILIES = {
     "benefits_month_1 to 12": ("benefits_month_", "On out-of-work benefits in that month since randomisation"),
     "contacts_*": ("contacts_", "Contacts of that length"),
 }
-"""Columns that differ by how their name ends: what they are called together, how they begin, and what they are."""
+"""Families of columns: shared name, prefix of their names, and description."""
 
 AT_4_MONTHS = "_4_months"
 
 
 def families_table(listing: pd.DataFrame) -> Table:
-    """Show ``hlt_bayes.ipd.data.schema_table`` in brief: columns of one kind in a line, categories by their number."""
+    """Show ``hlt_bayes.ipd.data.schema_table`` in brief: one row per family of columns, codes only counted."""
     rows: dict[str, tuple[str, ...]] = {}
     members: dict[str, int] = {}
     for _, row in listing.iterrows():
@@ -59,14 +59,14 @@ def families_table(listing: pd.DataFrame) -> Table:
             if name.startswith(stem):
                 name, label = family, what
         if name.endswith(AT_4_MONTHS) and name != "answered_4_months":
-            name, label = f"*{AT_4_MONTHS}", "What both surveys asked, at 4 months"
+            name, label = f"*{AT_4_MONTHS}", "Item of both surveys, at 4 months"
         members[name] = members.get(name, 0) + 1
         codes = row["allowed"].count(";") + 1 if row["kind"] == "category" else 0
         allowed = f"{codes} codes" if codes else row["allowed"]
         rows.setdefault(name, (label, row["kind"], allowed, row["people"], row["source"]))
     return Table(
-        title=f"{len(listing)} columns of individual records, one row a person randomised",
-        columns=("Column", "What it holds", "Kind", "Allowed", "Whose", "Source"),
+        title=f"{len(listing)} columns of individual records, one row per person randomised",
+        columns=("Column", "Contents", "Kind", "Allowed", "Whose", "Source"),
         rows=tuple(
             (f"`{name}`" + (f" ({members[name]})" if members[name] > 1 else ""), *row) for name, row in rows.items()
         ),
@@ -76,7 +76,7 @@ def families_table(listing: pd.DataFrame) -> Table:
 
 
 def record_findings_table(findings: pd.DataFrame) -> Table:
-    """Show ``hlt_bayes.check_records``, the first of many."""
+    """Show ``hlt_bayes.check_records``, up to ``SHOWN_FINDINGS``."""
     rows = tuple(
         ("all" if pd.isna(row["row"]) else f"{row['row']:,}", row["column"], row["problem"])
         for _, row in findings.head(SHOWN_FINDINGS).iterrows()
@@ -87,15 +87,15 @@ def record_findings_table(findings: pd.DataFrame) -> Table:
         columns=("Row", "Column", "Problem"),
         rows=rows,
         notes=(
-            "Row 1 is the first record; a header is not counted.",
-            *([f"And {more:,} more; --csv prints all."] if more else []),
+            "Row 1 is the first record; the header is not counted.",
+            *([f"{more:,} more are not shown; --csv lists all."] if more else []),
         ),
         frame=findings,
     )
 
 
 def description_table(description: pd.DataFrame) -> Table:
-    """Show ``hlt_bayes.describe_records``, a column for each trial group and arm."""
+    """Show ``hlt_bayes.describe_records``, one column per trial group and arm."""
     shown = description.assign(text=[_cell(row) for _, row in description.iterrows()])
     wide = shown.pivot(index=["column", "value"], columns=["group", "arm"], values="text")
     lines = list(dict.fromkeys(zip(shown["column"], shown["value"], strict=True)))
@@ -105,9 +105,9 @@ def description_table(description: pd.DataFrame) -> Table:
         columns=("Column", "Value", *(", ".join(cell) for cell in cells)),
         rows=tuple((*line, *(wide.loc[line, cell] for cell in cells)) for line in lines),
         notes=(
-            "People, and per cent of all of that group and arm; of numbers also mean (SD), of dates those of the days "
-            "since the first of randomisation.",
-            f"{LEFT_OUT} left out: a few people, or a count from which theirs could be worked out.",
+            "Count, and percentage of the group and arm; for numbers also mean (SD); for dates, mean (SD) of days "
+            "since the first randomisation.",
+            f"{SUPPRESSED} suppressed: a small count, or one from which a small count could be derived.",
         ),
         frame=description,
     )
@@ -115,7 +115,7 @@ def description_table(description: pd.DataFrame) -> Table:
 
 def _cell(row: pd.Series) -> str:
     if pd.isna(row["count"]):
-        count = LEFT_OUT
+        count = SUPPRESSED
     else:
         count = f"{row['count']:,}" + ("" if pd.isna(row["percent"]) else f" ({row['percent']:.1f}%)")
     if pd.isna(row["mean"]):

@@ -1,4 +1,4 @@
-"""The table of returns at the prices that printed returns imply."""
+"""Table of returns beside the published returns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hlt_bayes.display.table import Table
 
 
 def returns_table(returns: pd.DataFrame, prices: pd.DataFrame) -> Table:
-    """Show ``hlt_bayes.return_summary`` beside what was published.
+    """Show ``hlt_bayes.return_summary`` beside the published returns.
 
     Parameters
     ----------
@@ -40,23 +40,23 @@ def returns_table(returns: pd.DataFrame, prices: pd.DataFrame) -> Table:
         )
     return Table(
         title="Returns: gross benefit per £1 of cost",
-        columns=("Benefit", "Group", "Cost", "Published", "No filter", "Mean", "89% interval", "P(>£1)"),
+        columns=("Perspective", "Group", "Cost", "Published", "No filter", "Mean", "89% interval", "P(>£1)"),
         rows=tuple(rows),
         notes=(
             *(_priced(row) for _, row in prices.iterrows()),
-            "Published: an impact without a star counts as none. No filter: the printed impact at the mean price, "
-            f"star or not{_BY_CONSTRUCTION if prices['implied'].all() else ''}. Mean, interval, P: this "
-            "re-analysis, every posterior draw, nothing set to zero.",
-            "Returns are read as gross of cost, which is a choice: the report calls the financial ones net.",
+            "Published: impacts without a significance star count as zero. No filter: the published impact at the mean "
+            f"price, significant or not{_BY_CONSTRUCTION if prices['implied'].all() else ''}. Mean, interval, P: this "
+            "re-analysis, every posterior draw, none set to zero.",
+            "Returns are taken as gross of cost; this is a choice, as the report calls the financial returns net.",
             f"{NOT_CALCULATED}: not calculated in the report. Cost: £ per person randomised to treatment.",
         ),
         frame=returns,
     )
 
 
-_BY_CONSTRUCTION = "; where a return above £0 is printed the two agree by construction"
+_BY_CONSTRUCTION = "; where the published return is above £0 the two agree by construction"
 
 
 def _priced(row: pd.Series) -> str:
-    where = "from printed returns" if row["implied"] else f"{row['price_year']} prices, 89% interval"
+    where = "implied by the published returns" if row["implied"] else f"{row['price_year']} prices, 89% interval"
     return f"{row['perspective'].capitalize()}: {row['outcome']} at {price_in_words(row)} ({where})."

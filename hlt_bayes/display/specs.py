@@ -1,4 +1,4 @@
-"""Shipped specs and what a spec states, as a reader sees them."""
+"""Tables of the shipped specs and of the figures in a spec."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def models_table(listing: pd.DataFrame) -> Table:
         columns=("Kind", "Name", "Title", "Based on, and what it changes"),
         rows=tuple(rows),
         notes=(
-            "hlt-bayes models show NAME prints the figures of one. A spec of your own is a .toml file, which may say "
-            'based_on = "NAME" and then holds only what differs.',
+            "hlt-bayes models show NAME lists the figures of one spec. Your own spec is a .toml file; with "
+            'based_on = "NAME" it needs to state only the differences.',
         ),
         frame=listing,
     )
 
 
 def spec_table(spec: Spec, kind: str) -> Table:
-    """Show every choice and figure that a spec states, with unit, reason and source."""
+    """Show every choice and figure of a spec, with unit, reason and source."""
     frame = pd.DataFrame(
         [
             {
@@ -52,6 +52,6 @@ def spec_table(spec: Spec, kind: str) -> Table:
             )
             for _, row in frame.iterrows()
         ),
-        notes=("In brackets the unit. Source: assumption, where no document states it.",),
+        notes=("Units are in brackets. Source “assumption”: no document states it.",),
         frame=frame,
     )

@@ -1,4 +1,4 @@
-"""What is true of synthetic records, as a table."""
+"""Table of the true impacts of synthetic records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hlt_bayes.core.vocabulary import OUTCOMES
 from hlt_bayes.display.format import number
 from hlt_bayes.display.table import Table
 
-SYNTHETIC = "SYNTHETIC records of no person"
+SYNTHETIC = "SYNTHETIC records, no real people"
 
 
 _CONTROL_DECIMALS = {"employment": 1, "earnings": 0, "health": 3, "wellbeing": 1}
@@ -32,8 +32,8 @@ def truth_table(truth: xr.Dataset) -> Table:
         rows=tuple(rows),
         notes=(
             f"{SYNTHETIC}: {truth.attrs['n']:,} rows, spec {truth.attrs['spec']}, seed {truth.attrs['seed']}.",
-            "Averages over everybody in a group, whichever arm. Without treatment: per cent, £, points of EQ-5D-5L and "
-            "SWEMWBS.",
+            "Averages over everyone in a group, both arms. Without treatment: per cent, £, and EQ-5D-5L and SWEMWBS "
+            "points.",
         ),
         frame=pd.DataFrame(values),
     )

@@ -1,4 +1,4 @@
-"""A table as a reader sees it: one form for terminal, page and JSON."""
+"""The table type shared by terminal, page and JSON."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Table:
-    """A table of formatted cells: the first column heads its rows, ``notes`` stand below it.
+    """A table of formatted cells, with row headings in the first column and ``notes`` below.
 
-    ``frame`` holds the values that it shows as they are, for machines: not rounded, in the units of this package.
+    ``frame`` holds the underlying values for machine use: unrounded, in the units of this package.
     """
 
     title: str
@@ -22,5 +22,5 @@ class Table:
 
 
 def frame_csv(frame: pd.DataFrame) -> str:
-    """Write a frame with all its columns."""
+    """Format a frame as CSV, without its index."""
     return frame.to_csv(index=False)

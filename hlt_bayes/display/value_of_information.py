@@ -1,4 +1,4 @@
-"""What more evidence is worth, as a reader sees it."""
+"""Tables of the value of information."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from hlt_bayes.display.appraisal import AT_LEAST, explained, whole
 from hlt_bayes.display.table import Table
 
 EVERYTHING = "Everything"
-"""What is learnt by perfect information."""
+"""Row label of perfect information."""
 
 
 def evppi_table(values: pd.DataFrame, perfect: pd.DataFrame) -> Table:
-    """Show ``hlt_bayes.evppi`` of one perspective, below the value of perfect information.
+    """Show ``hlt_bayes.evppi`` for one perspective, below the EVPI.
 
     Parameters
     ----------
     values
         Rows of one perspective.
     perfect
-        ``hlt_bayes.evpi`` of that perspective as a frame: ``group``, ``value_gbp``.
+        ``hlt_bayes.evpi`` for that perspective as a frame: ``group``, ``value_gbp``.
     """
     groups = list(dict.fromkeys(values["group"]))
     of_all = perfect.set_index("group")["value_gbp"]
@@ -39,19 +39,19 @@ def evppi_table(values: pd.DataFrame, perfect: pd.DataFrame) -> Table:
         cells = ["fixed" if part["fixed"].all() else whole(part["value_gbp"][name]) for name in groups]
         rows.append((str(learnt), *cells))
     return Table(
-        title="What it is worth to know more before deciding: £ per person the decision is for",
+        title="Value of perfect information: £ per person affected by the decision",
         columns=("Learnt", *groups),
         rows=tuple(rows),
         notes=(
-            "The decision: to fund the service for that group where benefits are expected to exceed costs. Fixed: a "
-            "choice of the spec, of which there is nothing to learn.",
+            "Decision: fund the service for a group if expected benefits exceed costs. Everything: EVPI; other rows: "
+            "EVPPI. Fixed: set by the spec, so there is nothing to learn.",
         ),
         frame=pd.concat([everything, values], ignore_index=True)[list(values.columns)],
     )
 
 
 def new_trial_table(trials: pd.DataFrame) -> Table:
-    """Show ``hlt_bayes.new_trial`` of one perspective."""
+    """Show ``hlt_bayes.new_trial`` for one perspective."""
     rows = tuple(
         (
             f"{row['per_arm']:,}",
@@ -65,45 +65,47 @@ def new_trial_table(trials: pd.DataFrame) -> Table:
     )
     best = trials.iloc[int(trials["net_gbp"].argmax())]
     found = (
-        f"The best size is {best['per_arm']:,} per arm, worth {millions(best['net_gbp'])} more than it costs."
+        f"The best size is {best['per_arm']:,} per arm, with a net value of {millions(best['net_gbp'])}."
         if best["net_gbp"] > 0
-        else "No size is worth its cost for as many people as the spec says the decision is for."
+        else "No size is worth its cost for the number of people stated in the spec."
     )
     return Table(
-        title=f"What another trial in {trials['group'].iloc[0]} would be worth",
+        title=f"Value of another trial in {trials['group'].iloc[0]}",
         columns=("Per arm", "Per person", "To the decision", "Cost", "Net", "Breaks even for"),
         rows=rows,
         notes=(
-            f"{found} Knowing the impacts perfectly is worth {whole(trials['limit_gbp'].iloc[0])} per person. Breaks "
-            "even for: people whom the decision must be for, discounted, from when the trial reports.",
+            f"{found} Perfect information on the impacts is worth {whole(trials['limit_gbp'].iloc[0])} per person. "
+            "Per person and To the decision: expected value of sample information (EVSI). Net: expected net benefit of "
+            "sampling (ENBS). Breaks even for: number of people, discounted, whom the decision must affect after the "
+            "trial reports.",
         ),
         frame=trials,
     )
 
 
 def unprinted_table(ranked: pd.DataFrame, labels: Mapping[str, str], *, group: str, most: int = 12) -> Table:
-    """Show ``hlt_bayes.value_of_unprinted``: the first few of those told from nothing."""
-    told = ranked[ranked["share"] >= AT_LEAST]
-    shown = told.head(most)
+    """Show up to ``most`` rows of ``hlt_bayes.value_of_unprinted`` whose share is at least ``AT_LEAST``."""
+    detectable = ranked[ranked["share"] >= AT_LEAST]
+    shown = detectable.head(most)
     rest = len(ranked) - len(shown)
     now = ranked["sd_now"].iloc[0] if len(ranked) else float("nan")
     return Table(
-        title=f"What was not printed, by how much it would narrow the return of {group}",
-        columns=("Not printed", "Where", "Explains", "SD then"),
+        title=f"Unpublished values, by expected reduction in variance of the return of {group}",
+        columns=("Not printed", "Where", "Explains", "SD if known"),
         rows=tuple(
             (labels.get(row["what"], row["what"]), row["where"], explained(row["share"]), f"£{row['sd_then']:.3f}")
             for _, row in shown.iterrows()
         ),
         notes=(
-            f"SD now: £{now:.3f} per £1. Explains: share of the variance that is expected to go once it is known. Of "
-            f"{rest} others it is smaller, or below {AT_LEAST:.1%}, which so many draws cannot tell from nothing.",
+            f"Current SD: £{now:.3f} per £1. Explains: expected reduction in variance once the value is known. The "
+            f"other {rest} explain less, or less than {AT_LEAST:.1%}, which the draws cannot distinguish from zero.",
         ),
         frame=ranked.assign(label=[labels.get(name, name) for name in ranked["what"]]),
     )
 
 
 def millions(amount: float) -> str:
-    """Say an amount in millions of pounds."""
+    """Format an amount in millions of pounds."""
     text = f"{amount / 1e6:,.1f}"
     text = "0.0" if text == "-0.0" else text
     return f"-£{text[1:]}m" if text.startswith("-") else f"£{text}m"

@@ -1,1 +1,1 @@
-"""The page of a result, and its explorer."""
+"""The report page of a result, and its interactive explorer."""

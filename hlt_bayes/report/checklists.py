@@ -1,6 +1,6 @@
-"""Reporting checklists, worked out: an item is met by what is there, does not apply for a reason, or is missing.
+"""Reporting checklists, evaluated: each item is met by existing artefacts, not applicable (with a reason) or missing.
 
-Items are in words of ours, after J. K. Kruschke, Bayesian Analysis Reporting Guidelines, Nature Human Behaviour 5
+Items are paraphrased from J. K. Kruschke, Bayesian Analysis Reporting Guidelines, Nature Human Behaviour 5
 (2021), table 1 (BARG); L. Sung et al., Journal of Clinical Epidemiology 58 (2005) (ROBUST); and D. Husereau et al.,
 CHEERS 2022, BMJ 376 (2022).
 """
@@ -22,29 +22,29 @@ from hlt_bayes.results.manifest import MANIFEST
 
 MET = "met"
 NOT_APPLICABLE = "not applicable"
-NOWHERE = "nothing here gives it"
+NOT_PROVIDED = "not provided by this package"
 ABSENT = "missing"
 
 
 class Context(NamedTuple):
-    """Where artefacts are looked for: a result folder, and the page that is made of it."""
+    """Where to look for artefacts: a result folder and the page made from it."""
 
     folder: Path
     page: str
 
 
 class File(NamedTuple):
-    """A table or figure of the folder, with all of ``columns``."""
+    """A file of the result folder that has all of ``columns``."""
 
     name: str
     columns: tuple[str, ...] = ()
 
     def place(self) -> str:
-        """Where it is."""
+        """Location, as the checklist table shows it."""
         return f"{self.name}: {', '.join(self.columns)}" if self.columns else self.name
 
     def is_there(self, context: Context) -> bool:
-        """Say whether it is there, and not empty."""
+        """Whether the file exists, is not empty, and has values in each of ``columns``."""
         file = context.folder / self.name
         if not file.is_file() or not file.stat().st_size:
             return False
@@ -59,16 +59,16 @@ class File(NamedTuple):
 
 
 class DrawsGroup(NamedTuple):
-    """A group of draws of the folder's ``posterior.nc``."""
+    """A group of draws in ``posterior.nc``."""
 
     group: str
 
     def place(self) -> str:
-        """Where it is."""
+        """Location, as the checklist table shows it."""
         return f"posterior.nc, group {self.group}"
 
     def is_there(self, context: Context) -> bool:
-        """Say whether it is there."""
+        """Whether it exists."""
         import h5py
 
         file = context.folder / "posterior.nc"
@@ -79,21 +79,21 @@ class DrawsGroup(NamedTuple):
 
 
 STANDS_FOR = {"fitted": ("individual", "impact"), "valued": ("components", "economic")}
-"""The spec that made the draws, and the one that valued them: the first of these that a result has."""
+"""Kinds of spec that made or valued the draws, in order; the first that a result has is used."""
 
 
 class Stated(NamedTuple):
-    """A key of a spec, below which something is stated, and every figure has its reason."""
+    """A key of a spec that holds content, with a reason and source for every figure."""
 
     spec: str
     key: str
 
     def place(self) -> str:
-        """Where it is."""
+        """Location, as the checklist table shows it."""
         return f"{SPECS}, {self.spec}: {self.key}"
 
     def is_there(self, context: Context) -> bool:
-        """Say whether it is there."""
+        """Whether it exists."""
         specs = _json(context.folder / SPECS)
         kind = next((one for one in STANDS_FOR.get(self.spec, (self.spec,)) if one in specs), self.spec)
         node: Any = specs.get(kind, {})
@@ -108,38 +108,38 @@ class Recorded(NamedTuple):
     key: str
 
     def place(self) -> str:
-        """Where it is."""
+        """Location, as the checklist table shows it."""
         return f"{MANIFEST}: {self.key}"
 
     def is_there(self, context: Context) -> bool:
-        """Say whether it is there."""
+        """Whether it exists."""
         return _json(context.folder / MANIFEST).get(self.key) not in (None, "", {}, [])
 
 
 class Section(NamedTuple):
-    """A section of the page by its id, that holds text beside its heading."""
+    """A section of the page, by id, that has text besides its heading."""
 
     name: str
 
     def place(self) -> str:
-        """Where it is."""
+        """Location, as the checklist table shows it."""
         return f"{PAGE}#{self.name}"
 
     def is_there(self, context: Context) -> bool:
-        """Say whether it is there."""
+        """Whether it exists."""
         return len(sections(context.page).get(self.name, "")) > LEAST_TEXT
 
 
 Artefact = File | DrawsGroup | Stated | Recorded | Section
 
 LEAST_TEXT = 40
-"""Characters that a section must hold to count as there."""
+"""Sections with no more characters than this count as missing."""
 
 
 class Item(NamedTuple):
-    """An item of a checklist: all of ``artefacts`` satisfy it.
+    """An item of a checklist, met if all of ``artefacts`` exist.
 
-    It applies where each of ``needs``, keys of ``REASONS``, holds; ``never`` says why it does not apply to any result.
+    It applies if each of ``needs``, keys of ``REASONS``, holds; ``never`` is the reason why it never applies.
     """
 
     checklist: str
@@ -151,38 +151,38 @@ class Item(NamedTuple):
 
 
 REASONS = {
-    "direct": "the draws are of chains",
+    "direct": "the draws come from MCMC chains",
     "valued": "nothing is valued",
-    "smallest": "no smallest effect of interest was asked for (run --smallest)",
-    "priors": "the draws were made elsewhere, by priors that this page does not know",
+    "smallest": "no smallest effect of interest was given (hlt-bayes run --smallest)",
+    "priors": "the draws are external and their priors unknown",
 }
-"""Why an item does not apply, where what it needs is not so."""
+"""Why an item does not apply if a need is not fulfilled."""
 
-NO_BAYES_FACTOR = "no hypotheses are compared by Bayes factors"
+NO_BAYES_FACTOR = "no hypotheses are compared with Bayes factors"
 
 B, R, C = "BARG", "ROBUST", "CHEERS 2022"
 PRIORS = Stated("fitted", "priors")
 ITEMS = (
     Item(B, "A", "Why the analysis is Bayesian", (Section("why"),)),
-    Item(B, "B", "What the analysis is for", (Section("question"),)),
+    Item(B, "B", "Goals of the analysis", (Section("question"),)),
     Item(B, "1A", "The data", (File("comparison.csv", ("published", "text")), Section("published"))),
     Item(B, "1B", "Likelihood and parameters", (Section("model-text"),)),
-    Item(B, "1C", "Priors, each with its reason", (PRIORS, Section("assumptions"))),
+    Item(B, "1C", "Priors and their justification", (PRIORS, Section("assumptions"))),
     Item(B, "1D", "The model in symbols or code", (Section("model-text"), File(SPECS))),
-    Item(B, "1E", "What the prior predicts", (File("prior_predictive.csv", ("surprise",)),)),
+    Item(B, "1E", "Prior predictive check", (File("prior_predictive.csv", ("surprise",)),)),
     Item(B, "2A", "Software and versions", (Recorded("versions"), Section("reproduce"))),
-    Item(B, "2B", "That chains converged", (File("diagnostics.csv", ("rhat",)),)),
+    Item(B, "2B", "Convergence of chains", (File("diagnostics.csv", ("rhat",)),)),
     Item(B, "2C", "Effective sample sizes", (File("diagnostics.csv", ("ess_bulk", "ess_tail")),)),
-    Item(B, "2D", "How draws were made, if not by MCMC", (Section("how-drawn"),), ("direct",)),
-    Item(B, "3A", "What the posterior predicts", (File("posterior_predictive.csv", ("surprise",)),)),
+    Item(B, "2D", "Method of sampling, if not MCMC", (Section("how-drawn"),), ("direct",)),
+    Item(B, "3A", "Posterior predictive check", (File("posterior_predictive.csv", ("surprise",)),)),
     Item(
         B,
         "3B",
-        "Posterior centre and interval of each quantity",
+        "Posterior mean and interval of each quantity",
         (File("impacts.csv", ("mean", "sd", "lower_89", "upper_89")), File("estimands.csv", ("mean",))),
     ),
-    Item(B, "3C", "Bayes factors and probabilities of models", never=NO_BAYES_FACTOR),
-    Item(B, "4A", "Why a decision is looked at, and which", (Section("components"),), ("valued",)),
+    Item(B, "3C", "Bayes factors and posterior model probabilities", never=NO_BAYES_FACTOR),
+    Item(B, "4A", "Decision considered, and why", (Section("components"),), ("valued",)),
     Item(
         B,
         "4B",
@@ -197,11 +197,11 @@ ITEMS = (
         (File("estimands.csv", ("prob_above_smallest",)), Recorded("settings")),
         ("smallest",),
     ),
-    Item(B, "4D", "Threshold of a Bayes factor", never=NO_BAYES_FACTOR),
+    Item(B, "4D", "Bayes factor threshold", never=NO_BAYES_FACTOR),
     Item(
         B,
         "4E",
-        "Estimates beside decisions",
+        "Estimates alongside decisions",
         (File("impacts.csv", ("mean",)), File("returns.csv", ("mean",))),
         ("valued",),
     ),
@@ -217,7 +217,7 @@ ITEMS = (
         B,
         "5C",
         "Sensitivity to default priors",
-        never="no prior is a default: each is stated in a spec with its reason",
+        never="there are no default priors: each is stated in a spec with its reason",
     ),
     Item(B, "5D", "Sensitivity of Bayes factors", never=NO_BAYES_FACTOR),
     Item(
@@ -227,9 +227,9 @@ ITEMS = (
         (File("specs_returns.csv", ("prob_above_one",)),),
         ("valued",),
     ),
-    Item(B, "6, software", "What to install", (Recorded("versions"), Section("reproduce"))),
+    Item(B, "6, software", "Software to install", (Recorded("versions"), Section("reproduce"))),
     Item(B, "6, script", "Settings and seed", (File(SPECS), Recorded("seed"), Section("reproduce"))),
-    Item(B, "6, data", "The data, and how to know them again", (Recorded("inputs"), Section("sources"))),
+    Item(B, "6, data", "The data, with checksums", (Recorded("inputs"), Section("sources"))),
     Item(B, "6, draws", "The draws themselves", (DrawsGroup("posterior"),)),
     Item(R, "1", "Prior: specified", (PRIORS, Section("assumptions"))),
     Item(R, "2", "Prior: justified", (PRIORS, Section("assumptions"))),
@@ -238,7 +238,7 @@ ITEMS = (
     Item(R, "5", "Analysis: technique", (Section("how-drawn"), Section("computation"))),
     Item(R, "6", "Results: central tendency", (File("impacts.csv", ("mean",)),)),
     Item(R, "7", "Results: SD or interval", (File("impacts.csv", ("sd", "lower_95", "upper_95")),)),
-    Item(C, "1", "Title names evaluation and interventions", (Section("title"),), ("valued",)),
+    Item(C, "1", "Title identifies evaluation and interventions", (Section("title"),), ("valued",)),
     Item(C, "2", "Abstract", (Section("answer"),), ("valued",)),
     Item(C, "3", "Background and objectives", (Section("question"),), ("valued",)),
     Item(C, "4", "Health economic analysis plan", (), ("valued",)),
@@ -248,12 +248,12 @@ ITEMS = (
     Item(C, "8", "Perspectives", (File("returns.csv", ("perspective",)), Section("returns")), ("valued",)),
     Item(C, "9", "Time horizon", (Stated("valued", "persistence"),), ("valued",)),
     Item(C, "10", "Discount rates", (Stated("valued", "discounting"),), ("valued",)),
-    Item(C, "11", "Outcomes that count", (Section("impacts"), Section("components")), ("valued",)),
-    Item(C, "12", "How outcomes were measured", (Section("impacts"),), ("valued",)),
+    Item(C, "11", "Selection of outcomes", (Section("impacts"), Section("components")), ("valued",)),
+    Item(C, "12", "Measurement of outcomes", (Section("impacts"),), ("valued",)),
     Item(
         C,
         "13",
-        "How outcomes are valued",
+        "Valuation of outcomes",
         (Stated("valued", "benefits"), Stated("valued", "conversions")),
         ("valued",),
     ),
@@ -271,14 +271,14 @@ ITEMS = (
         (Stated("valued", "prices"), Stated("valued", "costs.price_year")),
         ("valued",),
     ),
-    Item(C, "16", "The economic model and its reasons", (File(SPECS), Section("assumptions")), ("valued",)),
+    Item(C, "16", "Economic model and its rationale", (File(SPECS), Section("assumptions")), ("valued",)),
     Item(C, "17", "Analytics and assumptions", (File("assumptions.csv", ("why",)), Section("model")), ("valued",)),
     Item(C, "18", "Heterogeneity", (File("estimands.csv", ("mean",)), Section("moderators")), ("valued",)),
     Item(C, "19", "Distributional effects", (), ("valued",)),
     Item(
         C,
         "20",
-        "How uncertainty is treated",
+        "Characterisation of uncertainty",
         (DrawsGroup("appraisal"), File("tornado.csv", ("low", "high"))),
         ("valued",),
     ),
@@ -294,40 +294,46 @@ ITEMS = (
     Item(
         C,
         "24",
-        "What uncertainty does to the findings",
+        "Effect of uncertainty",
         (File("acceptability.csv", ("probability",)), File("tornado.csv"), File("specs_returns.csv")),
         ("valued",),
     ),
-    Item(C, "25", "What engagement changed", (), ("valued",)),
-    Item(C, "26", "Limitations, generality, what was known", (Section("limits"), Section("published")), ("valued",)),
+    Item(C, "25", "Effect of engagement", (), ("valued",)),
+    Item(
+        C,
+        "26",
+        "Limitations, generalisability, prior evidence",
+        (Section("limits"), Section("published")),
+        ("valued",),
+    ),
     Item(C, "27", "Funding", (), ("valued",)),
     Item(C, "28", "Conflicts of interest", (), ("valued",)),
 )
-"""All items; those without artefacts are gaps that no result fills: what only authors can give, or nobody has done."""
+"""All items; those without artefacts are gaps in every result: not done here, or only authors can provide them."""
 
 
 def checklists(context: Context, holds: Mapping[str, bool]) -> pd.DataFrame:
-    """Work the checklists out.
+    """Evaluate the checklists.
 
     Parameters
     ----------
     context
-        Where artefacts are looked for.
+        Where to look for artefacts.
     holds
-        By key of ``REASONS``: whether that is so of the result.
+        By key of ``REASONS``: whether the result fulfils that need.
 
     Returns
     -------
     DataFrame
-        ``checklist``, ``item``, ``asks``; ``status`` (met, not applicable, missing); ``where`` its artefacts are, or
-        those that are missing; ``why`` it does not apply.
+        ``checklist``, ``item``, ``asks``; ``status`` (met, not applicable, missing); ``where``, the artefacts or those
+        that are missing; ``why`` the item does not apply.
     """
     rows = []
     for item in ITEMS:
         why = item.never or next((REASONS[key] for key in item.needs if not holds[key]), "")
         absent = [one for one in item.artefacts if not one.is_there(context)]
         status = NOT_APPLICABLE if why else (ABSENT if absent or not item.artefacts else MET)
-        places = [one.place() for one in (absent or item.artefacts)] or [NOWHERE]
+        places = [one.place() for one in (absent or item.artefacts)] or [NOT_PROVIDED]
         rows.append((item.checklist, item.number, item.asks, status, "; ".join(places) if not why else "", why))
     return pd.DataFrame(rows, columns=["checklist", "item", "asks", "status", "where", "why"])
 
@@ -343,8 +349,8 @@ def checklists_table(worked_out: pd.DataFrame) -> Table:
             for _, row in worked_out.iterrows()
         ),
         notes=(
-            "BARG: Kruschke 2021, table 1. ROBUST: Sung et al. 2005. CHEERS 2022: Husereau et al. 2022. Items in our "
-            "words. Met: what it points at is there. Missing: what it names is not; some only an author can give.",
+            "BARG: Kruschke 2021, table 1. ROBUST: Sung et al. 2005. CHEERS 2022: Husereau et al. 2022. Items are "
+            "paraphrased. Met: the place named has it. Missing: it does not; some items only an author can provide.",
         ),
         frame=worked_out,
     )
@@ -352,7 +358,7 @@ def checklists_table(worked_out: pd.DataFrame) -> Table:
 
 @lru_cache(maxsize=1)
 def sections(page: str) -> dict[str, str]:
-    """Text of each element of a page that has an id, its heading left out, by id."""
+    """Return the text of each page element with an id, without headings, by id."""
     reader = _Sections()
     reader.feed(page)
     reader.close()
@@ -394,7 +400,7 @@ def _json(file: Path) -> dict[str, Any]:
 
 
 def _unreasoned(node: object) -> bool:
-    """Say whether a figure below has no reason or source, where it should."""
+    """Whether any figure below lacks its reason or source."""
     if isinstance(node, dict):
         if ("why" in node) != ("source" in node) or ("why" in node and not (node["why"] and node["source"])):
             return True
@@ -403,5 +409,5 @@ def _unreasoned(node: object) -> bool:
 
 
 def read_checklists(folder: Path) -> pd.DataFrame:
-    """Read the checklists of a result's report, as ``hlt_bayes.report.checklists.checklists`` works them out."""
+    """Read the checklists of a result's report, in the form of ``hlt_bayes.report.checklists.checklists``."""
     return pd.read_csv(folder / "checklists.csv", dtype=str, keep_default_na=False)

@@ -1,8 +1,8 @@
-"""The page's explorer: sliders move assumptions, and every return is worked out again from the draws, in the page.
+"""The page's explorer: sliders change assumptions, and the page recomputes every return from the posterior draws.
 
-The arithmetic is that of ``hlt_bayes.economics.valuation``, written as a Vega dataflow: benefit per head is, over
-outcomes, impact x worth of a unit of it; a worth that lasts is one a year times the years, worked out from the draws of
-its decay.
+The arithmetic is that of ``hlt_bayes.economics.valuation``, written as a Vega dataflow: benefit per head is the sum
+over outcomes of impact x value per unit of impact. A persistent value is an annual value times discounted years,
+recomputed from the draws of its decay.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from hlt_bayes.report.explorer_picture import bandwidth, drawing, reach
 from hlt_bayes.specs import QALY, EconomicSpec
 
 DIGITS = 8
-"""Significant digits of a draw in the page."""
+"""Significant digits of the draws in the page."""
 
 LONGEST = 15.0
-"""Years that a health gain may be made to last."""
+"""Maximum of the slider for the duration of gains, in years, unless the spec's horizon is longer."""
 
 
-class Worth(NamedTuple):
-    """A part of the worth of an outcome: a column of draws, £ per unit of impact, or per year of it where it lasts."""
+class ValueComponent(NamedTuple):
+    """A component of an outcome's value: a column of draws, £ per unit of impact (and per year if persistent)."""
 
     column: str
     outcome: str
@@ -42,10 +42,10 @@ class Worth(NamedTuple):
 
 
 class _Setting(NamedTuple):
-    """What expressions are made from, beside the draws."""
+    """Inputs of the expressions other than the draws."""
 
     spec: EconomicSpec
-    terms: list[Worth]
+    terms: list[ValueComponent]
     value_of_qaly: float
     response: np.ndarray | None
     starred: dict[tuple[str, int], bool]
@@ -54,7 +54,7 @@ class _Setting(NamedTuple):
 
 @dataclass(frozen=True)
 class Explorer:
-    """The Vega spec of the explorer, the groups of its rows, what lasts longer, and whether returns are society's."""
+    """The explorer: its Vega spec, groups, the persistence that a slider varies, and whether returns are society's."""
 
     vega: dict[str, Any]
     groups: tuple[str, ...]
@@ -63,9 +63,9 @@ class Explorer:
 
 
 def explorer(analysis: Analysis) -> Explorer | None:
-    """Make the explorer of the appraisal by component prices; ``None`` without one, or at another volume.
+    """Build the explorer of the component-price appraisal; ``None`` without one, or if not at the actual volume.
 
-    Its quantities at their defaults are draw for draw those of the appraisal, of ``lead_perspective``.
+    At the default settings it reproduces the appraisal draw by draw, for ``lead_perspective``.
     """
     appraisal = analysis.appraisal
     if appraisal is None or appraisal.economics.attrs["volume"] != "actual":
@@ -90,8 +90,8 @@ def explorer(analysis: Analysis) -> Explorer | None:
     return Explorer(
         vega={
             "$schema": "https://vega.github.io/schema/vega/v6.json",
-            "description": "Distribution of the benefit per £1 of each trial group at the assumptions set above, with "
-            "its mean and 89 % interval, and a line at £1. The table below has the numbers.",
+            "description": "Distribution of the benefit per £1 of each trial group under the assumptions set above, "
+            "with its mean and 89 % interval, and a line at £1. The table below has the numbers.",
             "autosize": {"type": "fit", "contains": "padding", "resize": True},
             "height": 80 * len(groups) + 40,
             "signals": [_width(), *signals],
@@ -105,25 +105,25 @@ def explorer(analysis: Analysis) -> Explorer | None:
 
 
 def _lasting(spec: EconomicSpec) -> str:
-    """Name the persistence of what is priced per QALY; empty where nothing is, or it is not said how long it lasts."""
+    """Name the persistence of the benefit priced per QALY; empty if there is none, or it has no persistence."""
     name = qaly_benefit(spec)
     return (spec.counted[name].persistence or "") if name else ""
 
 
 def _value_of_qaly(appraisal: Appraisal) -> float:
-    """Mean price of a QALY, £ of the base year; 0 where nothing is priced so."""
+    """Mean price of a QALY, £ of the base year; 0 if no benefit is priced per QALY."""
     name = qaly_benefit(appraisal.spec)
     return float(f"{float(appraisal.economics['price'].sel(benefit=name).mean()):.6g}") if name else 0.0
 
 
 def _columns(
     appraisal: Appraisal, analysis: Analysis, groups: tuple[str, ...]
-) -> tuple[dict[str, np.ndarray], list[Worth]]:
-    """Draws by column, rounded, and the terms that they make together."""
+) -> tuple[dict[str, np.ndarray], list[ValueComponent]]:
+    """Return the draws by column, and the value components that use them."""
     spec, economics = appraisal.spec, appraisal.economics
     lasting, value = _lasting(spec), _value_of_qaly(appraisal)
     columns: dict[str, np.ndarray] = {}
-    terms: dict[str, Worth] = {}
+    terms: dict[str, ValueComponent] = {}
     for name in spec.perspectives[lead_perspective(appraisal.spec)].benefits:
         benefit = spec.benefits[name]
         worth = economics["price"].sel(benefit=name) * economics["units"].sel(benefit=name)
@@ -136,7 +136,7 @@ def _columns(
         of_qaly = value > 0 and benefit.price.unit == QALY
         key = (f"{key}_qaly" if of_qaly else key).replace(".", "_")
         columns[key] = columns.get(key, 0.0) + _flat(worth)
-        terms[key] = Worth(key, benefit.outcome, lasts, of_qaly, rate)
+        terms[key] = ValueComponent(key, benefit.outcome, lasts, of_qaly, rate)
     impact = analysis.admitted.impact
     for outcome in dict.fromkeys(term.outcome for term in terms.values()):
         for number, group in enumerate(groups):
@@ -169,7 +169,7 @@ def _flat(draws: xr.DataArray) -> np.ndarray:
 
 
 def _starred(evidence: Evidence, groups: tuple[str, ...]) -> dict[tuple[str, int], bool]:
-    """Say by outcome and number of the group whether the printed impact had a star."""
+    """Whether the published impact had a significance star, by outcome and group number."""
     stars = evidence.impacts.set_index(["outcome", "group"])["stars"]
     return {
         (str(outcome), number): bool(stars.get((outcome, group), ""))
@@ -184,9 +184,9 @@ def _width() -> dict[str, Any]:
 
 
 def _signals(
-    spec: EconomicSpec, columns: dict[str, np.ndarray], terms: list[Worth], value: float
+    spec: EconomicSpec, columns: dict[str, np.ndarray], terms: list[ValueComponent], value: float
 ) -> list[dict[str, Any]]:
-    """Sliders of what this spec has; each stands at what the spec says."""
+    """Return the sliders that apply to this spec, each starting at the spec's value."""
     signals = []
     if any(term.of_qaly for term in terms):
         step = 1000.0 if value % 1000 == 0 else value / 100
@@ -199,20 +199,20 @@ def _signals(
     seen = any(term.outcome in SURVEY_OUTCOMES for term in terms)
     if "nonresponse_share" in columns and spec.nonresponse is not None and seen:
         mean = spec.nonresponse.share.expectation
-        label = "Non-respondents gain, on average, of what respondents gained, share"
+        label = "Non-respondents' gain as a share of respondents' gain, mean"
         signals.append(_slider("gained", mean, 0.0, 1.0, 0.05, label))
-    signals.append(_slider("cost", 100.0, 50.0, 150.0, 1.0, "Cost per head, % of what it was"))
+    signals.append(_slider("cost", 100.0, 50.0, 150.0, 1.0, "Cost per head, % of actual"))
     if "costs_fixed_share" in columns and spec.costs is not None and spec.costs.fixed_share is not None:
         mean = spec.costs.fixed_share.expectation
-        signals.append(_slider("people", 100.0, 50.0, 200.0, 5.0, "People treated, % of how many there were"))
-        signals.append(_slider("fixed", mean, 0.0, 1.0, 0.05, "Cost that is fixed, on average, share"))
-    label = "Significance filter: an impact without a star counts as none"
+        signals.append(_slider("people", 100.0, 50.0, 200.0, 5.0, "People treated, % of actual number"))
+        signals.append(_slider("fixed", mean, 0.0, 1.0, 0.05, "Fixed share of the cost, mean"))
+    label = "Significance filter: impacts without a significance star count as zero"
     signals.append({"name": "starred_only", "value": False, "bind": {"input": "checkbox", "name": label}})
     return signals
 
 
 def _slider(name: str, value: float, low: float, high: float, step: float, label: str) -> dict[str, Any]:
-    # A control snaps to its steps, which must not move what the spec says.
+    # A range input snaps to its steps, which must not change the spec's value.
     steps = (value - low) / step
     bind = {"input": "range", "min": low, "max": high, "step": step if steps == round(steps) else "any", "name": label}
     return {"name": name, "value": value, "bind": bind}
@@ -307,7 +307,7 @@ def _formula(name: str, expression: str) -> dict[str, Any]:
 
 
 def _by_position(expression: str, columns: list[str]) -> str:
-    """Name columns of draws by their position: rows are lists, which need no reader that evaluates text."""
+    """Replace column names by positions: rows are lists, which are parsed without evaluating text."""
     return re.sub(
         r"datum\.(\w+)",
         lambda found: f"datum[{columns.index(found[1])}]" if found[1] in columns else found[0],
@@ -316,7 +316,7 @@ def _by_position(expression: str, columns: list[str]) -> str:
 
 
 def _plain(value: str) -> str:
-    """Write a number to two decimals as Python does, with an ASCII minus."""
+    """Format a number to two decimals as Python does, with an ASCII minus."""
     return f"replace(format({value}, '.2f'), '\\u2212', '-')"
 
 
@@ -325,7 +325,7 @@ def _money(value: str, form: str) -> str:
 
 
 def _shared_formulas(setting: _Setting) -> list[tuple[str, str]]:
-    """Expressions that do not depend on the group: years by rate, share gained, factor on the cost."""
+    """Return the expressions common to all groups: years by rate, share gained, cost factor."""
     found = []
     spec, known = setting.spec, setting.moved
     lasting = _lasting(spec)
@@ -349,7 +349,7 @@ def _shared_formulas(setting: _Setting) -> list[tuple[str, str]]:
 
 
 def _given(spec: EconomicSpec, lasting: str, part: str) -> str:
-    """Column of a part of a persistence, or 1 where the spec has none."""
+    """Return the column of a part of a persistence, or 1 if the spec does not state it."""
     return f"datum.persistence_{lasting}_{part}" if getattr(spec.persistence[lasting], part, None) is not None else "1"
 
 
@@ -358,15 +358,15 @@ def _key(rate: float) -> str:
 
 
 def _moved(column: str, signal: str, mean: float) -> str:
-    """Draw every share towards 0 or 1 until their mean is that of the slider; at the spec's mean they are as drawn."""
+    """Scale the draws of a share towards 0 or 1 so that their mean is the slider's; at the spec's mean, unchanged."""
     drawn = f"datum.{column}"
     down = f"{drawn} * {signal} / {mean!r}" if mean > 0 else drawn
     up = f"1 - (1 - {drawn}) * (1 - {signal}) / {1 - mean!r}" if mean < 1 else drawn
     return f"{signal} <= {mean!r} ? {down} : {up}"
 
 
-def _benefit(term: Worth, number: int, setting: _Setting) -> str:
-    """Benefit per head of a term in a group."""
+def _benefit(term: ValueComponent, number: int, setting: _Setting) -> str:
+    """Return the expression for the benefit per head of one component in a group."""
     parts = [f"datum.impact_{term.outcome}_{number}", f"datum.{term.column}"]
     if term.lasts:
         parts.append(f"datum.years_{_key(term.rate)}")

@@ -1,4 +1,4 @@
-"""The explorer's picture, in Vega: for each group the distribution of its return, mean and 89 % interval, and £1."""
+"""The explorer's chart in Vega: distribution, mean and 89 % interval of each group's return, and a line at £1."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ FONT = 13
 
 
 def bandwidth(ratio: xr.DataArray) -> float:
-    """Scott's bandwidth of the narrowest group, fixed, so that a return that does not vary can be drawn, too."""
+    """Return Scott's bandwidth for the narrowest group, with a minimum so that a constant return can be drawn."""
     spread = float(ratio.std(("chain", "draw")).min())
     draws = ratio.sizes["chain"] * ratio.sizes["draw"]
     return float(max(1.06 * spread * draws**-0.2, 1e-3))
 
 
 def reach(ratio: xr.DataArray) -> list[float]:
-    """Give the returns that the axis shows: room for sliders on both sides of the draws as they stand."""
+    """Return the axis limits, with room on both sides of the initial draws for the sliders to move them."""
     low, high = float(ratio.quantile(0.002)), float(ratio.quantile(0.998))
     return [float(np.floor(min(low, 0.0) * 1.5)), float(np.ceil(max(high, 1.0) * 1.5))]
 
 
 def drawing(ratio: xr.DataArray, groups: tuple[str, ...]) -> dict[str, Any]:
-    """Scales, axes and marks over the data sets ``shape`` and ``summary``, groups by their number."""
+    """Return scales, axes and marks for the data sets ``shape`` and ``summary``, with groups by number."""
     names = [{"test": f"datum.value == {number}", "value": name} for number, name in enumerate(groups)]
     base = {"scale": "row", "field": "group", "band": 1}
     shape = _mark(
@@ -102,5 +102,5 @@ def drawing(ratio: xr.DataArray, groups: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _mark(kind: str, update: dict[str, Any], *, of: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Make a mark that is not read out: the picture has one text as a whole, and a table beside it."""
+    """Build a mark hidden from screen readers: the chart has one description, and a table beside it."""
     return {"type": kind, "aria": False, **({} if of is None else {"from": of}), "encode": {"update": update}}

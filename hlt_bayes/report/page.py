@@ -1,4 +1,4 @@
-"""The page that a reader opens: one HTML file with everything inside, which asks nothing of any network."""
+"""The report page: one self-contained HTML file that makes no network requests."""
 
 from __future__ import annotations
 
@@ -45,51 +45,51 @@ from hlt_bayes.specs import load_economic_spec, load_impact_spec, shipped_specs
 
 TITLE = "Health-led Employment Trials: Bayesian re-analysis and economic evaluation"
 QUESTION = (
-    "What did Individual Placement and Support in primary and community care do for employment, earnings, health and "
-    "wellbeing in three trial groups, beside usual support, and what did each £1 spent on it return, given what the "
-    "published report prints?"
+    "How did Individual Placement and Support in primary and community care, compared with usual support, change "
+    "employment, earnings, health and wellbeing in three trial groups, and what did each £1 spent return, given the "
+    "published results?"
 )
-NOT_OURS = "unknown: they were made elsewhere"
-"""The engine of draws that do not say by which they were made."""
+UNKNOWN_ENGINE = "unknown (external draws)"
+"""The engine shown for draws that do not name theirs."""
 
 HOW_DRAWN = {
-    "nuts": "Chains of the No-U-Turn sampler (nutpie), each with a start and a warm-up of its own.",
-    "pymc": "Chains of PyMC's own No-U-Turn sampler, each with a start and a warm-up of its own.",
-    "exact": "Independent draws without chains: tau by quadrature, what is normal given it in closed form, standard "
-    "errors and rounded estimates from their priors and weighed by importance, then resampled.",
-    "laplace": "Independent draws without chains: a normal approximation at the mode of each likelihood, weighed by "
-    f"importance to the exact posterior, then resampled. Above a Pareto k of {PARETO_K_MAX} weights are not to be "
-    "trusted, and the outcome goes to NUTS.",
+    "nuts": "Chains of the No-U-Turn sampler (nutpie), each with its own start and warm-up.",
+    "pymc": "Chains of PyMC's No-U-Turn sampler, each with its own start and warm-up.",
+    "exact": "Independent draws without chains: tau by quadrature, conditionally normal parameters in closed form, "
+    "standard errors and rounded estimates by importance sampling from their priors, then resampled.",
+    "laplace": "Independent draws without chains: a normal approximation at the mode of each likelihood, corrected to "
+    "the exact posterior by importance sampling, then resampled. If Pareto k exceeds "
+    f"{PARETO_K_MAX}, the weights are unreliable and the outcome is sampled with NUTS.",
 }
 """How each engine draws."""
 
 CHARACTERISTICS = ("Table 1.2", "Table 1.3", "Table 1.4")
-"""Printed tables of who took part: age, gender, ethnic group."""
+"""Published tables of participants: age, gender, ethnic group."""
 
 FIGURE_TEXTS = {
-    "impacts": "Forest plot: for each outcome and group, the printed impact with an interval from its recovered "
+    "impacts": "Forest plot: for each outcome and group, the published impact with an interval from its recovered "
     "standard error, and below it the posterior mean with its 89 % and 95 % intervals; a grey line between them shows "
-    "how far pooling has moved it. The numbers stand in the tables of impacts and of the comparison.",
+    "the shrinkage. The numbers are in the tables of impacts and of the comparison.",
     "walk": "For each group, the economic return as published, then without the significance filter, with standard "
-    "errors, pooled, with non-respondents, and at component prices. The numbers stand in the table of the steps.",
+    "errors, pooled, with non-respondents, and at component prices. The numbers are in the table of steps.",
     "returns": "For each group, the posterior distribution of the benefit per £1 with its mean and 89 % interval, the "
-    "published return, the return of the printed impact, and a line at £1. The numbers stand in the table of returns.",
-    "acceptability": "For each group, the probability that £1 returns more than a threshold, from £0 to £5, falling; a "
-    "line marks £1. Values at £1 stand in the table of returns from components.",
+    "published return, the return at the published impact, and a line at £1. The numbers are in the table of returns.",
+    "acceptability": "For each group, the probability that £1 returns more than a threshold, falling as the threshold "
+    "rises from £0 to £5; a line marks £1. Values at £1 are in the table of returns at component prices.",
     "acceptability_qaly": "For each group, the probability that benefits exceed costs, rising with the value of a "
-    "QALY. The value at the price used stands in the table of returns from components.",
-    "plane": "For each group, a cloud of draws: benefit per person against cost per person, with the line at which "
-    "they are equal. The share of draws that are worth their cost is P(>£1) of the table of returns from components.",
+    "QALY. The value at the price used is in the table of returns at component prices.",
+    "plane": "For each group, a scatter of draws: benefit per person against cost per person, with the line of "
+    "equality. The share of draws with benefits above costs is P(>£1) in the table of returns at component prices.",
     "tornado": "Bars, the widest on top: how far the mean return moves when one quantity goes from the low to the high "
-    "end of its 89 % interval. The numbers stand in the table below it.",
-    "prior_posterior": "For the mean impact and the spread between groups, on each outcome: the density of the prior "
-    "and that of the posterior. The spread between few groups hardly narrows.",
-    "specs": "For each outcome and group, the posterior mean and 89 % interval under each model. The numbers stand in "
+    "end of its 89 % interval. The numbers are in the table below it.",
+    "prior_posterior": "For each outcome, prior and posterior densities of the mean impact and of the between-group "
+    "SD. With few groups, that SD hardly contracts.",
+    "specs": "For each outcome and group, the posterior mean and 89 % interval under each model. The numbers are in "
     "the table of impacts by spec.",
-    "moderators": "For each outcome and moderator, the 89 % interval of the slope after the data, inside that of the "
-    "prior: all contain zero. The numbers stand in the table of moderators.",
+    "moderators": "For each outcome and moderator, the posterior 89 % interval of the slope, within that of the prior: "
+    "all contain zero. The numbers are in the table of moderator slopes.",
 }
-"""What a figure shows, for those who do not see it, and where its numbers stand."""
+"""Alternative text of each figure, with the table that has its numbers."""
 
 
 def page(
@@ -101,18 +101,18 @@ def page(
     manifest: Mapping[str, Any],
     model: str,
 ) -> tuple[str, pd.DataFrame]:
-    """Write the page, and work out the checklists that stand in it.
+    """Render the page, and evaluate its checklists.
 
     Parameters
     ----------
     analysis, checked
-        What it says.
+        The content.
     pictures
         SVG texts of the figures by name.
     folder, manifest
-        The result folder with all its tables, and what it was made by.
+        The result folder with all its tables, and its manifest.
     model
-        The model in symbols; empty where its draws were made elsewhere.
+        The model in symbols; empty for draws from individual records.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hlt_bayes.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
@@ -123,7 +123,7 @@ def page(
     content["figures"] = {
         name: (_data_uri(pictures[name]), text) if name in pictures else None for name, text in FIGURE_TEXTS.items()
     }
-    # Items point at sections of the page, so that it is written once without them.
+    # Checklist items refer to sections of the page, so it is first rendered without them.
     draft = template.render(**content, checklists=None, show=_numbered_tables())
     worked_out = checklists(Context(folder, draft), _holds(analysis))
     text = template.render(**content, checklists=checklists_table(worked_out), show=_numbered_tables())
@@ -177,10 +177,10 @@ def _content(analysis: Analysis, checked: CheckTables, manifest: Mapping[str, An
 
 def _question(analysis: Analysis) -> str:
     if analysis.evidence.of_own_trials:
-        return f"What did the trials in {analysis.evidence.path.name} find together?"
+        return f"What do the trials in {analysis.evidence.path.name} show together?"
     if analysis.individual_spec is not None:
         return (
-            f"What do {people_in_words(analysis) or 'the records'} say that the service did, beside what was published?"
+            f"What impacts do {people_in_words(analysis) or 'the records'} show, compared with the published results?"
         )
     return QUESTION
 
@@ -189,7 +189,7 @@ def _numbered_tables() -> Any:  # noqa: ANN401 - a function for the template
     numbers = count(1)
 
     def show(table: Table) -> Markup:
-        # Every cell, title and note was escaped on the way.
+        # table_html has escaped every cell, title and note.
         return Markup(table_html(table, name=f"t{next(numbers)}"))  # noqa: S704
 
     return show
@@ -200,7 +200,7 @@ def _data_uri(svg: str) -> str:
 
 
 def _holds(analysis: Analysis) -> dict[str, bool]:
-    """Say what is so of a result, by key of ``checklists.REASONS``."""
+    """Return which needs a result fulfils, by key of ``checklists.REASONS``."""
     return {
         "direct": "sample_stats" not in analysis.draws.children,
         "valued": analysis.economic_spec is not None,
@@ -211,12 +211,12 @@ def _holds(analysis: Analysis) -> dict[str, bool]:
 
 def _engine(analysis: Analysis) -> str:
     said = str(analysis.draws["posterior"]["impact"].attrs.get("engine", ""))
-    # Of records each outcome may have an engine of its own.
-    return " and ".join(dict.fromkeys(json.loads(said).values())) if said.startswith("{") else said or NOT_OURS
+    # With individual records, each outcome may have a different engine.
+    return " and ".join(dict.fromkeys(json.loads(said).values())) if said.startswith("{") else said or UNKNOWN_ENGINE
 
 
 def _worst_pareto_k(analysis: Analysis) -> str:
-    """Say the largest Pareto k of importance weights, where there are any; empty without."""
+    """Return the largest Pareto k of the importance weights; empty if there are none."""
     if "importance" not in analysis.draws.children or "pareto_k" not in analysis.draws["importance"]:
         return ""
     return f"{float(analysis.draws['importance']['pareto_k'].max()):.2f}"
@@ -236,7 +236,7 @@ def _worst(analysis: Analysis) -> dict[str, str]:
 
 
 def _drivers(analysis: Analysis, checked: CheckTables) -> Table | None:
-    """Show what the return of the last trial group hinges on."""
+    """Show the drivers of the return of the last trial group."""
     if analysis.appraisal is None:
         return None
     return tornado_table(
@@ -271,8 +271,8 @@ def _diagnostics(checked: CheckTables, analysis: Analysis) -> list[Table]:
 
 
 def _rows_of_explorer(analysis: Analysis, explored: Explorer) -> list[dict[str, str]]:
-    """Cells of the explorer's table as they stand before anything is moved: those of the table of components."""
-    assert analysis.appraisal is not None  # noqa: S101 - there is an explorer only of an appraisal
+    """Return the initial cells of the explorer's table: those of the table of component returns."""
+    assert analysis.appraisal is not None  # noqa: S101 - an explorer requires an appraisal
     shown = component_returns_table(analysis.appraisal)
     perspective = lead_perspective(analysis.appraisal.spec)
     at = {name: shown.columns.index(name) for name in ("Cost", "Benefits", "Ratio", "P(>£1)")}
@@ -292,7 +292,7 @@ def _rows_of_explorer(analysis: Analysis, explored: Explorer) -> list[dict[str, 
 
 @cache
 def _runtime() -> str:
-    """Vega and vega-embed as one script that sets ``vegaEmbed``."""
+    """Return Vega and vega-embed as one script that sets ``vegaEmbed``."""
     import vl_convert
 
     bundle: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]
@@ -309,25 +309,25 @@ vegaEmbed("#explorer-chart", SPEC, OPTIONS).then(({view}) => {
   view.addDataListener("summary", fill);
 });
 """
-"""Writes what the dataflow works out into the table's cells, at first and whenever it changes."""
+"""Script that fills the table with the results of the dataflow, initially and after each change."""
 
 
 def _script(explored: Explorer) -> Markup:
-    # Nothing in a script may look like its end tag, or like a comment.
+    # A script must not contain its end tag or the start of a comment.
     spec = json.dumps(explored.vega, ensure_ascii=False).replace("<", r"\u003c")
     runtime = re.sub(r"</(?=script)|<(?=!--)", lambda found: found[0].replace("<", r"\x3c"), _runtime(), flags=re.I)
     return Markup(f"{runtime}\nconst SPEC = {spec};{FILL}")  # noqa: S704
 
 
 def _policy(*, scripted: bool) -> str:
-    """Forbid every request: what the page shows and runs stands in it."""
+    """Return a content security policy that forbids every request."""
     script = "; script-src 'unsafe-inline'" if scripted else ""
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'{script}"
 
 
 def _commands(analysis: Analysis) -> list[str]:
-    """Commands that make this result again, where all its specs are shipped ones."""
-    if analysis.individual_spec is not None or analysis.evidence.of_own_trials or not _made_by_shipped(analysis):
+    """Return the commands that reproduce this result, if all its specs are shipped ones."""
+    if analysis.individual_spec is not None or analysis.evidence.of_own_trials or not _uses_shipped_specs(analysis):
         return []
     words = ["hlt-bayes run", f"--spec {analysis.impact_spec.name}"]
     words.append(f"--moderators {analysis.moderation.spec.name if analysis.moderation else 'none'}")
@@ -340,9 +340,9 @@ def _commands(analysis: Analysis) -> list[str]:
     return [f"{' '.join(words)} --seed {analysis.seed} --out results/again", "hlt-bayes report results/again"]
 
 
-def _made_by_shipped(analysis: Analysis) -> bool:
+def _uses_shipped_specs(analysis: Analysis) -> bool:
     impact = [analysis.impact_spec, *([analysis.moderation.spec] if analysis.moderation else [])]
     economic = [one for one in (analysis.economic_spec, analysis.appraisal and analysis.appraisal.spec) if one]
     shipped = [one.name in shipped_specs("impact") and load_impact_spec(one.name) == one for one in impact]
     shipped += [one.name in shipped_specs("economic") and load_economic_spec(one.name) == one for one in economic]
-    return _engine(analysis) != NOT_OURS and all(shipped)
+    return _engine(analysis) != UNKNOWN_ENGINE and all(shipped)

@@ -1,4 +1,4 @@
-"""Makes a result folder complete: asks what a reader asks, and writes tables, figures, checklists and the page."""
+"""Complete a result folder: run the checks, and write tables, figures, checklists and the report page."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ if TYPE_CHECKING:
 def write_report(
     folder: str | Path, *, evidence: Evidence | str | Path | None = None, progress: Progress | None = None
 ) -> Path:
-    """Write ``report.html`` into a result folder, and beside it the tables that it adds.
+    """Write ``report.html`` and its additional tables into a result folder.
 
     Parameters
     ----------
     folder
-        A result of ``hlt_bayes.write_result``; a page that is there already is made anew.
+        A result of ``hlt_bayes.write_result``; an existing page is replaced.
     evidence
         As in ``hlt_bayes.load_result``.
 
     Returns
     -------
     Path
-        The page: one file with everything inside, which works without a network.
+        The page: one self-contained file that works offline.
 
     Raises
     ------
     ResultFolderError
-        As ``load_result``; or the folder cannot be written. What was there is then unchanged.
+        As ``load_result``; or the folder cannot be written. The folder is then unchanged.
     """
     target = Path(folder)
     tell = progress or silent
@@ -62,7 +62,7 @@ def write_report(
         manifest = read_manifest(target)
         kept = [name for name in manifest["outputs"] if name != PAGE]
         for name in kept:
-            # What is copied below gets a hash anew, which must not be that of a file that somebody edited.
+            # Files copied below are hashed anew; an edited file must not get a new hash.
             unchanged_bytes(target / name, manifest)
         analysis = load_result(target, evidence=evidence)
         checked = run_checks(analysis, progress=progress)
@@ -74,7 +74,7 @@ def write_report(
                 (staging / name).write_bytes(unchanged_bytes(target / name, manifest))
             for name, table in checked.tables.items():
                 table.to_csv(staging / f"{name}.csv", index=False)
-            # The checklists look into the folder for all that they ask for, the manifest among it.
+            # The checklists look for their artefacts in the folder, including the manifest.
             write_manifest(staging, manifest)
             text, worked_out = page(
                 analysis, checked, pictures, folder=staging, manifest=manifest, model=_model(analysis)
@@ -86,7 +86,7 @@ def write_report(
 
 
 def _model(analysis: Analysis) -> str:
-    """Write the model in symbols, where it is one of what is printed."""
+    """Return the impact model in symbols; empty for a model of individual records."""
     if analysis.individual_spec is not None:
         return ""
     text: str = build_model(analysis.impact_spec, analysis.evidence).str_repr()
@@ -94,7 +94,7 @@ def _model(analysis: Analysis) -> str:
 
 
 def _figures(analysis: Analysis, checked: CheckTables) -> dict[str, Figure]:
-    """Draw what the page shows."""
+    """Draw the figures of the page."""
     figures: dict[str, Figure] = {"impacts": plot_impacts(analysis.comparison)}
     if analysis.economic_spec is not None:
         figures["returns"] = plot_returns(analysis.draws["economics"].dataset)
@@ -111,7 +111,7 @@ def _figures(analysis: Analysis, checked: CheckTables) -> dict[str, Figure]:
 
 def _figures_of_components(analysis: Analysis, checked: CheckTables) -> dict[str, Figure]:
     appraisal = analysis.appraisal
-    assert appraisal is not None  # noqa: S101 - the caller has looked
+    assert appraisal is not None  # noqa: S101 - checked by the caller
     perspective, economics = lead_perspective(appraisal.spec), appraisal.economics
     figures = {
         "acceptability": plot_acceptability(checked.tables["acceptability"], perspective=perspective),

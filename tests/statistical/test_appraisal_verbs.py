@@ -23,7 +23,7 @@ def test_appraise_prints_and_writes(tmp_path):
     assert "at the planned volume" in shown
     assert "As published" not in shown
     shown = said("appraise", "--group", "SCR IW", "--out", tmp_path / "actual")
-    for words in ("as published", "presupposes, at £70,000 a QALY", "undefined", "return of SCR IW hinges on"):
+    for words in ("as published", "requires, at £70,000 a QALY", "undefined", "return of SCR IW: mean benefit"):
         assert words in shown
     files = {path.name for folder in ("planned", "actual") for path in (tmp_path / folder).iterdir()}
     tables = {"returns", "benefits", "prices", "cost_effectiveness", "walk", "volume", "tornado"}
@@ -40,7 +40,7 @@ def test_appraise_prints_and_writes(tmp_path):
 
 def test_voi_prints_and_writes(tmp_path):
     shown = said("voi", "--out", tmp_path / "voi")
-    for words in ("Everything", "Health impact", "another trial in WMCA", "What was not printed", "fixed"):
+    for words in ("Everything", "Health impact", "another trial in WMCA", "Unpublished values", "fixed"):
         assert words in shown
     voi = {"manifest.json", "evppi.csv", "trials.csv", "trials.png", "trials.svg", "unprinted.csv"}
     assert {path.name for path in (tmp_path / "voi").iterdir()} == voi

@@ -270,7 +270,7 @@ LABELS = {
     "gained": "Non-respondents",
     "cost": "Cost_per_head",
     "people": "People_treated",
-    "fixed": "Cost_that_is_fixed",
+    "fixed": "Fixed_share",
     "starred_only": "Significance",
 }
 SETTINGS = {

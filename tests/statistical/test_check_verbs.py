@@ -21,14 +21,14 @@ def check(*arguments):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["prior"], ["What the prior expects to see printed", "All printed marks together: probability"]),
-        (["posterior"], ["What the posterior expects", "Printed pooled rows, held out"]),
+        (["prior"], ["Prior predictive check of the published results", "Joint probability of all published stars"]),
+        (["posterior"], ["Posterior predictive check", "Held-out pooled rows"]),
         (["sensitivity"], ["tau[health]", "benefit_cost_ratio[economic, WMCA]"]),
         (["contraction", "--spec", "sites"], ["site_effect[health, SCR]", "in_work[employment]"]),
         (["held-out", "--spec", "no-pooling", "--spec", "joint"], ["No exact engine, so no score: joint", "PSIS"]),
         pytest.param(
             ["moderators", "--new-site", "caseload=12"],
-            ["One moderator at a time", "SCR OOW as WMCA", "A new site with caseload 12"],
+            ["One moderator at a time", "SCR OOW as WMCA", "a new site with caseload 12"],
             marks=pytest.mark.deep,
         ),
         (["calibration", "--spec", "primary"], ["primary  nuts", "primary  exact", "2,000"]),
@@ -46,7 +46,7 @@ def test_the_grid_is_printed_and_written_and_goes_on_from_its_journal(tmp_path):
     arguments = ["grid", "--factors", "1,2", "--workers", "2", "--journal", tmp_path / "journal"]
     first = check(*arguments, "--out", tmp_path / "grid")
     assert first.exit_code == 0, first.output
-    assert "How the probability that £1 returns more than £1 moves" in first.output
+    assert "Sensitivity to priors of the probability that £1 returns more than £1" in first.output
     assert {path.name for path in (tmp_path / "grid").iterdir()} == {"grid.csv", "grid.png", "grid.svg", MANIFEST}
     size = (tmp_path / "journal").stat().st_size
     again = check(*arguments, "--out", tmp_path / "grid", "--overwrite")

@@ -32,8 +32,8 @@ def test_every_moderator_has_a_row_and_the_notes_say_that_they_cannot_be_told_ap
     row = moderated.slopes.set_index(["moderator", "outcome"]).loc[("caseload", "employment")]
     said = f"{number(row['mean'], 'employment')} ({number(row['sd'], 'employment')})"
     assert table.rows[0][1:3] == ("8 participants per specialist", said)
-    assert "The 7 moderators make 1.0 independent contrast(s)" in table.notes[1]
-    assert "no slope can be told from another, nor from the site" in table.notes[1]
+    assert "The 7 moderators form 1.0 independent contrast(s)" in table.notes[1]
+    assert "no slope can be distinguished from another or from a site effect" in table.notes[1]
     least, most = moderated.slopes["contraction"].min(), moderated.slopes["contraction"].max()
     assert f"{least:.0%} to {most:.0%}" in table.notes[2]
 
@@ -42,7 +42,7 @@ def test_counterfactuals_are_given_by_site_and_both_ways(moderated):
     table = counterfactuals_table(moderated)
     assert {row[0] for row in table.rows} == {"SCR IW as WMCA", "SCR OOW as WMCA", "WMCA as SCR IW, SCR OOW"}
     assert {row[1] for row in table.rows} == {"caseload and meeting mix", "all moderators"}
-    assert "take the slopes as causal" in table.notes[0]
+    assert "treat the slopes as causal" in table.notes[0]
 
 
 def test_the_sentence_says_what_the_table_says(moderated):
@@ -50,7 +50,7 @@ def test_the_sentence_says_what_the_table_says(moderated):
     row = moderated.counterfactuals.set_index(["group", "moved", "outcome"])
     row = row.loc[("SCR OOW", "caseload and meeting mix", "employment")]
     assert f"would have been {100 * row['mean']:.1f} ppt" in sentence
-    assert f"in place of {100 * row['as_it_was']:.1f} ppt" in sentence
+    assert f"instead of {100 * row['as_it_was']:.1f} ppt" in sentence
     assert "the evidence cannot tell which" in sentence
     assert what_delivery_explains(None) == []
 

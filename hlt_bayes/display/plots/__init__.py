@@ -1,4 +1,4 @@
-"""Figures: what is published in black and hollow, what is ours in blue and filled."""
+"""Figures: published results in black, hollow marks; the re-analysis in blue, filled marks."""
 
 from hlt_bayes.display.plots.impacts import plot_impacts, plot_moderators, plot_prior_posterior, plot_specs
 from hlt_bayes.display.plots.returns import (

@@ -1,4 +1,4 @@
-"""Figures of impacts: beside the published ones, by spec, before and after the data, and slopes of moderators."""
+"""Figures of impacts: against published results, by spec, prior and posterior, and moderator slopes."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 _Z89 = NormalDist().inv_cdf(INTERVALS[89][1])
 
 PARAMETERS = ("mu", "tau")
-"""Parameters whose prior and posterior are shown, whichever of them a model has."""
+"""Parameters whose prior and posterior are shown, if the model has them."""
 
 
 def plot_impacts(comparison: pd.DataFrame, *, ax: AxesGiven = None) -> Figure:
-    """Draw the forest of impacts: posterior beside the printed result, a grey line between them for the shrinkage.
+    """Draw a forest plot of impacts: posterior beside the published result, joined by a grey line.
 
     Parameters
     ----------
     comparison
-        Table of ``hlt_bayes.compare``. Printed results get an 89 % interval from the SE
-        recovered for them; pooled rows have none.
+        Table of ``hlt_bayes.compare``. Published results have an 89 % interval from the recovered SE; pooled rows have
+        none.
     ax
         Axes to draw on, one for each outcome of the table.
     """
@@ -65,7 +65,7 @@ def _impact_panel(axis: Axes, rows: pd.DataFrame, outcome: str) -> None:
     )
     axis.hlines(posterior, values["lower_95"], values["upper_95"], color=OURS, linewidth=1.0)
     axis.hlines(posterior, values["lower_89"], values["upper_89"], color=OURS, linewidth=3.0)
-    axis.plot(values["mean"], posterior, "o", color=OURS, label="ours: posterior mean, 89% and 95% interval")
+    axis.plot(values["mean"], posterior, "o", color=OURS, label="re-analysis: posterior mean, 89% and 95% intervals")
     axis.set_yticks(height, rows["group"])
     axis.set_ylim(-0.6, len(rows) - 0.4)
     axis.set_title(OUTCOMES[outcome].label, loc="left", fontsize=11)
@@ -73,12 +73,12 @@ def _impact_panel(axis: Axes, rows: pd.DataFrame, outcome: str) -> None:
 
 
 def plot_specs(impacts: pd.DataFrame, *, ax: AxesGiven = None) -> Figure:
-    """Draw the impacts of every group by spec, a panel per outcome.
+    """Draw the impacts of every group by spec, one panel per outcome.
 
     Parameters
     ----------
     impacts
-        Table of ``hlt_bayes.impacts_by_spec``; trial groups are drawn, and the average.
+        Table of ``hlt_bayes.impacts_by_spec``; trial groups and their average are drawn.
     ax
         Axes to draw on, one for each outcome of the table.
     """
@@ -106,34 +106,34 @@ def plot_specs(impacts: pd.DataFrame, *, ax: AxesGiven = None) -> Figure:
 
 
 def plot_prior_posterior(tree: xr.DataTree, *, backend: Literal["matplotlib", "bokeh"] = "matplotlib") -> Any:  # noqa: ANN401 - the backend's own
-    """Draw prior and posterior of the mean impact and of the spread between groups, a panel per parameter and outcome.
+    """Draw prior and posterior of the mean impact and of tau, one panel per parameter and outcome.
 
     Parameters
     ----------
     tree
         A fit with groups ``prior`` and ``posterior`` that hold ``mu`` or ``tau``. Values are shown in the display unit
-        of their outcome, which the title of a panel says.
+        of their outcome, given in the panel title.
     backend
-        As arviz-plots takes it: ``"matplotlib"`` or ``"bokeh"``; the figure is one of that.
+        As in arviz-plots: ``"matplotlib"`` or ``"bokeh"``; the figure is of that type.
 
     Raises
     ------
     ImpactError
-        The fit has no prior draws of any of them.
+        The fit has no prior and posterior draws of either.
     """
     import arviz_plots as azp
 
     groups = {name: tree[name].dataset for name in ("prior", "posterior") if name in tree.children}
     names = [name for name in PARAMETERS if len(groups) > 1 and all(name in one for one in groups.values())]
     if not names:
-        raise ImpactError(f"no draws of {' or '.join(PARAMETERS)} before and after the data; take a fit of hb.fit")
+        raise ImpactError(f"no prior and posterior draws of {' or '.join(PARAMETERS)}; give a fit made by hb.fit")
     shown = {group: xr.Dataset(_by_panel(one[names])) for group, one in groups.items()}
     collection = azp.plot_prior_posterior(
         xr.DataTree.from_dict(shown),
         backend=backend,
         kind="kde",
         col_wrap=4,
-        # In black and white, colours of like lightness need another difference.
+        # Line styles tell the curves apart in black and white.
         aes={"color": ["group"], "linestyle": ["group"]},
         color=["0.4", OURS],
         linestyle=["--", "-"],
@@ -143,7 +143,7 @@ def plot_prior_posterior(tree: xr.DataTree, *, backend: Literal["matplotlib", "b
     if backend == "matplotlib":
         from matplotlib import pyplot as plt
 
-        # It is open there, and would be shown a second time by whoever shows what is open.
+        # An open figure would be shown twice, for example in a notebook.
         plt.close(figure)
         figure.set_layout_engine("constrained")
         (inside,) = figure.legends
@@ -154,7 +154,7 @@ def plot_prior_posterior(tree: xr.DataTree, *, backend: Literal["matplotlib", "b
 
 
 def _by_panel(parameters: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Take parameters apart by outcome, in display units, which their names say."""
+    """Split parameters by outcome, in display units, with the unit in the name."""
     found = {}
     for name, values in parameters.items():
         for outcome in map(str, values["outcome"].to_numpy()):
@@ -164,7 +164,7 @@ def _by_panel(parameters: xr.Dataset) -> dict[str, xr.DataArray]:
 
 
 def plot_moderators(slopes: pd.DataFrame, *, ax: AxesGiven = None) -> Figure:
-    """Draw what was learnt of each moderator's slope beside what its prior said, a panel per outcome.
+    """Draw prior and posterior of each moderator's slope, one panel per outcome.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Figures of returns: posterior, prior scales, walk, acceptability, cost-effectiveness, what they hinge on, trials."""
+"""Figures of returns: posterior, prior grid, bridge, acceptability, cost-effectiveness, tornado, volume, new trial."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def plot_returns(economics: xr.Dataset, *, ax: AxesGiven = None) -> Figure:
-    """Draw the posterior of the gross benefit per £1, a panel per perspective, beside what was published.
+    """Draw the posterior of the gross benefit per £1 beside the published return, one panel per perspective.
 
     Parameters
     ----------
@@ -49,9 +49,15 @@ def _return_panel(axis: Axes, economics: xr.Dataset, perspective: str) -> None:
         shape = base + 0.8 * counts / counts.max()
         axis.stairs(shape, edges, baseline=base, fill=True, color=OURS, alpha=0.35)
         axis.hlines(base, *np.quantile(row, INTERVALS[89]), color=OURS, linewidth=3.0)
-    axis.plot(draws.mean(axis=1), height, "o", color=OURS, label="ours: posterior mean, 89% interval, distribution")
     axis.plot(
-        economics["unfiltered"], height + 0.2, "D", color=UNFILTERED, label="no filter: printed impact, star or not"
+        draws.mean(axis=1), height, "o", color=OURS, label="re-analysis: posterior mean, 89% interval, distribution"
+    )
+    axis.plot(
+        economics["unfiltered"],
+        height + 0.2,
+        "D",
+        color=UNFILTERED,
+        label="no filter: published impact, significant or not",
     )
     axis.plot(
         economics["published"], height + 0.5, "s", color=PUBLISHED, markerfacecolor="white", label="published return"
@@ -67,14 +73,14 @@ def _return_panel(axis: Axes, economics: xr.Dataset, perspective: str) -> None:
 
 
 def plot_prior_grid(grid: pd.DataFrame, *, perspective: str = "economic", ax: AxesGiven = None) -> Figure:
-    """Draw how the probability that £1 returns more than £1 moves with the scales of the priors, a panel per group.
+    """Draw the probability that £1 returns more than £1 against the scales of the priors, one panel per group.
 
     Parameters
     ----------
     grid
         Table of ``hlt_bayes.prior_grid``.
     perspective
-        Whose returns.
+        Perspective of the returns.
     ax
         Axes to draw on, one for each group.
     """
@@ -95,21 +101,21 @@ def plot_prior_grid(grid: pd.DataFrame, *, perspective: str = "economic", ax: Ax
         axis.set_ylim(0, 1)
         axis.axhline(0.5, color="0.6", linewidth=0.8)
         axis.set_title(str(group), loc="left", fontsize=11)
-        axis.set_xlabel("prior scale of tau, times")
+        axis.set_xlabel("factor on prior scale of tau")
     axes[0].set_ylabel("P(£1 returns more than £1)")
     legend(figure, axes, ax, columns=3, small=True)
     return figure
 
 
 def plot_walk(steps: pd.DataFrame, *, perspective: str = "economic", ax: AxesGiven = None) -> Figure:
-    """Draw the walk from the published return to ours, a panel per group.
+    """Draw the bridge from the published to the re-analysed return, one panel per group.
 
     Parameters
     ----------
     steps
         Table of ``hlt_bayes.walk``.
     perspective
-        Whose returns.
+        Perspective of the returns.
     ax
         Axes to draw on, one for each group.
     """
@@ -130,9 +136,11 @@ def plot_walk(steps: pd.DataFrame, *, perspective: str = "economic", ax: AxesGiv
             "s",
             color=PUBLISHED,
             markerfacecolor="white",
-            label="from printed numbers",
+            label="from published values",
         )
-        axis.plot(rows["mean"][~point], height[~point], "o", color=OURS, label="ours: posterior mean, 89% interval")
+        axis.plot(
+            rows["mean"][~point], height[~point], "o", color=OURS, label="re-analysis: posterior mean, 89% interval"
+        )
         axis.set_title(str(group), loc="left", fontsize=11)
         axis.set_xlabel("£ of benefit per £1")
     axes[0].set_yticks(height, rows["label"])
@@ -141,14 +149,14 @@ def plot_walk(steps: pd.DataFrame, *, perspective: str = "economic", ax: AxesGiv
 
 
 def plot_acceptability(curve: pd.DataFrame, *, perspective: str = "economic", ax: AxesGiven = None) -> Figure:
-    """Draw the probability that £1 returns more than a threshold, or that it pays back at a price, a line per group.
+    """Draw acceptability curves: by threshold on the return per £1, or by price of one benefit; one line per group.
 
     Parameters
     ----------
     curve
         Table of ``hlt_bayes.acceptability`` or ``acceptability_of_price``.
     perspective
-        Whose returns.
+        Perspective of the returns.
     ax
         Axes to draw on.
     """
@@ -167,7 +175,7 @@ def plot_acceptability(curve: pd.DataFrame, *, perspective: str = "economic", ax
         axis.set_ylabel("P(£1 returns more)")
     else:
         axis.xaxis.set_major_formatter("£{x:,.0f}")
-        axis.set_xlabel("price of a unit of it, such as the value of a QALY")
+        axis.set_xlabel("price per unit of effect, such as the value of a QALY")
         axis.set_ylabel("P(benefits exceed costs)")
     axis.legend(frameon=False)
     return figure
@@ -176,7 +184,7 @@ def plot_acceptability(curve: pd.DataFrame, *, perspective: str = "economic", ax
 def plot_plane(
     effects: xr.DataArray, cost: xr.DataArray, *, unit: str, price: float | None = None, ax: AxesGiven = None
 ) -> Figure:
-    """Draw the cost-effectiveness or the cost-benefit plane: what each draw gains and costs, a panel per group.
+    """Draw the cost-effectiveness or cost-benefit plane: effect and cost of each draw, one panel per group.
 
     Parameters
     ----------
@@ -185,9 +193,10 @@ def plot_plane(
     cost
         ``cost_per_head`` {chain, draw, group} of an appraisal.
     unit
-        Of the effects.
+        Unit of the effects.
     price
-        £ that a unit of the effects is worth (1 where they are £): draws right of the dashed line are worth their cost.
+        Willingness to pay, £ per unit of effect (1 if effects are in £); draws right of the dashed line are worth their
+        cost.
     ax
         Axes to draw on, one for each group.
     """
@@ -221,7 +230,7 @@ def plot_tornado(
     perspective: str = "economic",
     ax: AxesGiven = None,
 ) -> Figure:
-    """Draw how the mean return moves with each quantity by itself, the widest on top.
+    """Draw a tornado plot of the mean return: one quantity varied at a time, the widest bar on top.
 
     Parameters
     ----------
@@ -230,7 +239,7 @@ def plot_tornado(
     labels
         Name of each quantity, by its key.
     group, perspective
-        Whose return.
+        Group and perspective of the return.
     ax
         Axes to draw on.
     """
@@ -255,16 +264,16 @@ def plot_tornado(
 
 
 def plot_volume(curve: pd.DataFrame, *, perspective: str = "economic", ax: AxesGiven = None) -> Figure:
-    """Draw the return at the planned volume by how much of the cost is fixed, a line per group.
+    """Draw the return at the planned volume against the fixed share of the cost, one line per group.
 
     Parameters
     ----------
     curve
         Table of ``hlt_bayes.volume_curve``.
     perspective
-        Whose returns.
+        Perspective of the returns.
     ax
-        Axes to draw on: of the cost, and of the return.
+        Axes to draw on: one for the cost, one for the return.
     """
     curve = curve[curve["perspective"] == perspective]
     figure, axes = panels(2, ax, columns=2, size=(8.5, 3.8))
@@ -277,34 +286,34 @@ def plot_volume(curve: pd.DataFrame, *, perspective: str = "economic", ax: AxesG
     axes[1].set_ylabel("mean £ of benefit per £1 of cost")
     axes[1].axhline(1.0, color="black", linestyle="--", linewidth=1.0)
     for axis in axes:
-        axis.set_xlabel("share of the cost that is fixed")
+        axis.set_xlabel("fixed share of the cost")
         axis.set_ylim(bottom=0)
     axes[1].legend(frameon=False, ncols=2, fontsize=8)
     return figure
 
 
 def plot_new_trial(trials: pd.DataFrame, *, perspective: str = "economic", ax: AxesGiven = None) -> Figure:
-    """Draw what a new trial is worth to the decision and what it costs, by its size.
+    """Draw the value of a new trial to the decision, and its cost, against its size.
 
     Parameters
     ----------
     trials
         Table of ``hlt_bayes.new_trial``.
     perspective
-        Whose decision.
+        Perspective of the decision.
     ax
         Axes to draw on.
     """
     rows = trials[trials["perspective"] == perspective]
     figure, (axis,) = panels(1, ax, columns=1, size=(6.5, 4.0))
     for column, colour, style, label in (
-        ("value_of_decision_gbp", OURS, "-", "worth of what it would tell"),
-        ("cost_gbp", UNFILTERED, "--", "its cost"),
+        ("value_of_decision_gbp", OURS, "-", "value of sample information"),
+        ("cost_gbp", UNFILTERED, "--", "cost of the trial"),
     ):
         axis.plot(rows["per_arm"], rows[column] / 1e6, style, color=colour, marker="o", markersize=3, label=label)
     limit = rows["limit_gbp"].iloc[0] * (rows["value_of_decision_gbp"] / rows["value_gbp"]).max() / 1e6
     if np.isfinite(limit):
-        axis.axhline(limit, color=PUBLISHED, linestyle=":", label="worth of knowing the impacts perfectly")
+        axis.axhline(limit, color=PUBLISHED, linestyle=":", label="value of perfect information on impacts")
     axis.set_xscale("log")
     axis.set_xlabel("people per arm")
     axis.set_ylabel("£ million")

@@ -1,4 +1,4 @@
-"""What figures share: published is black and hollow, ours blue and filled; colours and marks all can tell apart."""
+"""Shared figure style: published in black and hollow, re-analysis in blue and filled; a colour-blind-safe palette."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     AxesGiven = Axes | Sequence[Axes] | np.ndarray | None
-    """Panels to draw on: one, or as many as a figure has; without, a new figure."""
+    """Axes to draw on, one per panel; ``None`` makes a new figure."""
 
 OURS = "#0072B2"
 PUBLISHED = "black"
@@ -24,7 +24,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Make a figure of so many inches, without a window."""
+    """Make a figure of ``width`` by ``height`` inches, without a window."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
@@ -39,7 +39,7 @@ def panels(
     sharex: bool = False,
     sharey: bool = False,
 ) -> tuple[Figure, list[Axes]]:
-    """Take the panels of ``ax``, or make a figure of ``size`` inches with so many, in rows of ``columns``.
+    """Return the panels of ``ax``, or make a figure of ``size`` inches with ``count`` panels in rows of ``columns``.
 
     Raises
     ------
@@ -55,15 +55,15 @@ def panels(
         return figure, list(made[:count])
     given: list[Axes] = list(np.ravel(np.asarray(ax, dtype=object)))
     if len(given) != count:
-        raise HltBayesError(f"ax: {len(given)} given; this figure has {count} panel(s), and needs one Axes for each")
+        raise HltBayesError(f"ax: {len(given)} given; this figure has {count} panel(s) and needs one Axes for each")
     of_given = given[0].get_figure(root=True)
     if of_given is None:
-        raise HltBayesError("ax: its figure is gone; give Axes of a figure")
+        raise HltBayesError("ax: these Axes no longer belong to a figure; give Axes that do")
     return of_given, given
 
 
 def legend(figure: Figure, axes: Sequence[Axes], ax: AxesGiven, *, columns: int, small: bool = False) -> None:
-    """Explain the marks of the first panel: below a figure of ours, inside the last panel of somebody's own."""
+    """Add the legend of the first panel: below a new figure, or inside the last panel of given axes."""
     handles, labels = axes[0].get_legend_handles_labels()
     size = {"fontsize": 8} if small else {}
     if ax is None:

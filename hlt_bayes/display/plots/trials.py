@@ -1,4 +1,4 @@
-"""Figures of the other trials of IPS: forest and funnel."""
+"""Forest and funnel plots of the other IPS trials."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _TICKS = np.array([0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64])
 
 
 def plot_trials(effects: pd.DataFrame, pooled: pd.DataFrame, *, ax: AxesGiven = None) -> Figure:
-    """Draw the forest of the trials, the largest at the bottom as in the briefing, and pooled ratios below.
+    """Draw a forest plot of the trials, the largest at the bottom as in the briefing, with pooled ratios below.
 
     Parameters
     ----------
     effects
         Log ratios of ``effect_sizes``, with 95% normal intervals.
     pooled
-        Rows of ``pooled_effects`` or ``pooled_posterior`` on the same scale: ``mean``, ``lower`` to ``upper``
-        thick, ``predicted_lower`` to ``predicted_upper`` of a new trial thin, where there is one.
+        Rows of ``pooled_effects`` or ``pooled_posterior`` on the same scale: ``mean``, ``lower`` to ``upper`` (thick)
+        and, if given, the prediction interval ``predicted_lower`` to ``predicted_upper`` of a new trial (thin).
     ax
         Axes to draw on.
     """
@@ -52,7 +52,11 @@ def plot_trials(effects: pd.DataFrame, pooled: pd.DataFrame, *, ax: AxesGiven = 
     axis.hlines(of_pooled, pooled["predicted_lower"], pooled["predicted_upper"], color=POOLED, linewidth=1.0)
     axis.hlines(of_pooled, pooled["lower"], pooled["upper"], color=POOLED, linewidth=3.0)
     axis.plot(
-        pooled["mean"], of_pooled, "o", color=POOLED, label="pooled, 95% interval; thin: 95% prediction of a new trial"
+        pooled["mean"],
+        of_pooled,
+        "o",
+        color=POOLED,
+        label="pooled, 95% interval; thin: 95% prediction interval of a new trial",
     )
     names = [f"{name} (n = {people})" for name, people in trials["people"].items()]
     axis.set_yticks([*of_trials, *of_pooled], [*names, *map(str, pooled.index)])
@@ -63,16 +67,16 @@ def plot_trials(effects: pd.DataFrame, pooled: pd.DataFrame, *, ax: AxesGiven = 
 
 
 def plot_funnel(effects: pd.DataFrame, mean: float, *, ax: AxesGiven = None) -> Figure:
-    """Draw the contour-enhanced funnel: each trial's effect against its SE.
+    """Draw a contour-enhanced funnel plot: each trial's effect against its SE.
 
     Parameters
     ----------
     effects
         Log ratios of ``effect_sizes``.
     mean
-        Pooled log ratio; dashed, with the 95% limits within which trials of one true effect would lie.
-        The shades mark p values of no effect: trials missing where p is large suggest publication bias,
-        trials missing elsewhere another cause (Peters et al 2008).
+        Pooled log ratio; dashed, with the 95% limits expected under a common effect. The shades mark p values of no
+        effect: trials missing where p is large suggest publication bias, trials missing elsewhere another cause
+        (Peters et al 2008).
     ax
         Axes to draw on.
     """
@@ -102,7 +106,7 @@ def plot_funnel(effects: pd.DataFrame, mean: float, *, ax: AxesGiven = None) -> 
 def _ratio_axis(axis: Axes, effects: pd.DataFrame) -> None:
     measure = effects.attrs.get("measure", "")
     if not measure.startswith("log "):
-        raise EvidenceError(f"effects of measure {measure!r} given; these figures show log ratios")
+        raise EvidenceError(f"effects: measure {measure!r} given; these figures need a log ratio")
     left, right = axis.get_xlim()
     ticks = _TICKS[(np.log(_TICKS) >= left) & (np.log(_TICKS) <= right)]
     axis.set_xticks(np.log(ticks), [f"{tick:g}" for tick in ticks])
