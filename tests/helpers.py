@@ -22,7 +22,9 @@ NUMBER = r"-?[\d,]*\.?\d+"
 def invoked(*arguments, cwd=None, **environment):
     """Run the command line in this process: its exit code, standard output and standard error, which are no terminal."""
     with contextlib.chdir(cwd or "."):
-        return CliRunner(env={"COLUMNS": None} | environment).invoke(app, list(map(str, arguments)), prog_name="hlt-bayes")
+        return CliRunner(env={"COLUMNS": None} | environment).invoke(
+            app, list(map(str, arguments)), prog_name="hlt-bayes"
+        )
 
 
 def made_once(tmp_path_factory, name, make):

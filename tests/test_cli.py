@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from hlt_bayes.cli import app
 from hlt_bayes.evidence import load_evidence
 
+
 def misspelt(tmp_path):
     return edited_spec(tmp_path, "primary", "impact", ("[priors.mu.earnings]", "[priors.mu.earning]"))
 

@@ -18,11 +18,11 @@ def said(*arguments):
     return result.stdout
 
 
-def test_appraise_prints_and_writes(tmp_path):
-    shown = said("appraise", "--volume", "planned", "--out", tmp_path / "planned")
+def test_appraise_prints_and_writes(tmp_path, few_draws):
+    shown = said("appraise", "--spec", few_draws, "--volume", "planned", "--out", tmp_path / "planned")
     assert "at the planned volume" in shown
     assert "As published" not in shown
-    shown = said("appraise", "--group", "SCR IW", "--out", tmp_path / "actual")
+    shown = said("appraise", "--spec", few_draws, "--group", "SCR IW", "--out", tmp_path / "actual")
     for words in ("as published", "requires, at £70,000 a QALY", "undefined", "return of SCR IW: mean benefit"):
         assert words in shown
     files = {path.name for folder in ("planned", "actual") for path in (tmp_path / folder).iterdir()}
@@ -38,8 +38,8 @@ def test_appraise_prints_and_writes(tmp_path):
     assert runner.invoke(app, ["appraise", "--out", str(tmp_path / "actual")]).exit_code == 2
 
 
-def test_voi_prints_and_writes(tmp_path):
-    shown = said("voi", "--out", tmp_path / "voi")
+def test_voi_prints_and_writes(tmp_path, few_draws):
+    shown = said("voi", "--spec", few_draws, "--out", tmp_path / "voi")
     for words in ("Everything", "Health impact", "another trial in WMCA", "Unpublished values", "fixed"):
         assert words in shown
     voi = {"manifest.json", "evppi.csv", "trials.csv", "trials.png", "trials.svg", "unprinted.csv"}
@@ -47,21 +47,21 @@ def test_voi_prints_and_writes(tmp_path):
     assert len(pd.read_csv(tmp_path / "voi/unprinted.csv")) > 30
 
 
-def test_assumptions_are_listed_the_first_to_replace_on_top():
-    lines = said("assumptions").splitlines()
+def test_assumptions_are_listed_the_first_to_replace_on_top(few_draws):
+    lines = said("assumptions", "--spec", few_draws).splitlines()
     assert any(line.startswith("persistence.health.decay") for line in lines[:6])
     assert "fixed" in "".join(lines)
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("result") / "primary"
-    said("run", "--moderators", "none", "--engine", "exact", "--out", folder)
+def written(tmp_path_factory, few_draws):
+    folder = tmp_path_factory.mktemp("result") / "mine"
+    said("run", "--spec", few_draws, "--moderators", "none", "--engine", "exact", "--out", folder)
     return folder
 
 
-def test_draws_of_a_result_are_valued_again(written, tmp_path):
-    said("appraise", "--posterior", written / "posterior.nc", "--out", tmp_path / "again")
+def test_draws_of_a_result_are_valued_again(written, tmp_path, few_draws):
+    said("appraise", "--spec", few_draws, "--posterior", written / "posterior.nc", "--out", tmp_path / "again")
     again = pd.read_csv(tmp_path / "again/returns.csv")
     pd.testing.assert_frame_equal(again, pd.read_csv(written / "appraisal.csv"), rtol=1e-9)
 
@@ -69,7 +69,7 @@ def test_draws_of_a_result_are_valued_again(written, tmp_path):
 def test_draws_of_another_spec_are_refused(written, tmp_path):
     result = runner.invoke(app, ["appraise", "--posterior", str(written / "posterior.nc"), "--spec", "sites"])
     assert result.exit_code == 2
-    assert "not made by impact spec 'sites' as it is now, but by 'primary'" in result.output
+    assert "not made by impact spec 'sites' as it is now, but by 'few-draws'" in result.output
     (tmp_path / "no.nc").write_bytes(b"no")
     result = runner.invoke(app, ["voi", "--posterior", str(tmp_path / "no.nc")])
     assert result.exit_code == 2
@@ -107,7 +107,7 @@ def test_a_new_trial_beside_one_of_unknown_size_is_refused_before_anything_is_fi
     prices, evidence = (str(tmp_path / name) for name in ("prices.toml", "mine.csv"))
     result = runner.invoke(app, ["voi", "--economics", prices, "--evidence", evidence])
     assert result.exit_code == 2
-    assert "does not say how many of 'A' were randomised to each arm" in " ".join(result.output.split())
+    assert "does not give the number randomised to each arm in 'A'" in " ".join(result.output.split())
 
 
 def test_a_new_trial_says_why_it_is_not_shown():

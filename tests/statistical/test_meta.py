@@ -114,11 +114,8 @@ def departures(fitted, expected):
 
 
 @pytest.fixture(scope="module")
-def fits(ips_counts, ips_spec):
-    return {
-        (reading, adjusted): fit_trials(ips_counts, ips_spec, reading=reading, adjust_for_size=adjusted)
-        for reading, adjusted in (("odds ratio", False), ("odds ratio", True), ("risk ratio", True))
-    }
+def fits(ips_fits):
+    return ips_fits
 
 
 @pytest.fixture(scope="module")
