@@ -1,22 +1,24 @@
 # Every target sets itself up: .venv is made once, and again when the pins or the project's needs change.
 
 OUT ?= results/primary
-JOURNAL ?= .validation
-TESTS := -m "not slow" --numprocesses 2 --dist loadfile
+PYTEST_IN_TWO = $(BIN)/pytest --numprocesses 2 --dist worksteal
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test lint coverage golden bench calibration fuzz faults versions pins clean
+.PHONY: run test ci deep lint golden bench pins clean
 
 run: $(READY)
 	$(BIN)/hlt-bayes run --out "$(OUT)" --overwrite
 	$(BIN)/hlt-bayes report "$(OUT)"
 
 test: $(READY)
-	$(BIN)/pytest $(TESTS)
+	$(PYTEST_IN_TWO)
 
-coverage: $(READY)
-	$(BIN)/pytest $(TESTS) --cov --cov-report=term
+ci: $(READY)
+	$(PYTEST_IN_TWO) -m "ci and not deep"
+
+deep: $(READY)
+	$(BIN)/python tests/deep/run.py $(PARTS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -24,22 +26,10 @@ lint: $(READY)
 	$(BIN)/mypy
 
 golden: $(READY)
-	$(BIN)/pytest -m "slow or not slow" --golden
+	$(BIN)/pytest -m "not deep or deep" --golden
 
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/run_all.py
-
-calibration: $(READY)
-	$(BIN)/python tests/validation/validate.py --journal "$(JOURNAL)"
-
-fuzz: $(READY)
-	$(BIN)/pytest tests/properties --hypothesis-profile=long --numprocesses 2 --dist loadfile
-
-faults: $(READY)
-	$(BIN)/pytest -m slow tests/faults --kills 25 --numprocesses 2 --dist loadfile
-
-versions: $(READY)
-	$(BIN)/python tests/versions.py
 
 pins: $(READY)
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt

@@ -20,7 +20,7 @@ NUMBER = r"-?[\d,]*\.?\d+"
 
 
 def invoked(*arguments, cwd=None, **environment):
-    """Run the command line in this process: its exit code, standard output and standard error, which are no terminal."""
+    """Run the command line in this process, without a terminal: its exit code, standard output and standard error."""
     with contextlib.chdir(cwd or "."):
         return CliRunner(env={"COLUMNS": None} | environment).invoke(
             app, list(map(str, arguments)), prog_name="hlt-bayes"

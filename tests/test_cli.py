@@ -2,6 +2,7 @@
 
 import csv
 import io
+
 import pytest
 from helpers import edit, edited_spec, invoked
 from typer.testing import CliRunner

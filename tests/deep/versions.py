@@ -22,7 +22,7 @@ def tried(python, resolution, arguments):
         subprocess.run([UV, "venv", "--quiet", "--python", python, place], cwd=ROOT, check=True)
         install = [UV, "pip", "install", "--quiet", "--python", place / "bin/python", "--resolution", resolution]
         subprocess.run([*install, "--editable", ".[dev]"], cwd=ROOT, check=True)
-        tests = [place / "bin/pytest", "--numprocesses", "2", "--dist", "loadfile", "-p", "no:cacheprovider"]
+        tests = [place / "bin/pytest", "--numprocesses", "2", "--dist", "worksteal", "-p", "no:cacheprovider"]
         return subprocess.run([*tests, *arguments], cwd=ROOT, check=False).returncode == 0
 
 

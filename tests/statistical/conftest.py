@@ -41,7 +41,7 @@ def ips_fits(ips_counts, ips_spec, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def few_draws(tmp_path_factory):
-    """A spec that differs from ``primary`` in drawing less, for verbs whose words and files do not depend on how many."""
+    """The spec ``primary`` with fewer draws, for verbs whose words and files do not depend on how many there are."""
     path = tmp_path_factory.mktemp("spec") / "few.toml"
     head = 'based_on = "primary"\nname = "few-draws"\ntitle = "Primary, with few draws"\n'
     path.write_text(f"{head}[sampling]\ndraws = 500\n", encoding="utf-8")

@@ -57,6 +57,7 @@ def engines_agree(spec, records, outcome):
     assert apart(nuts["impact"], wrong, independent=worth) > 4
 
 
+@pytest.mark.deep
 def test_engines_agree_on_employment(twin):
     engines_agree(SPEC, twin.records, "employment")
 

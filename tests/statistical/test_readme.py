@@ -19,6 +19,8 @@ from hlt_bayes.impacts.comparison import SHRINKAGE_UNITS, likelihood_word
 from hlt_bayes.impacts.draws import with_pooled_groups
 from hlt_bayes.results.write import write_result
 
+pytestmark = pytest.mark.ci
+
 FIGURE = REFERENCE / "returns.png"
 
 

@@ -23,6 +23,8 @@ from hlt_bayes.inference.fit import fit
 from hlt_bayes.results.calibrations import read_calibrations
 from hlt_bayes.specs import load_impact_spec, shipped_specs
 
+pytestmark = pytest.mark.ci
+
 
 @pytest.fixture(scope="module")
 def specs():

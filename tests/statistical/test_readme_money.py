@@ -29,6 +29,8 @@ from hlt_bayes.economics import (
 from hlt_bayes.inference.fit import fit
 from hlt_bayes.specs import load_economic_spec, shipped_specs
 
+pytestmark = pytest.mark.ci
+
 SEED = 20230420
 
 

@@ -13,6 +13,8 @@ from hlt_bayes.ipd.data import schema_table
 from hlt_bayes.ipd.models import aggregate, fit_records
 from hlt_bayes.specs import load_individual_spec, shipped_specs
 
+pytestmark = pytest.mark.ci
+
 
 def test_the_readme_lists_the_columns_of_records(held):
     held("record-columns", markdown(families_table(schema_table())) + "\n")

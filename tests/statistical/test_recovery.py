@@ -64,6 +64,7 @@ def coarse(monkeypatch):
     monkeypatch.setattr(recovery, "ALONG", 600)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("impact_sds", [3.0, 1.0], ids=["wide impacts", "impacts of the size of an SE"])
 @pytest.mark.usefixtures("coarse")
 def test_89_per_cent_intervals_cover_89_per_cent_of_true_ses(primary, impact_sds, request):
