@@ -276,7 +276,18 @@ def test_colours_and_progress_are_for_a_terminal_that_wants_them(tmp_path):
     plain = twin("--json", NO_COLOR="1")
     assert clock.search(plain)
     assert not colour.search(plain)
-    assert not clock.search(twin("--quiet"))
+
+
+@pytest.mark.parametrize(
+    ("quiet", "as_json", "terminal", "shown"),
+    [(False, False, False, True), (False, True, False, False), (False, True, True, True), (True, True, True, False)],
+)
+def test_progress_is_for_people(monkeypatch, quiet, as_json, terminal, shown):
+    made = []
+    monkeypatch.setattr("hlt_bayes.cli.output.Stages", lambda *, shown: made.append(shown))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
+    Output("verb", quiet=quiet, as_json=as_json).stages()
+    assert made == [shown]
 
 
 @pytest.mark.parametrize(

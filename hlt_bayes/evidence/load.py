@@ -6,6 +6,7 @@ import csv
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
@@ -53,9 +54,20 @@ def load_evidence(path: str | Path | None = None, *, as_printed: bool = False) -
         A file is missing or unreadable, or its content violates the format; the message gives one finding per line,
         with file, line, column, what was found and what is allowed.
     """
-    root = EMBEDDED if path is None else Path(path)
-    if root.suffix.lower() == ".csv":
-        return _own_trials(root, as_printed=as_printed)
+    if path is None:
+        return _embedded(as_printed=as_printed)
+    if Path(path).suffix.lower() == ".csv":
+        return _own_trials(Path(path), as_printed=as_printed)
+    return _from_folder(Path(path), as_printed=as_printed)
+
+
+@cache
+def _embedded(*, as_printed: bool) -> Evidence:
+    """Load the package's own evidence once; nobody can change what is returned."""
+    return _from_folder(EMBEDDED, as_printed=as_printed)
+
+
+def _from_folder(root: Path, *, as_printed: bool) -> Evidence:
     hashes: dict[str, str] = {}
     sources = parse_strict(_content(root, "sources.toml", hashes), root / "sources.toml", Sources, EvidenceError)
     structure = parse_strict(_content(root, "tables.toml", hashes), root / "tables.toml", Tables, EvidenceError)

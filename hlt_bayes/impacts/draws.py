@@ -139,14 +139,25 @@ def with_pooled_groups(per_group: xr.DataArray, weights: pd.Series) -> xr.DataAr
     weights
         Weight per trial group; throughout this package the recruits randomised to treatment.
     """
-    rows = {str(name): per_group.sel(group=name) for name in per_group["group"].to_numpy()}
-    for name, weight in pooled_weights(rows, weights).items():
-        parts = list(weight.index)
-        weighted = per_group.sel(group=parts).weighted(xr.DataArray(weight.to_numpy(), coords={"group": parts}))
-        rows[name] = weighted.mean("group", keep_attrs=True)
+    along = per_group.get_axis_num("group")
+    values = np.moveaxis(per_group.to_numpy().astype(float), along, -1)
+    groups = [str(name) for name in per_group["group"].to_numpy()]
+    rows = {name: values[..., place] for place, name in enumerate(groups)}
+    for name, weight in pooled_weights(groups, weights).items():
+        part = values[..., [groups.index(group) for group in weight.index]]
+        seen = ~np.isnan(part)
+        total = np.einsum("...g,g->...", np.where(seen, part, 0.0), weight.to_numpy())
+        with np.errstate(invalid="ignore"):  # missing where all groups are
+            rows[name] = total / np.einsum("...g,g->...", seen.astype(float), weight.to_numpy())
     order = _as_reported(rows)
-    stacked = xr.concat([rows[name].drop_vars("group", errors="ignore") for name in order], dim="group")
-    return stacked.assign_coords(group=order).transpose(*per_group.dims).assign_attrs(per_group.attrs)
+    coords = {name: coord for name, coord in per_group.coords.items() if "group" not in coord.dims}
+    return xr.DataArray(
+        np.moveaxis(np.stack([rows[name] for name in order], axis=-1), -1, along),
+        coords={**coords, "group": order},
+        dims=per_group.dims,
+        name=per_group.name,
+        attrs=per_group.attrs,
+    )
 
 
 def pooled_weights(groups: Iterable[str], weights: pd.Series) -> dict[str, pd.Series]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / ".deep"
-CODE = ("hlt_bayes", "models", "notebooks", "tests", "pyproject.toml", "constraints.txt", "README.md", "CONTRIBUTING.md")
+CODE = ("hlt_bayes", "models", "notebooks", "tests", "pyproject.toml", "constraints.txt", "README.md")
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--numprocesses", "2", "--dist", "worksteal")
 VALIDATE = (sys.executable, "tests/deep/validation/validate.py", "--journal", str(KEPT / "journal"))
 

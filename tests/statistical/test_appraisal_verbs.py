@@ -18,6 +18,7 @@ def said(*arguments):
     return result.stdout
 
 
+@pytest.mark.ci
 def test_appraise_prints_and_writes(tmp_path, few_draws):
     shown = said("appraise", "--spec", few_draws, "--volume", "planned", "--out", tmp_path / "planned")
     assert "at the planned volume" in shown
@@ -60,12 +61,14 @@ def written(tmp_path_factory, few_draws):
     return folder
 
 
+@pytest.mark.ci
 def test_draws_of_a_result_are_valued_again(written, tmp_path, few_draws):
     said("appraise", "--spec", few_draws, "--posterior", written / "posterior.nc", "--out", tmp_path / "again")
     again = pd.read_csv(tmp_path / "again/returns.csv")
     pd.testing.assert_frame_equal(again, pd.read_csv(written / "appraisal.csv"), rtol=1e-9)
 
 
+@pytest.mark.ci
 def test_draws_of_another_spec_are_refused(written, tmp_path):
     result = runner.invoke(app, ["appraise", "--posterior", str(written / "posterior.nc"), "--spec", "sites"])
     assert result.exit_code == 2
@@ -110,6 +113,7 @@ def test_a_new_trial_beside_one_of_unknown_size_is_refused_before_anything_is_fi
     assert "does not give the number randomised to each arm in 'A'" in " ".join(result.output.split())
 
 
+@pytest.mark.ci
 def test_a_new_trial_says_why_it_is_not_shown():
     assert "whom a survey does not measure" in said("voi", "--spec", "nonresponse", "--economics", "green-book")
 

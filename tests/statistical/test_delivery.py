@@ -65,6 +65,7 @@ def test_estimands_show_the_smallest_effect_only_where_one_is_asked_for(both, an
     assert {row[1] for row in with_it.rows} >= {"average", "SCR OOW - WMCA"}
 
 
+@pytest.mark.ci
 def test_a_result_with_moderators_holds_both_fits(both, tmp_path):
     folder = write_result(both, tmp_path / "out")
     names = {path.name for path in folder.iterdir()}

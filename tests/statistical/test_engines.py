@@ -12,6 +12,8 @@ from hlt_bayes.inference.structures import build_model, response_rates
 from hlt_bayes.likelihood import reported_results
 from hlt_bayes.specs import load_impact_spec
 
+EXACT_SPECS = ("sites", "moderators", "ips-informed", "nonresponse", "no-pooling")
+
 
 def means_agree(by_nuts, exact, names):
     """Hold means of draws by NUTS to those of the exact engine, whose draws are worth 80 % of their number at least."""
@@ -43,6 +45,7 @@ def test_the_seed_decides(evidence):
     assert not np.array_equal(one, other)
 
 
+@pytest.mark.ci
 def test_ragged_trials_of_ones_own_give_the_same_by_both_engines(primary):
     """Events, a p value, a star and an SE; not every group has every outcome."""
     common = {"n_treatment": "300", "n_control": "310"}
@@ -61,7 +64,7 @@ def test_ragged_trials_of_ones_own_give_the_same_by_both_engines(primary):
     assert spread.sel(outcome="health", group="Hull") > 1.5 * spread.sel(outcome="health", group="Leeds")
 
 
-@pytest.mark.parametrize("name", ["primary", "sites", "moderators", "ips-informed", "nonresponse", "no-pooling"])
+@pytest.mark.parametrize("name", ["primary", *(pytest.param(name, marks=pytest.mark.ci) for name in EXACT_SPECS)])
 def test_the_prior_is_the_same_by_both_engines(evidence, name):
     spec = load_impact_spec(name)
     cells = reported_results(evidence, spec)

@@ -13,6 +13,7 @@ from hlt_bayes.cli import app
 from hlt_bayes.cli.output import Output
 from hlt_bayes.impacts.external import from_posterior
 from hlt_bayes.inference.fit import fit
+from hlt_bayes.results.read import load_result
 from hlt_bayes.results.write import write_result
 from hlt_bayes.specs import load_impact_spec
 
@@ -56,10 +57,24 @@ def results(tmp_path_factory, evidence, exactly_fitted, primary, published):
     return folder
 
 
+@pytest.fixture
+def read_once(monkeypatch):
+    """Reads each result once, however many verbs ask for it."""
+    kept = {}
+
+    def load(path, **options):
+        if path not in kept:
+            kept[path] = load_result(path, **options)
+        return kept[path]
+
+    monkeypatch.setattr("hlt_bayes.results.read.load_result", load)
+
+
 def table_of(*arguments):
     return json.loads(said(*arguments, "--json"))["tables"]
 
 
+@pytest.mark.usefixtures("read_once")
 def test_a_result_stands_beside_the_published_one(results):
     (fresh,), (read) = table_of("compare"), table_of("compare", results / "primary")
     assert read == [fresh]
@@ -71,6 +86,7 @@ def test_a_result_stands_beside_the_published_one(results):
     assert other["records"] != fresh["records"]
 
 
+@pytest.mark.usefixtures("read_once")
 def test_results_stand_beside_each_other(results):
     impacts, returns = table_of("compare", results / "primary", results / "no-pooling")
     for table in (impacts, returns):

@@ -230,6 +230,7 @@ def test_a_scale_that_ends_is_seen_through(twin):
     assert (found.std(("chain", "draw")) < 1.1 * plain.std(("chain", "draw"))).all()
 
 
+@pytest.mark.ci
 def test_the_model_can_be_sampled_as_it_stands_in_a_notebook(twin):
     import pymc as pm
 

@@ -51,7 +51,7 @@ def records(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module", params=["laplace", pytest.param("nuts", marks=pytest.mark.ci)])
+@pytest.fixture(scope="module", params=["laplace", "nuts"])
 def result(records, request):
     out = records.parent / request.param
     done = invoked("run", "--records", records, "--engine", request.param, "--out", out, cwd=records.parent)
@@ -62,6 +62,7 @@ def result(records, request):
     return done, out
 
 
+@pytest.mark.ci
 def test_the_folder_is_that_of_the_main_job(result):
     done, out = result
     assert "Impacts: treatment minus control" in done.stdout
@@ -76,6 +77,7 @@ def test_the_folder_is_that_of_the_main_job(result):
     assert "carry no information about real people" in page
 
 
+@pytest.mark.ci
 def test_draws_go_through_the_economics_one_by_one(result):
     _, out = result
     tree = xr.load_datatree(out / "posterior.nc", engine="h5netcdf")
@@ -85,6 +87,7 @@ def test_draws_go_through_the_economics_one_by_one(result):
     assert np.isfinite(impact).all()
 
 
+@pytest.mark.ci
 def test_nothing_of_a_record_comes_out(result):
     done, out = result
     assert found_in(done.stdout.encode() + done.stderr.encode()) == []
