@@ -22,6 +22,7 @@ from hlt_bayes.evidence import load_evidence, load_ips_counts  # noqa: E402
 from hlt_bayes.evidence.load import EMBEDDED  # noqa: E402
 from hlt_bayes.ipd.synthetic import make_twin  # noqa: E402
 from hlt_bayes.meta import included, load_meta_spec  # noqa: E402
+from hlt_bayes.results.write import write_result  # noqa: E402
 from hlt_bayes.specs import load_economic_spec, load_impact_spec  # noqa: E402
 
 
@@ -164,6 +165,30 @@ def drawn():
 def analysis(drawn, evidence, primary, published):
     """All that follows from the draws made elsewhere."""
     return analyse(drawn, evidence, primary, published, seed=1)
+
+
+@pytest.fixture(scope="session")
+def written_once(analysis, tmp_path_factory):
+    """The result folder of ``analysis``, for tests that only look."""
+    return write_result(analysis, tmp_path_factory.mktemp("written_once") / "mine")
+
+
+@pytest.fixture
+def result_folder(written_once, tmp_path):
+    """A copy of that folder, for tests that do more."""
+    return shutil.copytree(written_once, tmp_path / "mine")
+
+
+@pytest.fixture(scope="session")
+def with_components(drawn, evidence, primary, published, components):
+    """An analysis with an appraisal by components and a smallest effect."""
+    return analyse(drawn, evidence, primary, published, seed=3, smallest={"health": 0.05}, components=components)
+
+
+@pytest.fixture(scope="session")
+def written_with_components(with_components, tmp_path_factory):
+    """Its result folder, for tests that only look."""
+    return write_result(with_components, tmp_path_factory.mktemp("written_with_components") / "mine")
 
 
 @pytest.fixture(scope="session")

@@ -95,6 +95,7 @@ def test_the_pooling_matrix_gives_the_pooled_rows(drawn, evidence):
     np.testing.assert_array_equal(alone, [[0, 1], [1, 0]])
 
 
+@pytest.mark.ci
 def test_draws_are_checked_once_at_the_door(drawn, evidence, primary, published, components, monkeypatch, tmp_path):
     checked = []
     check = draws_module._checked

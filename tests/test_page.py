@@ -203,9 +203,10 @@ def test_an_item_is_met_by_what_is_there_and_missing_without_it(written, tmp_pat
     assert set(nothing[nothing["status"] == NOT_APPLICABLE]["item"]) == {item.number for item in ITEMS if item.never}
 
 
-def test_artefacts_are_found_where_they_are(analysis, tmp_path):
-    folder = write_result(analysis, tmp_path / "mine")
-    context = Context(folder, f'<section id="limits">{"x" * 50}</section><section id="empty"><h2>Head</h2></section>')
+def test_artefacts_are_found_where_they_are(result_folder):
+    context = Context(
+        result_folder, f'<section id="limits">{"x" * 50}</section><section id="empty"><h2>Head</h2></section>'
+    )
     there = (
         File("impacts.csv", ("mean", "sd")),
         File("specs.json"),
@@ -228,11 +229,10 @@ def test_artefacts_are_found_where_they_are(analysis, tmp_path):
     assert [one.is_there(context) for one in absent] == [False] * len(absent)
 
 
-def test_a_prior_without_its_reason_does_not_count_as_stated(analysis, tmp_path):
-    folder = write_result(analysis, tmp_path / "mine")
-    context = Context(folder, "")
+def test_a_prior_without_its_reason_does_not_count_as_stated(analysis, result_folder):
+    context = Context(result_folder, "")
     assert Stated("impact", "priors").is_there(context)
-    file = folder / "specs.json"
+    file = result_folder / "specs.json"
     why = html.unescape(analysis.impact_spec.priors.mu["health"].why)
     file.write_text(file.read_text(encoding="utf-8").replace(f'"why": "{why}"', '"why": ""'), encoding="utf-8")
     assert not Stated("impact", "priors").is_there(context)
@@ -285,20 +285,18 @@ def test_a_report_looks_for_what_its_manifest_records(analysis, tmp_path):
     assert kept.equals(checklists(Context(folder, text), _holds(load_result(folder, evidence=evidence))))
 
 
-def test_a_table_that_was_edited_is_not_given_a_new_hash(analysis, tmp_path):
-    folder = write_result(analysis, tmp_path / "mine")
-    edit(folder / "impacts.csv", "employment", "earnings")
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+def test_a_table_that_was_edited_is_not_given_a_new_hash(result_folder):
+    edit(result_folder / "impacts.csv", "employment", "earnings")
+    before = {path.name: path.read_bytes() for path in result_folder.iterdir()}
     with pytest.raises(ResultFolderError, match=r"impacts.csv: changed since it was written"):
-        write_report(folder)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+        write_report(result_folder)
+    assert {path.name: path.read_bytes() for path in result_folder.iterdir()} == before
 
 
-def test_priors_are_those_of_the_spec_that_made_the_draws(analysis, tmp_path):
-    folder = write_result(analysis, tmp_path / "mine")
-    file = folder / "specs.json"
+def test_priors_are_those_of_the_spec_that_made_the_draws(result_folder):
+    file = result_folder / "specs.json"
     specs = json.loads(file.read_text(encoding="utf-8"))
     priors = Stated("fitted", "priors")
-    assert priors.is_there(Context(folder, ""))
+    assert priors.is_there(Context(result_folder, ""))
     file.write_text(json.dumps({**specs, "individual": {"name": "without"}}), encoding="utf-8")
-    assert not priors.is_there(Context(folder, ""))
+    assert not priors.is_there(Context(result_folder, ""))

@@ -20,13 +20,13 @@ TABLES = ("impacts", "estimands", "returns", "prices", "comparison", "diagnostic
 
 
 @pytest.fixture(scope="module")
-def whole(drawn, evidence, primary, published, components):
-    return analyse(drawn, evidence, primary, published, seed=3, smallest={"health": 0.05}, components=components)
+def whole(with_components):
+    return with_components
 
 
 @pytest.fixture(scope="module")
-def written(whole, tmp_path_factory):
-    return write_result(whole, tmp_path_factory.mktemp("read") / "mine")
+def written(written_with_components):
+    return written_with_components
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 import hlt_bayes.report.write as report_module
 import hlt_bayes.results.manifest as manifest_module
 import hlt_bayes.results.read as reading_module
-from hlt_bayes.analysis import analyse
 from hlt_bayes.checks.run_checks import CheckTables
 from hlt_bayes.cli.app import app
 from hlt_bayes.core.errors import ResultFolderError
@@ -18,18 +17,11 @@ from hlt_bayes.report.write import write_report
 from hlt_bayes.results.manifest import file_sha256
 from hlt_bayes.results.read import load_result
 from hlt_bayes.results.verify import AS_WRITTEN, DEPARTS, FOLLOWS, discrepancies, verify_result
-from hlt_bayes.results.write import write_result
-
-
-@pytest.fixture(scope="module")
-def written(drawn, evidence, primary, published, components, tmp_path_factory):
-    analysis = analyse(drawn, evidence, primary, published, seed=3, components=components)
-    return write_result(analysis, tmp_path_factory.mktemp("verify") / "mine")
 
 
 @pytest.fixture
-def folder(written, tmp_path):
-    return shutil.copytree(written, tmp_path / "mine")
+def folder(written_with_components, tmp_path):
+    return shutil.copytree(written_with_components, tmp_path / "mine")
 
 
 def found(folder, **settings):

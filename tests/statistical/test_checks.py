@@ -174,6 +174,7 @@ def test_the_grid_has_the_spec_itself_in_it(primary, published, evidence, exact_
     assert len(plot_prior_grid(grid).axes) == 5
 
 
+@pytest.mark.ci
 def test_the_grid_gives_the_same_over_processes(primary, published, evidence):
     few = {"mu": [1.0], "tau": [1.0, 2.0], "se": [1.0], "seed": 5}
     one, two = (prior_grid(primary, published, evidence, **few, workers=workers) for workers in (1, 2))

@@ -74,6 +74,7 @@ def table_of(*arguments):
     return json.loads(said(*arguments, "--json"))["tables"]
 
 
+@pytest.mark.ci
 @pytest.mark.usefixtures("read_once")
 def test_a_result_stands_beside_the_published_one(results):
     (fresh,), (read) = table_of("compare"), table_of("compare", results / "primary")
@@ -86,6 +87,7 @@ def test_a_result_stands_beside_the_published_one(results):
     assert other["records"] != fresh["records"]
 
 
+@pytest.mark.ci
 @pytest.mark.usefixtures("read_once")
 def test_results_stand_beside_each_other(results):
     impacts, returns = table_of("compare", results / "primary", results / "no-pooling")
@@ -118,7 +120,7 @@ def test_results_stand_beside_each_other(results):
         ["check", "grid", "--factors", "1", "--workers", "1", "--spec", "FEW"],
         ["fit", "--engine", "exact", "--spec", "FEW"],
         ["compare"],
-        ["ips"],
+        pytest.param(["ips"], marks=pytest.mark.ci),
         pytest.param(["check", "moderators", "--new-site", "caseload=12"], marks=pytest.mark.deep),
         pytest.param(["run", "--engine", "exact"], marks=pytest.mark.deep),
     ],
@@ -151,6 +153,7 @@ def test_json_of_a_verb_that_draws_holds_its_frames(arguments, monkeypatch, tmp_
     assert not same(found[0]["records"], tables[0].frame.round(1))
 
 
+@pytest.mark.ci
 def test_a_twin_is_told_as_json(tmp_path):
     document = json.loads(said("twin", "--n", "500", "--out", tmp_path / "twin.csv", "--json"))
     (table,) = document["tables"]

@@ -158,6 +158,7 @@ def test_the_exact_model_is_near_the_maximum_likelihood_of_the_same_model(fits):
     assert abs(adjusted["size_slope"].item() - 0.8128319892) < 0.2661410928
 
 
+@pytest.mark.ci
 def test_the_same_seed_gives_the_same_draws(ips_counts, ips_spec, fits):
     again = fit_trials(ips_counts, ips_spec, reading="odds ratio", adjust_for_size=False)
     np.testing.assert_array_equal(again["posterior"]["mu"], fits["odds ratio", False]["posterior"]["mu"])
