@@ -265,6 +265,7 @@ def on_a_terminal(*arguments, **environment):
     return found.decode()
 
 
+@pytest.mark.ci
 def test_colours_and_progress_are_for_a_terminal_that_wants_them(tmp_path):
     colour, clock = re.compile(r"\x1b\[[0-9;]*3[0-9;]*m"), re.compile(r"\d:\d\d:\d\d")
 

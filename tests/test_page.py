@@ -269,6 +269,7 @@ def test_own_trials_that_are_valued_are_not_said_to_be_valued_by_nothing(analysi
     assert any("nothing is valued" in limit for limit in limits(replace(own, economic_spec=None)))
 
 
+@pytest.mark.ci
 def test_a_report_looks_for_what_its_manifest_records(analysis, tmp_path):
     groups, row = ["Leeds", "York"], {"outcome": "health", "estimate": "0.10", "unit": "SD", "se": "0.05"}
     evidence = evidence_of_rows([row | {"group": group} for group in groups], name="my_trials.csv")

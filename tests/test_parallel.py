@@ -172,6 +172,7 @@ def test_a_killed_worker_loses_nothing(tmp_path, expected):
     assert runs(tmp_path, 12)[5] == 2
 
 
+@pytest.mark.ci
 def test_a_task_that_kills_every_worker_is_given_up_when_the_other_is_done(tmp_path):
     journal = tmp_path / "journal"
     # The other takes longer than the first needs to kill its worker, and with it the pool.
@@ -247,6 +248,7 @@ def group_is_gone(pid):
     return False
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_or_killed_run_leaves_no_process_and_a_journal(tmp_path, expected, number):
     with script(tmp_path) as running:

@@ -42,7 +42,7 @@ def test_all_tables_and_draws_come_back_bit_for_bit(whole, written):
         pd.testing.assert_frame_equal(getattr(again.appraisal, name), getattr(whole.appraisal, name), check_exact=True)
     for group in ("posterior", "economics", "appraisal"):
         xr.testing.assert_equal(again.draws[group].dataset, whole.draws[group].dataset)
-    assert (again.seed, again.smallest) == (3, {"health": 0.05})
+    assert (again.seed, again.smallest) == (1, {"health": 0.05})
     assert again.impact_spec == whole.impact_spec
     assert again.appraisal.spec.fingerprint == whole.appraisal.spec.fingerprint
 

@@ -23,7 +23,7 @@ from hlt_bayes.results.folder import check_target, replacing
 from hlt_bayes.results.manifest import file_sha256
 from hlt_bayes.results.read import load_result
 from hlt_bayes.results.write import write_check, write_result, write_trials
-from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individual_spec, spec_path
+from hlt_bayes.specs import load_impact_spec, load_individual_spec, spec_path
 
 FILES = {
     "estimands.csv",
@@ -196,16 +196,11 @@ def test_a_spec_with_one_perspective_is_reported(drawn, evidence, primary, publi
     assert "Economic benefit of each £1" not in said
 
 
-@pytest.fixture(scope="module")
-def with_components(drawn, evidence, primary, published):
-    return analyse(drawn, evidence, primary, published, seed=1, components=load_economic_spec("green-book"))
-
-
-def test_an_appraisal_by_components_stands_beside(with_components, analysis, tmp_path):
-    folder = write_result(with_components, tmp_path / "mine")
+def test_an_appraisal_by_components_stands_beside(with_components, written_with_components, analysis):
+    folder = written_with_components
+    pd.testing.assert_frame_equal(with_components.returns, analysis.returns)
     names = {path.name for path in folder.iterdir()}
     assert names == FILES | {"appraisal.csv", "benefits.csv", "walk.csv", "walk.png", "walk.svg"}
-    pd.testing.assert_frame_equal(with_components.returns, analysis.returns)
     returns = pd.read_csv(folder / "appraisal.csv")
     assert len(returns) == 10
     with xr.open_datatree(folder / "posterior.nc", engine="h5netcdf") as tree:

@@ -72,9 +72,10 @@ def test_a_formula_in_a_spec_is_refused_with_its_place(tmp_path, change):
         load_economic_spec(path)
 
 
-@pytest.fixture
-def hostile(tmp_path, primary):
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory, primary):
     """A result of trials whose names are meant for a browser, and its report."""
+    tmp_path = tmp_path_factory.mktemp("hostile")
     evidence = load_evidence(trials(tmp_path, HOSTILE, source=HOSTILE[0], site=HOSTILE[1]))
     values = np.random.default_rng(1).normal(0.1, 0.05, (4, 500, 1, 3))
     coords = {"chain": range(4), "draw": range(500), "outcome": ["health"], "group": HOSTILE}

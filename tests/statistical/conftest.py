@@ -1,6 +1,7 @@
 """Fits that tests share, made once for all of them."""
 
 import re
+from functools import cache, partial
 
 import pytest
 from helpers import NUMBER, block_of_readme, fill_block, made_once, words
@@ -8,7 +9,6 @@ from helpers import NUMBER, block_of_readme, fill_block, made_once, words
 from hlt_bayes.analysis import analyse
 from hlt_bayes.inference.fit import fit
 from hlt_bayes.meta import fit_trials
-from hlt_bayes.meta.summary import FITS
 
 
 @pytest.fixture(scope="session")
@@ -27,16 +27,15 @@ def reanalysis(fitted, evidence, primary, published):
 
 
 @pytest.fixture(scope="session")
-def ips_fits(ips_counts, ips_spec, tmp_path_factory):
-    """The other trials of IPS, fitted as ``pooled_trials`` does."""
+def ips_fit(ips_counts, ips_spec, tmp_path_factory):
+    """Fit the other trials of IPS by reading and adjustment for size, each fit once."""
 
-    def make():
-        return {
-            (reading, adjusted): fit_trials(ips_counts, ips_spec, reading=reading, adjust_for_size=adjusted)
-            for _, reading, adjusted in FITS
-        }
+    def fitted(reading, *, adjusted):
+        name = f"ips, {reading}, {'adjusted' if adjusted else 'as they are'}"
+        make = partial(fit_trials, ips_counts, ips_spec, reading=reading, adjust_for_size=adjusted)
+        return made_once(tmp_path_factory, name, make)
 
-    return made_once(tmp_path_factory, "ips_fits", make)
+    return cache(fitted)
 
 
 @pytest.fixture(scope="session")

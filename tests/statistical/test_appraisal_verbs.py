@@ -39,6 +39,7 @@ def test_appraise_prints_and_writes(tmp_path, few_draws):
     assert runner.invoke(app, ["appraise", "--out", str(tmp_path / "actual")]).exit_code == 2
 
 
+@pytest.mark.ci
 def test_voi_prints_and_writes(tmp_path, few_draws):
     shown = said("voi", "--spec", few_draws, "--out", tmp_path / "voi")
     for words in ("Everything", "Health impact", "another trial in WMCA", "Unpublished values", "fixed"):

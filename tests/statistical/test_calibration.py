@@ -25,9 +25,7 @@ from hlt_bayes.likelihood import reported_results
 from hlt_bayes.results.calibrations import read_calibrations
 from hlt_bayes.specs import load_impact_spec, shipped_specs
 
-FEW = 200
-LEAST = 100
-"""Replicates of which one may fail."""
+FEW = 100
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +95,7 @@ def test_a_wrong_model_is_found_out(complete, evidence, monkeypatch, fault):
         return right(cells, spec, **settings)
 
     monkeypatch.setattr(module, "_exactly", wrong)
-    assert not is_calibrated(calibrate(complete, evidence, engine="exact", replicates=FEW, workers=1))
+    assert not is_calibrated(calibrate(complete, evidence, engine="exact", replicates=2 * FEW, workers=1))
 
 
 @pytest.mark.deep
@@ -107,7 +105,7 @@ def test_it_does_not_matter_how_replicates_are_cut(complete, evidence, calibrate
     pd.testing.assert_frame_equal(calibrated, again)
 
 
-@pytest.mark.parametrize(("refused", "left"), [(1, LEAST - 1), (2, 0), (LEAST, 0)])
+@pytest.mark.parametrize(("refused", "left"), [(1, FEW - 1), (2, 0), (FEW, 0)])
 def test_a_replicate_that_is_refused_is_left_out_and_counted_and_many_are_an_error(
     complete, evidence, monkeypatch, refused, left
 ):
@@ -123,14 +121,12 @@ def test_a_replicate_that_is_refused_is_left_out_and_counted_and_many_are_an_err
 
     monkeypatch.setattr(module, "_exactly", refusing)
     if left:
-        found = calibrate(complete, evidence, engine="exact", replicates=LEAST, workers=1)
+        found = calibrate(complete, evidence, engine="exact", replicates=FEW, workers=1)
         assert (found["replicates"] == left).all()
     else:
-        message = (
-            "worth too few" if refused == LEAST else f"{refused} of {LEAST} replicates were rejected, more than 1%"
-        )
+        message = "worth too few" if refused == FEW else f"{refused} of {FEW} replicates were rejected, more than 1%"
         with pytest.raises(ConvergenceError, match=message):
-            calibrate(complete, evidence, engine="exact", replicates=LEAST, workers=1)
+            calibrate(complete, evidence, engine="exact", replicates=FEW, workers=1)
 
 
 def test_the_test_of_uniformity_fails_as_often_as_it_says():

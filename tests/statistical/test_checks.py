@@ -82,9 +82,9 @@ def test_the_prior_predictive_is_that_of_the_stated_priors(primary, evidence, ce
     assert list(table.columns[:3]) == ["unit", "printed", "mark"]
     mu, tau = primary.priors.mu["health"].sd, primary.priors.tau["health"].sd
     rng = np.random.default_rng(9)
-    impact = mu * rng.normal(size=400_000) + tau * np.abs(rng.normal(size=400_000)) * rng.normal(size=400_000)
-    se = cells["design_se"].sel(cell="health, WMCA").item() * np.exp(0.05 + 0.2 * rng.normal(size=400_000))
-    z = abs(impact + se * rng.normal(size=400_000)) / se
+    impact = mu * rng.normal(size=200_000) + tau * np.abs(rng.normal(size=200_000)) * rng.normal(size=200_000)
+    se = cells["design_se"].sel(cell="health, WMCA").item() * np.exp(0.05 + 0.2 * rng.normal(size=200_000))
+    z = abs(impact + se * rng.normal(size=200_000)) / se
     row = table.loc[("health", "WMCA")]
     assert row["impact_upper_89"] == pytest.approx(np.quantile(impact, 0.945), rel=0.05)
     for stars, (low, high) in enumerate(STARS):

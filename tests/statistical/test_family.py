@@ -36,6 +36,14 @@ SHOWN = ("impact", "mu", "tau")
 SPECS = [name for name in FAMILY if name != "primary"]
 EXACT = [name for name in SPECS if name != "joint"]
 
+FAST = ("moderators", "nonresponse")
+
+
+def of_tier(name):
+    """Two models are compared in every run of the tests, the others in CI."""
+    return [] if name in FAST else [pytest.mark.ci]
+
+
 AT_SCR = {name: replace(one, reference=one.sites["SCR"][1]) for name, one in MODERATORS.items()}
 ONLY_NULL = {**FAMILY["primary"].mu, "employment": [(0.8, 0.0, 0.093), (0.2, 0.0, 0.25)]}
 SABOTAGE = {
@@ -65,7 +73,7 @@ SABOTAGE = {
     "complete-pooling": {"groups that differ a little": {"tau": {k: v / 3 for k, v in FAMILY["primary"].tau.items()}}},
 }
 TWINS = [
-    pytest.param(name, fault, marks=[pytest.mark.deep] if name in ("joint", "moderators") else [])
+    pytest.param(name, fault, marks=[pytest.mark.deep] if name in ("joint", "moderators") else of_tier(name))
     for name in SPECS
     for fault in (*SABOTAGE[name], "arms swapped")
 ]
@@ -137,7 +145,7 @@ def test_the_reference_is_worth_many_draws(name):
     assert expected(name, LARGE).effective > LEAST_EFFECTIVE
 
 
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=of_tier(name)) for name in EXACT])
 def test_the_exact_engine_agrees_with_the_reference(fit_of, name):
     tree = fit_of(name, "exact")
     assert set(tree["posterior"].dataset.data_vars) == {quantity[0] for quantity in expected(name).mean}

@@ -130,10 +130,10 @@ def test_json_of_a_verb_that_draws_holds_its_frames(arguments, monkeypatch, tmp_
     monkeypatch.chdir(tmp_path)
     arguments = [str(few_draws) if one == "FEW" else one for one in arguments]
     if arguments == ["ips"]:
-        fits = request.getfixturevalue("ips_fits")
+        fitted = request.getfixturevalue("ips_fit")
         monkeypatch.setattr(
             "hlt_bayes.meta.summary.fit_trials",
-            lambda *_, reading, adjust_for_size, **__: fits[reading, adjust_for_size],
+            lambda *_, reading, adjust_for_size, **__: fitted(reading, adjusted=adjust_for_size),
         )
     tables, show = [], Output.table
 

@@ -72,6 +72,7 @@ def test_engines_agree_on_health(twin):
     engines_agree(SPEC, twin.records, "health")
 
 
+@pytest.mark.ci
 def test_fitting_the_row_is_fitting_the_records(twin, primary):
     """To 5 % of a posterior SD beyond Monte Carlo error; the row of another group is found out."""
     rows = aggregate(twin.records)

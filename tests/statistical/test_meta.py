@@ -114,18 +114,20 @@ def departures(fitted, expected):
 
 
 @pytest.fixture(scope="module")
-def fits(ips_fits):
-    return ips_fits
-
-
-@pytest.fixture(scope="module")
 def table(ips_counts):
     return ips_counts[["events_t", "n_t", "events_c", "n_c"]].to_numpy()
 
 
-@pytest.mark.parametrize(("reading", "adjusted"), [("odds ratio", False), ("odds ratio", True), ("risk ratio", True)])
-def test_the_posterior_agrees_with_quadrature(fits, table, reading, adjusted):
-    found = departures(fits[reading, adjusted], posterior(Model(table, reading, adjusted)))
+@pytest.mark.parametrize(
+    ("reading", "adjusted"),
+    [
+        ("odds ratio", False),
+        pytest.param("odds ratio", True, marks=pytest.mark.ci),
+        pytest.param("risk ratio", True, marks=pytest.mark.ci),
+    ],
+)
+def test_the_posterior_agrees_with_quadrature(ips_fit, table, reading, adjusted):
+    found = departures(ips_fit(reading, adjusted=adjusted), posterior(Model(table, reading, adjusted)))
     assert len(found) == 9 + 2 * adjusted
     assert max(found.values()) < 4, found
 
@@ -140,33 +142,35 @@ def test_the_posterior_agrees_with_quadrature(fits, table, reading, adjusted):
     ],
     ids=["arms swapped", "tau taken for a variance", "risk ratio taken for odds ratio", "adjusted after all"],
 )
-def test_a_wrong_model_is_found_out(fits, table, fault):
+def test_a_wrong_model_is_found_out(ips_fit, table, fault):
     model = Model(table, "odds ratio", adjusted=False)
     fault = {name: table[:, value] if name == "counts" else value for name, value in fault.items()}
     expected = posterior(replace(model, **fault))
     expected = {key: value for key, value in expected.items() if key[0] != "size_slope"}
-    assert max(departures(fits["odds ratio", False], expected).values()) > 10
+    assert max(departures(ips_fit("odds ratio", adjusted=False), expected).values()) > 10
 
 
-def test_the_exact_model_is_near_the_maximum_likelihood_of_the_same_model(fits):
+@pytest.mark.ci
+def test_the_exact_model_is_near_the_maximum_likelihood_of_the_same_model(ips_fit):
     # R, metafor 3.8.1, d as in test_meta_pooling: rma.glmm(measure="OR", ai=events_t, n1i=n_t, ci=events_c, n2i=n_c,
     #   data=d, model="UM.FS", add=0): 1.0979 (SE 0.2281); with mods=~I(25*(1/n_t+1/n_c)): 0.3030 (SE 0.2566), slope
     #   0.8128. The priors draw towards 0 a little: this is a check of order, the quadrature is the one of number.
-    plain, adjusted = (fits["odds ratio", flag]["posterior"].dataset.mean() for flag in (False, True))
+    plain, adjusted = (ips_fit("odds ratio", adjusted=flag)["posterior"].dataset.mean() for flag in (False, True))
     assert abs(plain["mu"].item() - 1.0979481136) < 0.2281066905
     assert abs(adjusted["mu"].item() - 0.3030121755) < 0.2565677292
     assert abs(adjusted["size_slope"].item() - 0.8128319892) < 0.2661410928
 
 
 @pytest.mark.ci
-def test_the_same_seed_gives_the_same_draws(ips_counts, ips_spec, fits):
+def test_the_same_seed_gives_the_same_draws(ips_counts, ips_spec, ips_fit):
     again = fit_trials(ips_counts, ips_spec, reading="odds ratio", adjust_for_size=False)
-    np.testing.assert_array_equal(again["posterior"]["mu"], fits["odds ratio", False]["posterior"]["mu"])
+    np.testing.assert_array_equal(again["posterior"]["mu"], ips_fit("odds ratio", adjusted=False)["posterior"]["mu"])
 
 
-def test_the_prior_of_the_health_led_impacts(fits, ips_spec):
+@pytest.mark.ci
+def test_the_prior_of_the_health_led_impacts(ips_fit, ips_spec):
     rates = {"SCR IW": 0.75, "SCR OOW": 0.27, "WMCA": 0.18}
-    fitted = fits["odds ratio", True]
+    fitted = ips_fit("odds ratio", adjusted=True)
     ratio = ratio_of_new_trial(fitted)
     prior = ips_prior(ratio, rates, ips_spec.wide)
     assert prior.attrs["contains_hlt"] == "no"
