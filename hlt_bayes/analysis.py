@@ -223,7 +223,7 @@ def component_appraisal(
 
 def _measured(table: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
     """Drop unmeasured cells: for a user's own trials, outcomes that the file does not give for a group."""
-    if not evidence.of_own_trials:
+    if not evidence.is_user_data:
         return table
     stated = evidence.impacts[["outcome", "group"]]
     known = set(stated.itertuples(index=False, name=None))

@@ -12,9 +12,9 @@ from helpers import edit
 from hlt_bayes.results.write import write_result
 
 
-@pytest.fixture(scope="module")
-def before(analysis, tmp_path_factory):
-    return write_result(analysis, tmp_path_factory.mktemp("results") / "before")
+@pytest.fixture
+def before(written_once):
+    return written_once
 
 
 @pytest.fixture

@@ -741,6 +741,7 @@ def test_the_verb_lists_formats_and_writes_them(analysis, tmp_path, monkeypatch)
     assert "already exists" in again.stderr
 
 
+@pytest.mark.ci
 def test_a_result_folder_is_exported_as_its_analysis(analysis, tmp_path):
     write_result(analysis, tmp_path / "result")
     formats = ["csv", "summary", "metafor"]

@@ -9,10 +9,10 @@ from hlt_bayes.core.errors import SpecError
 from hlt_bayes.core.vocabulary import OF_ALL_RANDOMISED
 from hlt_bayes.economics import (
     appraise,
+    decision_population,
     evpi,
     evppi,
     new_trial,
-    people_concerned,
     tornado,
     value_of_unprinted,
     variance_shares,
@@ -252,11 +252,11 @@ def test_a_trial_of_this_size_has_the_errors_of_this_one(evidence, primary):
 
 
 def test_people_are_discounted_over_the_years_of_the_decision(components):
-    assert people_concerned(components) == pytest.approx(2000 * sum(1.035**-year for year in range(5)))
+    assert decision_population(components) == pytest.approx(2000 * sum(1.035**-year for year in range(5)))
     half = components.decision.model_copy(update={"years": components.decision.years.model_copy(update={"value": 0.5})})
-    assert people_concerned(components.model_copy(update={"decision": half})) == pytest.approx(1000)
+    assert decision_population(components.model_copy(update={"decision": half})) == pytest.approx(1000)
     with pytest.raises(SpecError, match="the key 'decision' is missing"):
-        people_concerned(components.model_copy(update={"decision": None}))
+        decision_population(components.model_copy(update={"decision": None}))
 
 
 def test_costs_of_a_trial_are_added_up(economics, drawn, components, primary, evidence):
@@ -264,7 +264,7 @@ def test_costs_of_a_trial_are_added_up(economics, drawn, components, primary, ev
     net = economics["net_present_value"].sel(group="WMCA").mean(("chain", "draw")).to_series()
     loss = (-trials["perspective"].map(net)).clip(lower=0)
     np.testing.assert_allclose(trials["cost_gbp"], 500_000 + (2 * 500 + loss) * trials["per_arm"])
-    later = people_concerned(components, after=3.0)
+    later = decision_population(components, after=3.0)
     assert later == pytest.approx(2000 * (1.035**-3 + 1.035**-4))
     np.testing.assert_allclose(trials["net_gbp"], trials["value_gbp"] * later - trials["cost_gbp"])
     with pytest.raises(SpecError, match="sizes: 0 per arm given; 1 or more is allowed"):

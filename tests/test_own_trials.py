@@ -332,7 +332,7 @@ def test_our_impacts_in_the_format_of_the_file_are_the_same_evidence(tmp_path, e
         np.testing.assert_allclose(theirs[name], ours[name], rtol=1e-12, err_msg=name)
     assert mine.sites == {"SCR IW": "SCR", "SCR OOW": "SCR", "WMCA": "WMCA"}
     assert mine.costs.empty
-    assert mine.of_own_trials
+    assert mine.is_user_data
 
 
 def test_the_audit_of_own_trials_names_the_line(tmp_path):

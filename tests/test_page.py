@@ -69,7 +69,7 @@ def table_of(*rows, columns=("Group", "Mean"), title="Title", notes=()):
 def little(analysis):
     """What is asked of an analysis at no cost."""
     tables = {"diagnostics": analysis.diagnostics.rename_axis("quantity").reset_index()}
-    if not analysis.evidence.of_own_trials:
+    if not analysis.evidence.is_user_data:
         tables["audit"] = audit_evidence(analysis.evidence)
     return CheckTables(tables=tables, why_not={"specs": "not asked for"}, labels={})
 

@@ -100,6 +100,7 @@ def test_a_page_that_does_not_fit_its_numbers_is_found_out():
     assert len(absent(kept)) > 40
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(("found", "code"), [(0.1, 0), (9.0, 1)])
 def test_the_command_ends_with_one_where_a_part_fails(monkeypatch, tmp_path, found, code):
     parts, *_ = made_up_page(found=found)

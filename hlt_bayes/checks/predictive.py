@@ -13,8 +13,8 @@ from hlt_bayes.evidence import MARKS, Evidence
 from hlt_bayes.impacts.draws import INTERVALS
 from hlt_bayes.inference.calibration import simulated_results
 from hlt_bayes.inference.fit import draw_prior
-from hlt_bayes.inference.nuts import exact_arithmetic
-from hlt_bayes.inference.structures import build_model, impact_as_seen
+from hlt_bayes.inference.nuts import without_fastmath
+from hlt_bayes.inference.structures import build_model, impact_among_respondents
 from hlt_bayes.likelihood import (
     LOGISTIC_SCALE,
     STAR_BOUNDS,
@@ -50,7 +50,7 @@ def prior_predictive(
     """
     seed = spec.sampling.seed if seed is None else seed
     model = build_model(spec, evidence)
-    with exact_arithmetic():
+    with without_fastmath():
         prior = draw_prior(model, draws=draws, seed=stream_seed(seed, "prior predictive"))
     return predicted_results(prior, evidence, reported_results(evidence, spec), seed=stream_seed(seed, "prior prints"))
 
@@ -95,7 +95,7 @@ def predicted_results(draws: xr.Dataset, evidence: Evidence, cells: xr.Dataset, 
         predictive p-value of the estimate. ``attrs["prob_of_all_marks"]`` is the joint probability of all published
         marks, with independent errors between cells.
     """
-    seen = impact_as_seen(draws)
+    seen = impact_among_respondents(draws)
     results = simulated_results(
         seen, cells, np.random.default_rng(seed), error_correlation=draws.get("error_correlation"), se=draws.get("se")
     )

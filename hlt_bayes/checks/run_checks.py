@@ -78,7 +78,7 @@ def run_checks(analysis: Analysis, *, progress: Progress | None = None) -> Check
         labels = {key: quantity_label(key, analysis.appraisal.spec) for key in tables["tornado"]["quantity"].unique()}
     else:
         why_not |= dict.fromkeys(("tornado", "acceptability", "acceptability_qaly", "assumptions"), NOT_VALUED)
-    if analysis.evidence.of_own_trials:
+    if analysis.evidence.is_user_data:
         why_not["audit"] = "the audit applies only to the published evidence"
     else:
         tables["audit"] = audit_evidence(analysis.evidence)
@@ -108,7 +108,7 @@ def _fitted_with(draws: xr.DataTree, spec: ImpactSpec) -> bool:
 
 def _other_specs(analysis: Analysis, tell: Progress, why_not: dict[str, str]) -> dict[str, pd.DataFrame]:
     """Compare the analysis, without refitting it, with other specs fitted to the same evidence."""
-    names = GENERIC_SPECS if analysis.evidence.of_own_trials else tuple(shipped_specs("impact"))
+    names = GENERIC_SPECS if analysis.evidence.is_user_data else tuple(shipped_specs("impact"))
     others = [spec for spec in map(load_impact_spec, names) if spec != analysis.impact_spec]
     exact = [spec for spec in others if is_exact(spec) and set(spec.outcomes) == set(analysis.impact_spec.outcomes)]
     own = analysis.impact_spec.name

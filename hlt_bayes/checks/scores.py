@@ -15,7 +15,7 @@ from hlt_bayes.economics import appraise, return_summary
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.impacts.draws import Source
 from hlt_bayes.impacts.estimands import estimand_summary
-from hlt_bayes.inference.exact import exact_posterior, is_exact, refuse_what_is_not_exact
+from hlt_bayes.inference.exact import check_exact_engine, exact_posterior, is_exact
 from hlt_bayes.inference.fit import fit
 from hlt_bayes.likelihood import labels, reported_results
 from hlt_bayes.specs import EconomicSpec, ImpactSpec
@@ -94,7 +94,7 @@ def held_out_scores(spec: ImpactSpec, evidence: Evidence, *, seed: int | None = 
     SpecError
         The spec has no exact engine; ``WHY_NO_LOO`` explains why there is no alternative.
     """
-    refuse_what_is_not_exact(spec)
+    check_exact_engine(spec)
     seed = stream_seed(spec.sampling.seed if seed is None else seed, "held out")
     cells = reported_results(evidence, spec)
     # Outcomes that share uncertain delivery are scored jointly; otherwise outcomes are independent.

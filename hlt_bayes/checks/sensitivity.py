@@ -17,9 +17,9 @@ from hlt_bayes.core.errors import SpecError
 from hlt_bayes.core.parallel import run_tasks
 from hlt_bayes.core.progress import Progress
 from hlt_bayes.evidence import Evidence
-from hlt_bayes.inference.exact import exact_posterior, refuse_what_is_not_exact
-from hlt_bayes.inference.structures import impact_as_seen, refuse_what_does_not_suit, response_rates
-from hlt_bayes.likelihood import print_log_probability, reported_results
+from hlt_bayes.inference.exact import check_exact_engine, exact_posterior
+from hlt_bayes.inference.structures import check_spec_suits_evidence, impact_among_respondents, response_rates
+from hlt_bayes.likelihood import log_probability_of_published, reported_results
 from hlt_bayes.specs import EconomicSpec, ImpactSpec
 
 FACTORS = (0.5, 1.0, 2.0)
@@ -69,7 +69,7 @@ def power_scaling(
             "cannot be power-scaled; compare specs instead"
         )
     posterior = tree["posterior"].dataset
-    seen = impact_as_seen(posterior)
+    seen = impact_among_respondents(posterior)
     names = [name for name in HYPERPRIORS if name in posterior]
     log_prior = {name: _log_prior(posterior[name], spec, KEYS.get(name, name)) for name in names}
     if not names:
@@ -81,7 +81,9 @@ def power_scaling(
         {
             "posterior": looked_at,
             "log_prior": xr.Dataset(log_prior),
-            "log_likelihood": print_log_probability(seen, reported_results(evidence, spec)).to_dataset(name="print"),
+            "log_likelihood": log_probability_of_published(seen, reported_results(evidence, spec)).to_dataset(
+                name="print"
+            ),
         }
     )
     logger = logging.getLogger("arviz_stats")
@@ -152,8 +154,8 @@ def prior_grid(
     SpecError
         The spec has no exact engine, or does not fit the evidence.
     """
-    refuse_what_is_not_exact(spec)
-    refuse_what_does_not_suit(spec, evidence, reported_results(evidence, spec))
+    check_exact_engine(spec)
+    check_spec_suits_evidence(spec, evidence, reported_results(evidence, spec))
     seed = spec.sampling.seed if seed is None else seed
     points = [_Point(spec, economic, evidence, *factors, seed) for factors in product(mu, tau, se)]
     tables = run_tasks(

@@ -161,9 +161,16 @@ def voi(
     import pandas as pd
 
     from hlt_bayes.display.plots import plot_new_trial
-    from hlt_bayes.display.value_of_information import evppi_table, new_trial_table, unprinted_table
+    from hlt_bayes.display.value_of_information import evppi_table, new_trial_table, unpublished_table
+    from hlt_bayes.economics import (
+        applies_to_all_randomised,
+        evpi,
+        evppi,
+        new_trial,
+        quantity_label,
+        value_of_unprinted,
+    )
     from hlt_bayes.economics import appraise as value
-    from hlt_bayes.economics import evpi, evppi, new_trial, quantity_label, speaks_for_all, value_of_unprinted
     from hlt_bayes.economics.drivers import known_quantities
     from hlt_bayes.economics.value_of_information import parts_to_learn
     from hlt_bayes.results.folder import claimed
@@ -193,7 +200,7 @@ def voi(
         values = pd.concat(learnt, ignore_index=True)
         stages.enter("A new trial")
         # A trial with a survey does not measure impacts that include non-respondents.
-        measured = not speaks_for_all(inputs.drawn.impact)
+        measured = not applies_to_all_randomised(inputs.drawn.impact)
         trials = (
             new_trial(*made_of, inputs.impact_spec, inputs.evidence, group=inputs.group) if measured else pd.DataFrame()
         )
@@ -216,12 +223,12 @@ def voi(
             specs = {"impact spec": inputs.impact_spec, "economic spec": inputs.economic_spec}
             write_check(frames, figures, out, specs=specs, seed=inputs.seed, overwrite=overwrite)
     labels = {key: quantity_label(key, inputs.economic_spec) for key in inputs.economic_spec.quantities()}
-    output.table(evppi_table(values[values["perspective"] == perspective], perfect), wrapped=("Learnt",))
+    output.table(evppi_table(values[values["perspective"] == perspective], perfect), wrapped=("Known perfectly",))
     if measured:
         output.table(new_trial_table(trials[trials["perspective"] == perspective]))
     else:
         output.say("New trial not valued: these impacts include non-respondents, whom a survey does not measure.")
-    output.table(unprinted_table(ranked, labels, group=inputs.group), wrapped=("Not printed", "Where"))
+    output.table(unpublished_table(ranked, labels, group=inputs.group), wrapped=("Not published", "Where"))
     if out is not None:
         output.say(f"Written: {out}", whole=True)
 
@@ -269,7 +276,7 @@ def _read_inputs(
 
     Invalid inputs raise before the fit.
     """
-    from hlt_bayes.economics import people_concerned, people_per_arm, refuse_what_cannot_be_valued
+    from hlt_bayes.economics import check_can_be_valued, decision_population, people_per_arm
     from hlt_bayes.evidence import load_evidence
     from hlt_bayes.impacts.draws import admit
     from hlt_bayes.impacts.external_files import read_result
@@ -279,12 +286,12 @@ def _read_inputs(
 
     stages.enter("Reading evidence and specs")
     impact_spec, economic_spec, loaded = load_impact_spec(spec), load_economic_spec(economics), load_evidence(path)
-    refuse_what_cannot_be_valued(impact_spec.outcomes, economic_spec, loaded, volume=volume)
+    check_can_be_valued(impact_spec.outcomes, economic_spec, loaded, volume=volume)
     refuse_unknown(group, loaded.groups, "--group")
     group = group or loaded.groups[-1]
     refuse_unknown(perspective, economic_spec.perspectives, "--perspective")
     if decides:
-        people_concerned(economic_spec)
+        decision_population(economic_spec)
         people_per_arm(loaded, group)
     seed = impact_spec.sampling.seed if seed is None else seed
     if posterior is not None:

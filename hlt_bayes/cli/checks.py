@@ -37,13 +37,13 @@ check_app = typer.Typer(no_args_is_help=True, help="Check a model: priors, fit, 
 def check_prior(output: Output, spec: SpecName = "primary", evidence: EvidencePath = None, seed: Seed = None) -> None:
     """Prior predictive check of the published results, with prior-data conflict."""
     from hlt_bayes.checks import prior_predictive
-    from hlt_bayes.display.checks import prints_table
+    from hlt_bayes.display.checks import predictive_check_table
 
     with output.stages() as stages:
         chosen, loaded = read_one(spec, evidence, stages)
         stages.enter("Drawing from the prior")
         prints = prior_predictive(chosen, loaded, seed=seed)
-    output.table(prints_table(prints, of="prior"))
+    output.table(predictive_check_table(prints, of="prior"))
 
 
 @check_app.command(name="posterior")
@@ -60,14 +60,14 @@ def check_posterior(
     Also predicts the published pooled rows, which the fit does not use.
     """
     from hlt_bayes.checks import held_out_rows, posterior_predictive
-    from hlt_bayes.display.checks import held_out_rows_table, prints_table
+    from hlt_bayes.display.checks import held_out_rows_table, predictive_check_table
 
     with output.stages() as stages:
         chosen, loaded = read_one(spec, evidence, stages)
         tree = fitted(chosen, loaded, engine, seed, stages)
         stages.enter("Simulating replicate results")
-        tables = [prints_table(posterior_predictive(tree, loaded, chosen, seed=seed), of="posterior")]
-        if not loaded.of_own_trials:
+        tables = [predictive_check_table(posterior_predictive(tree, loaded, chosen, seed=seed), of="posterior")]
+        if not loaded.is_user_data:
             tables.append(held_out_rows_table(held_out_rows(tree, loaded, chosen, seed=seed)))
     for table in tables:
         output.table(table)

@@ -45,8 +45,8 @@ def fit(
     from hlt_bayes.display.impacts import estimands_table, impacts_table
     from hlt_bayes.evidence import load_evidence
     from hlt_bayes.inference.diagnostics import check_convergence
+    from hlt_bayes.inference.fit import convergence_variables
     from hlt_bayes.inference.fit import fit as fit_spec
-    from hlt_bayes.inference.fit import gated
     from hlt_bayes.ipd.data import load_records
     from hlt_bayes.ipd.models import fit_records
     from hlt_bayes.results.locking import sole_writer
@@ -72,7 +72,7 @@ def fit(
         analysis = analyse(tree, loaded, impact_spec, None, seed=seed, individual_spec=individual_spec)
         diagnostics = analysis.diagnostics
         if individual_spec is None:
-            diagnostics = check_convergence(gated(tree["posterior"].dataset, tree["reported"].dataset))
+            diagnostics = check_convergence(convergence_variables(tree["posterior"].dataset, tree["reported"].dataset))
         if out is not None:
             stages.enter("Writing the draws")
             write_draws_file(tree, out, overwrite=overwrite)

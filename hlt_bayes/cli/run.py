@@ -79,7 +79,7 @@ def run(
     from hlt_bayes.display.key_messages import message
     from hlt_bayes.display.moderators import counterfactuals_table, slopes_table
     from hlt_bayes.display.returns import returns_table
-    from hlt_bayes.economics import refuse_what_cannot_be_valued
+    from hlt_bayes.economics import check_can_be_valued
     from hlt_bayes.evidence import load_evidence
     from hlt_bayes.impacts.moderation import moderation_summary
     from hlt_bayes.inference.fit import fit
@@ -96,16 +96,16 @@ def run(
         impact_name = "primary" if records is not None else spec or "primary"
         impact_spec, loaded = load_impact_spec(impact_name), load_evidence(evidence)
         individual_spec = None if records is None else load_individual_spec(spec or "records")
-        moderators = moderators or ("none" if loaded.of_own_trials or records is not None else "moderators")
+        moderators = moderators or ("none" if loaded.is_user_data or records is not None else "moderators")
         moderated_spec = None if moderators == "none" else load_impact_spec(moderators)
         economic_spec = None
         if economics is not None or not loaded.costs.empty:
             economic_spec = load_economic_spec(economics or "published")
-        components = components or ("none" if loaded.of_own_trials or economics is not None else "green-book")
+        components = components or ("none" if loaded.is_user_data or economics is not None else "green-book")
         component_spec = None if components == "none" else load_economic_spec(components)
         for one in filter(None, (economic_spec, component_spec)):
             # Raises now rather than after the fit.
-            refuse_what_cannot_be_valued((individual_spec or impact_spec).outcomes, one, loaded)
+            check_can_be_valued((individual_spec or impact_spec).outcomes, one, loaded)
         seed = (individual_spec or impact_spec).sampling.seed if seed is None else seed
         if individual_spec is not None and records is not None:
             stages.enter("Reading the records")

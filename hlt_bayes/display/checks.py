@@ -15,7 +15,7 @@ from hlt_bayes.evidence import MARKS
 from hlt_bayes.inference.diagnostics import ESS_MIN, RHAT_MAX
 
 
-def prints_table(prints: pd.DataFrame, *, of: str) -> Table:
+def predictive_check_table(prints: pd.DataFrame, *, of: str) -> Table:
     """Show ``hlt_bayes.prior_predictive`` or ``posterior_predictive``; ``of`` is prior or posterior."""
     rows = []
     for _, row in prints.iterrows():

@@ -118,7 +118,7 @@ def _not_known(analysis: Analysis) -> list[str]:
             f"{analysis.moderation.effective_contrasts:.1f} independent contrast(s), explains the difference between "
             "sites"
         )
-    if not analysis.evidence.of_own_trials and analysis.individual_spec is None:
+    if not analysis.evidence.is_user_data and analysis.individual_spec is None:
         people = {
             measure: int(analysis.evidence.arm_sizes(measure).loc[list(analysis.evidence.groups)].to_numpy().sum())
             for measure in ("recruits", "12-month survey sample")
@@ -218,7 +218,7 @@ def people_in_words(analysis: Analysis) -> str:
 def limits(analysis: Analysis) -> tuple[str, ...]:
     """Return the limitations of the evidence and the model of an analysis."""
     evidence, spec = analysis.evidence, analysis.impact_spec
-    if evidence.of_own_trials:
+    if evidence.is_user_data:
         of_money = NOTHING_VALUED if analysis.economic_spec is None else VALUED_BY_A_SPEC
         return (*LIMITS_OF_OWN_TRIALS, of_money)
     instead = {}

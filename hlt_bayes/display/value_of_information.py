@@ -40,7 +40,7 @@ def evppi_table(values: pd.DataFrame, perfect: pd.DataFrame) -> Table:
         rows.append((str(learnt), *cells))
     return Table(
         title="Value of perfect information: £ per person affected by the decision",
-        columns=("Learnt", *groups),
+        columns=("Known perfectly", *groups),
         rows=tuple(rows),
         notes=(
             "Decision: fund the service for a group if expected benefits exceed costs. Everything: EVPI; other rows: "
@@ -83,7 +83,7 @@ def new_trial_table(trials: pd.DataFrame) -> Table:
     )
 
 
-def unprinted_table(ranked: pd.DataFrame, labels: Mapping[str, str], *, group: str, most: int = 12) -> Table:
+def unpublished_table(ranked: pd.DataFrame, labels: Mapping[str, str], *, group: str, most: int = 12) -> Table:
     """Show up to ``most`` rows of ``hlt_bayes.value_of_unprinted`` whose share is at least ``AT_LEAST``."""
     detectable = ranked[ranked["share"] >= AT_LEAST]
     shown = detectable.head(most)
@@ -91,7 +91,7 @@ def unprinted_table(ranked: pd.DataFrame, labels: Mapping[str, str], *, group: s
     now = ranked["sd_now"].iloc[0] if len(ranked) else float("nan")
     return Table(
         title=f"Unpublished values, by expected reduction in variance of the return of {group}",
-        columns=("Not printed", "Where", "Explains", "SD if known"),
+        columns=("Not published", "Where", "Explains", "SD if known"),
         rows=tuple(
             (labels.get(row["what"], row["what"]), row["where"], explained(row["share"]), f"£{row['sd_then']:.3f}")
             for _, row in shown.iterrows()

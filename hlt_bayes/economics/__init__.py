@@ -1,6 +1,6 @@
 """Economic evaluation of impact draws: prices, costs, benefits, returns, their drivers, and value of information."""
 
-from hlt_bayes.economics.appraisal import appraise, refuse_what_cannot_be_valued, speaks_for_all
+from hlt_bayes.economics.appraisal import applies_to_all_randomised, appraise, check_can_be_valued
 from hlt_bayes.economics.costs import Volume, cost_per_head, response_share
 from hlt_bayes.economics.drivers import IMPACT, assumptions, quantity_label, tornado, variance_shares
 from hlt_bayes.economics.implied_prices import implied_price_bounds, implied_price_interval, implied_prices
@@ -20,7 +20,7 @@ from hlt_bayes.economics.summaries import (
     price_table,
     return_summary,
 )
-from hlt_bayes.economics.value_of_information import evpi, evppi, new_trial, people_concerned, people_per_arm
+from hlt_bayes.economics.value_of_information import decision_population, evpi, evppi, new_trial, people_per_arm
 from hlt_bayes.economics.value_of_unprinted import value_of_unprinted
 from hlt_bayes.economics.volume import volume_curve
 from hlt_bayes.economics.walk_from_published import STEPS, walk
@@ -35,11 +35,14 @@ __all__ = [
     "Volume",
     "acceptability",
     "acceptability_of_price",
+    "applies_to_all_randomised",
     "appraise",
     "assumptions",
     "benefit_summary",
+    "check_can_be_valued",
     "cost_effectiveness",
     "cost_per_head",
+    "decision_population",
     "effects_per_head",
     "evpi",
     "evppi",
@@ -47,16 +50,13 @@ __all__ = [
     "implied_price_interval",
     "implied_prices",
     "new_trial",
-    "people_concerned",
     "people_per_arm",
     "present_value_years",
     "price_table",
     "published_analysis",
     "quantity_label",
-    "refuse_what_cannot_be_valued",
     "response_share",
     "return_summary",
-    "speaks_for_all",
     "stream_returns",
     "tornado",
     "value_of_unprinted",

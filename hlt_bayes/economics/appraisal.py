@@ -43,7 +43,7 @@ class Job(NamedTuple):
     seed: int
 
 
-def refuse_what_cannot_be_valued(
+def check_can_be_valued(
     outcomes: Sequence[str], spec: EconomicSpec, evidence: Evidence, *, volume: Volume = "actual"
 ) -> None:
     """Raise if a spec cannot value impacts on ``outcomes``; needs no draws, so it can run before a fit.
@@ -105,7 +105,7 @@ def appraise(
     ImpactError
         The trial groups of the impacts are not those of the evidence, or ``parameters`` lacks a quantity or a draw.
     SpecError, EvidenceError
-        As for ``refuse_what_cannot_be_valued``.
+        As for ``check_can_be_valued``.
     """
     impact = impact_draws(source)
     job = job_of(impact, spec, evidence, seed=seed, volume=volume, parameters=parameters)
@@ -169,7 +169,7 @@ def job_of(
 ) -> Job:
     """Check the inputs and prepare them for valuation by block; arguments as in ``appraise``."""
     outcomes = [str(name) for name in impact["outcome"].to_numpy()]
-    setting = _setting(outcomes, spec, evidence, volume=volume, seen=not speaks_for_all(impact))
+    setting = _setting(outcomes, spec, evidence, volume=volume, seen=not applies_to_all_randomised(impact))
     found = [str(name) for name in impact["group"].to_numpy()]
     if set(found) != set(evidence.groups):
         raise ImpactError(f"impact has the groups {', '.join(found)}; it must have {', '.join(evidence.groups)}")
@@ -200,7 +200,7 @@ def job_of(
     )
 
 
-def speaks_for_all(impact: xr.DataArray) -> bool:
+def applies_to_all_randomised(impact: xr.DataArray) -> bool:
     """Return True if the impacts already apply to everyone randomised, including survey non-respondents."""
     return impact.attrs.get("estimand") == OF_ALL_RANDOMISED
 

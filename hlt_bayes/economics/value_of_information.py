@@ -10,7 +10,7 @@ import xarray as xr
 
 from hlt_bayes.core.errors import SpecError, unknown_name
 from hlt_bayes.core.vocabulary import ARMS, OUTCOMES
-from hlt_bayes.economics.appraisal import speaks_for_all
+from hlt_bayes.economics.appraisal import applies_to_all_randomised
 from hlt_bayes.economics.conditional_mean import OVER, expected_given
 from hlt_bayes.economics.drivers import IMPACT, known_quantities
 from hlt_bayes.economics.persistence import present_value_years
@@ -130,7 +130,7 @@ def _gain_of_group(economics: xr.Dataset, known: Sequence[xr.DataArray], group: 
     return expected_gain(expected_given(economics["net_present_value"].sel(group=group, drop=True), of_group))
 
 
-def people_concerned(spec: EconomicSpec, *, after: float = 0.0) -> float:
+def decision_population(spec: EconomicSpec, *, after: float = 0.0) -> float:
     """Return the number of people affected by a decision from year ``after``, discounted at the standard rate.
 
     Raises
@@ -193,14 +193,14 @@ def new_trial(
         to everyone randomised.
     """
     decision = _decision(spec)
-    people = people_concerned(spec, after=min(decision.trial_years.value, decision.years.value))
+    people = decision_population(spec, after=min(decision.trial_years.value, decision.years.value))
     wrong = [size for size in sizes if size < 1]
     if wrong:
         raise SpecError(f"sizes: {wrong[0]} per arm given; 1 or more is allowed")
     if group not in evidence.groups:
         raise SpecError(f"group {unknown_name(group, evidence.groups)}")
     admitted = admit(source)
-    if speaks_for_all(admitted.impact):
+    if applies_to_all_randomised(admitted.impact):
         raise SpecError(
             "a new trial: these impacts apply to everyone randomised, including non-respondents, whom no survey "
             "measures; give draws of the impact on respondents, such as those of spec 'primary'"

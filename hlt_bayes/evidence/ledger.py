@@ -44,7 +44,7 @@ class Evidence:
     _sources: dict[str, Document] = field(repr=False)
 
     @property
-    def of_own_trials(self) -> bool:
+    def is_user_data(self) -> bool:
         """True for the user's own trials: impacts only, without documents, costs or returns."""
         return not self._sources
 

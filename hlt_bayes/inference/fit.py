@@ -17,8 +17,8 @@ from hlt_bayes.core.vocabulary import OF_ALL_RANDOMISED, OUTCOMES
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.inference.diagnostics import check_convergence
 from hlt_bayes.inference.exact import exact_posterior, exact_prior
-from hlt_bayes.inference.nuts import exact_arithmetic, sample_model
-from hlt_bayes.inference.structures import build_model, refuse_what_does_not_suit, response_rates
+from hlt_bayes.inference.nuts import sample_model, without_fastmath
+from hlt_bayes.inference.structures import build_model, check_spec_suits_evidence, response_rates
 from hlt_bayes.likelihood import reported_results
 from hlt_bayes.specs import ImpactSpec, IndividualSpec
 
@@ -104,7 +104,7 @@ def fit(
         groups = _exactly(cells, spec, evidence, seed=seed, report=report)
     else:
         groups = _by_chains(spec, evidence, engine=engine, seed=seed, report=report)
-    check_convergence(gated(groups["posterior"], cells), sample_stats=groups.get("sample_stats"))
+    check_convergence(convergence_variables(groups["posterior"], cells), sample_stats=groups.get("sample_stats"))
     tree = xr.DataTree.from_dict({**groups, "reported": cells})
     for group in ("posterior", "prior"):
         tree[group]["impact"].attrs.update(
@@ -124,7 +124,7 @@ def _exactly(
 ) -> dict[str, xr.Dataset]:
     """Draw independently from posterior and prior, without a PyMC model."""
     report("Drawing (exact)", 0, 0)
-    refuse_what_does_not_suit(spec, evidence, cells)
+    check_spec_suits_evidence(spec, evidence, cells)
     rates = response_rates(evidence, spec, cells)
     settings, own_seed = spec.sampling, stream_seed(seed, "posterior")
     posterior, statistics = exact_posterior(
@@ -143,12 +143,12 @@ def _by_chains(
     sampled = sample_model(model, spec.sampling, seed=own_seed, progress=report, engine=engine)
     groups = {name: _plain(sampled[name].dataset) for name in ("posterior", "sample_stats")}
     report("Drawing from the prior", 0, 0)
-    with exact_arithmetic():
+    with without_fastmath():
         groups["prior"] = _plain(draw_prior(model, draws=PRIOR_DRAWS, seed=stream_seed(seed, "prior")))
     return groups
 
 
-def gated(posterior: xr.Dataset, cells: xr.Dataset) -> xr.Dataset:
+def convergence_variables(posterior: xr.Dataset, cells: xr.Dataset) -> xr.Dataset:
     """Select the variables whose convergence is checked: all reported ones, without constant elements."""
     names = [part for name in (*QUANTITIES, "se", "weight") for part in VARYING_PARTS.get(name, (name,))]
     chosen = posterior[[name for name in names if name in posterior]]
@@ -178,7 +178,7 @@ def impact_attrs(
 def _estimand(spec: ImpactSpec, evidence: Evidence) -> str:
     if spec.nonresponse is not None:
         return OF_ALL_RANDOMISED
-    return "as printed, trial by trial" if evidence.of_own_trials else ESTIMAND
+    return "as printed, trial by trial" if evidence.is_user_data else ESTIMAND
 
 
 def sampler_versions() -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def exact_arithmetic() -> Iterator[None]:
+def without_fastmath() -> Iterator[None]:
     """Compile without fast-math.
 
     With fast-math LLVM may reorder sums wherever it inlines, and it inlines freshly compiled code but not code
@@ -53,7 +53,7 @@ def sample_model(
     """
     report = progress or silent
     report("Compiling the model", 0, 0)
-    with exact_arithmetic():
+    with without_fastmath():
         return (
             _by_pymc(model, settings, seed, report) if engine == "pymc" else _by_nutpie(model, settings, seed, report)
         )
@@ -90,7 +90,7 @@ def _by_nutpie(model: pm.Model, settings: Sampling | IndividualSampling, seed: i
 
 
 def compile_nuts(model: pm.Model) -> Any:  # noqa: ANN401 - nutpie has no types
-    """Compile a model for ``draw_nuts``, within ``exact_arithmetic``; frozen data halve the time."""
+    """Compile a model for ``draw_nuts``, within ``without_fastmath``; frozen data halve the time."""
     import nutpie
 
     return nutpie.compile_pymc_model(model, backend="numba", freeze_model=True)

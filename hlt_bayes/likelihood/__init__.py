@@ -9,7 +9,7 @@ from hlt_bayes.likelihood.likelihood import (
     log_se_bounds,
     se_at,
 )
-from hlt_bayes.likelihood.marginal import print_log_probability
+from hlt_bayes.likelihood.marginal import log_probability_of_published
 from hlt_bayes.likelihood.pooled_rows import (
     LEAST_Z,
     LOGISTIC_SCALE,
@@ -34,10 +34,10 @@ __all__ = [
     "estimate_at",
     "labels",
     "log_normal_density",
+    "log_probability_of_published",
     "log_se_bounds",
     "pooled_row_log_probability",
     "pooled_rows",
-    "print_log_probability",
     "recover_se",
     "recovered_se",
     "recovered_with_pooled_rows",

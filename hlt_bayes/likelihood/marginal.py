@@ -14,7 +14,7 @@ KNOTS = 301
 """Number of impacts at which the log probability is computed; a cubic spline interpolates between them."""
 
 
-def print_log_probability(impact: xr.DataArray, cells: xr.Dataset) -> xr.DataArray:
+def log_probability_of_published(impact: xr.DataArray, cells: xr.Dataset) -> xr.DataArray:
     """Log probability {..., cell} of each published result, given ``impact`` {..., outcome, group}.
 
     Parameters

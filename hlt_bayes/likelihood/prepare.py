@@ -103,7 +103,7 @@ def _cell(row: pd.Series, spec: ImpactSpec, sizes: Mapping[str, pd.DataFrame], e
     bounds = printed_bounds(row, where)
     design, design_log_sd = design_se(row, spec, sizes)
     mean, sd = _log_se_prior(row, spec, bounds, design, design_log_sd, where)
-    if evidence.of_own_trials:
+    if evidence.is_user_data:
         _refuse_slips(row, bounds, design, (mean, sd), where)
     elif not np.isnan(design) and _sds_beyond(bounds, (mean, sd)) > IMPOSSIBLE_SDS:
         least, most = np.exp(bounds.log_se())

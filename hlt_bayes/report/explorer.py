@@ -17,7 +17,7 @@ import xarray as xr
 
 from hlt_bayes.analysis import Analysis, Appraisal
 from hlt_bayes.core.vocabulary import SURVEY_OUTCOMES
-from hlt_bayes.economics import present_value_years, response_share, speaks_for_all
+from hlt_bayes.economics import applies_to_all_randomised, present_value_years, response_share
 from hlt_bayes.economics.summaries import lead_perspective, qaly_benefit
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.impacts.draws import INTERVALS
@@ -149,7 +149,7 @@ def _columns(
         if key in economics
     }
     for key in ("nonresponse.share", "costs.fixed_share"):
-        if key in economics and (key != "nonresponse.share" or not speaks_for_all(impact)):
+        if key in economics and (key != "nonresponse.share" or not applies_to_all_randomised(impact)):
             columns[key.replace(".", "_")] = _flat(economics[key])
     return columns, list(terms.values())
 

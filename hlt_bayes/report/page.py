@@ -28,7 +28,13 @@ from hlt_bayes.display.appendix import (
 )
 from hlt_bayes.display.appraisal import appraisal_tables, assumptions_table, component_returns_table, tornado_table
 from hlt_bayes.display.audit import audit_table, of_used_cells
-from hlt_bayes.display.checks import convergence_table, power_table, prints_table, returns_by_spec_table, specs_table
+from hlt_bayes.display.checks import (
+    convergence_table,
+    power_table,
+    predictive_check_table,
+    returns_by_spec_table,
+    specs_table,
+)
 from hlt_bayes.display.comparison import comparison_table
 from hlt_bayes.display.evidence import printed_tables
 from hlt_bayes.display.html import table_html
@@ -131,7 +137,7 @@ def page(
 
 
 def _content(analysis: Analysis, checked: CheckTables, manifest: Mapping[str, Any], model: str) -> dict[str, Any]:
-    own, appraisal = analysis.evidence.of_own_trials, analysis.appraisal
+    own, appraisal = analysis.evidence.is_user_data, analysis.appraisal
     explored = explorer(analysis)
     return {
         "analysis": analysis,
@@ -176,7 +182,7 @@ def _content(analysis: Analysis, checked: CheckTables, manifest: Mapping[str, An
 
 
 def _question(analysis: Analysis) -> str:
-    if analysis.evidence.of_own_trials:
+    if analysis.evidence.is_user_data:
         return f"What do the trials in {analysis.evidence.path.name} show together?"
     if analysis.individual_spec is not None:
         return (
@@ -266,7 +272,7 @@ def _delivery(analysis: Analysis) -> list[Table]:
 
 def _diagnostics(checked: CheckTables, analysis: Analysis) -> list[Table]:
     seen = [of for of in ("posterior", "prior") if f"{of}_predictive" in checked.tables]
-    predicted = [prints_table(checked.tables[f"{of}_predictive"], of=of) for of in seen]
+    predicted = [predictive_check_table(checked.tables[f"{of}_predictive"], of=of) for of in seen]
     return [convergence_table(analysis.diagnostics, most=10), *predicted]
 
 
@@ -327,7 +333,7 @@ def _policy(*, scripted: bool) -> str:
 
 def _commands(analysis: Analysis) -> list[str]:
     """Return the commands that reproduce this result, if all its specs are shipped ones."""
-    if analysis.individual_spec is not None or analysis.evidence.of_own_trials or not _uses_shipped_specs(analysis):
+    if analysis.individual_spec is not None or analysis.evidence.is_user_data or not _uses_shipped_specs(analysis):
         return []
     words = ["hlt-bayes run", f"--spec {analysis.impact_spec.name}"]
     words.append(f"--moderators {analysis.moderation.spec.name if analysis.moderation else 'none'}")

@@ -18,7 +18,7 @@ import pymc  # noqa: E402, F401
 import hlt_bayes as hb  # noqa: E402
 from hlt_bayes.core.progress import silent  # noqa: E402
 from hlt_bayes.inference.fit import fit  # noqa: E402
-from hlt_bayes.inference.nuts import compile_nuts, draw_nuts, exact_arithmetic  # noqa: E402
+from hlt_bayes.inference.nuts import compile_nuts, draw_nuts, without_fastmath  # noqa: E402
 
 IMPORTED = time.perf_counter()
 SHOWN = ["mu", "tau", "impact"]
@@ -46,7 +46,7 @@ def main(job, folder):
     save(tree, folder, first)
     divergences = int(tree["sample_stats"]["diverging"].sum())
     if others:
-        with exact_arithmetic():
+        with without_fastmath():
             compiled = compile_nuts(hb.build_model(spec, evidence))
         for seed in others:
             again = draw_nuts(compiled, spec.sampling, seed=seed, report=silent)

@@ -11,20 +11,20 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hlt_bayes.core.errors import HltBayesError
 
 EXAMPLES = {
-    "own trials": (60, 2500),
-    "ledger": (20, 700),
-    "impact spec": (50, 2000),
-    "economic spec": (40, 1500),
-    "individual spec": (25, 1000),
-    "based on": (40, 1000),
-    "draws": (50, 1500),
-    "netCDF": (20, 500),
-    "draws in columns": (30, 700),
-    "records": (20, 700),
+    "own trials": (36, 2500),
+    "ledger": (12, 700),
+    "impact spec": (30, 2000),
+    "economic spec": (24, 1500),
+    "individual spec": (15, 1000),
+    "based on": (24, 1000),
+    "draws": (30, 1500),
+    "netCDF": (12, 500),
+    "draws in columns": (18, 700),
+    "records": (12, 700),
     "records in Parquet": (10, 300),
-    "mapping": (20, 700),
-    "arguments": (25, 600),
-    "printed result": (40, 1500),
+    "mapping": (12, 700),
+    "arguments": (15, 600),
+    "printed result": (24, 1500),
 }
 """Examples of each property under the profiles ``ci`` and ``long``."""
 

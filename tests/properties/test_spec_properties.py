@@ -16,7 +16,7 @@ from hlt_bayes.core.errors import SpecError
 from hlt_bayes.core.toml import tomllib
 from hlt_bayes.economics.appraisal import appraise
 from hlt_bayes.inference.exact import exact_posterior, is_exact
-from hlt_bayes.inference.structures import refuse_what_does_not_suit, response_rates
+from hlt_bayes.inference.structures import check_spec_suits_evidence, response_rates
 from hlt_bayes.likelihood import reported_results
 from hlt_bayes.specs import shipped_specs, spec_path
 
@@ -62,7 +62,7 @@ def build(spec):
     """Carry a spec to what a sampler would be given, and by the exact engine to draws."""
     cells = reported_results(EVIDENCE, spec)
     refuse_nan(cells, missing=("z_upper", "se_upper"))
-    refuse_what_does_not_suit(spec, EVIDENCE, cells)
+    check_spec_suits_evidence(spec, EVIDENCE, cells)
     rates = response_rates(EVIDENCE, spec, cells)
     if is_exact(spec):
         posterior, statistics = exact_posterior(cells, spec, chains=2, draws=20, seed=1, rates=rates, least_effective=1)

@@ -57,6 +57,7 @@ def test_the_grid_is_printed_and_written_and_goes_on_from_its_journal(tmp_path, 
     assert check(*arguments, "--out", tmp_path / "grid").exit_code == 2
 
 
+@pytest.mark.ci
 def test_specs_stand_side_by_side(tmp_path):
     result = check("specs", "--spec", "no-pooling", "--spec", "complete-pooling", "--out", tmp_path / "specs")
     assert result.exit_code == 0, result.output
@@ -75,7 +76,7 @@ def test_specs_stand_side_by_side(tmp_path):
         (["grid", "--spec", "joint"], "'joint' has no exact engine"),
         (["held-out", "--spec", "joint"], "give a spec other than joint"),
         (["moderators", "--new-site", "caseload"], "--new-site 'caseload': write it as caseload=12"),
-        (["specs", "--spec", "primary", "--spec", "primary"], "two have one name"),
+        (["specs", "--spec", "primary", "--spec", "primary"], "two have the same name"),
         (["prior", "--spec", "primry"], "did you mean 'primary'"),
         (["calibration", "--engine", "pymc"], "'pymc' is not one of 'nuts', 'exact'"),
     ],

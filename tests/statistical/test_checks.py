@@ -29,7 +29,7 @@ from hlt_bayes.economics import appraise
 from hlt_bayes.inference.calibration import engines_of
 from hlt_bayes.inference.exact import exact_posterior, is_exact
 from hlt_bayes.inference.fit import fit
-from hlt_bayes.likelihood import print_log_probability, reported_results
+from hlt_bayes.likelihood import log_probability_of_published, reported_results
 from hlt_bayes.specs import load_impact_spec, shipped_specs
 from hlt_bayes.specs.priors import prior
 
@@ -128,6 +128,7 @@ def test_pooled_rows_are_held_out_and_foretold(exact_fit, evidence, primary):
     assert (off.loc["health", "surprise"] < 0.01).all()
 
 
+@pytest.mark.ci
 def test_power_scaling_tells_a_strong_prior_from_a_weak_one(exact_fit, evidence, primary, published):
     returns = appraise(exact_fit, published, evidence, seed=1)["benefit_cost_ratio"]
     table = power_scaling(exact_fit, evidence, primary, returns=returns).set_index("quantity")
@@ -151,7 +152,7 @@ def test_the_log_likelihood_of_the_print_is_that_of_the_quadrature(primary, cell
         dims=("draw", "outcome", "group"),
         coords={"outcome": list(primary.outcomes), "group": ["SCR IW", "SCR OOW", "WMCA"]},
     )
-    found = print_log_probability(impact, cells)
+    found = log_probability_of_published(impact, cells)
     for outcome in ("employment", "health", "wellbeing"):
         for g, group in enumerate(("SCR IW", "SCR OOW", "WMCA")):
             with np.errstate(divide="ignore"):
@@ -203,6 +204,7 @@ def test_a_held_out_cell_is_scored_by_the_others(evidence):
     assert pooled.loc[("employment", "SCR OOW"), "log_probability"] < scores["employment", "SCR OOW"]
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("name", ["complete-pooling", pytest.param("moderators", marks=pytest.mark.deep)])
 def test_scores_have_the_monte_carlo_error_that_they_say(evidence, name):
     spec = load_impact_spec(name)

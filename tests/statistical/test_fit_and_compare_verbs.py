@@ -37,6 +37,7 @@ def draws(tmp_path_factory, few_draws):
     return path
 
 
+@pytest.mark.ci
 def test_draws_of_fit_are_taken_where_draws_are_taken(draws, few_draws):
     tree = from_posterior(draws, units=UNITS)
     with xr.open_datatree(draws, engine="h5netcdf") as written:

@@ -9,7 +9,7 @@ from quadrature import posterior
 from hlt_bayes.core.vocabulary import GROUPS
 from hlt_bayes.impacts.draws import impact_draws
 from hlt_bayes.inference.diagnostics import check_convergence
-from hlt_bayes.inference.fit import PRIOR_DRAWS, gated
+from hlt_bayes.inference.fit import PRIOR_DRAWS, convergence_variables
 
 
 def departures(tree, outcome, expected):
@@ -48,7 +48,7 @@ def test_a_wrong_model_is_found_out(fitted, fault):
 
 
 def test_every_reported_quantity_has_converged(fitted, reanalysis):
-    chosen = gated(fitted["posterior"].dataset, fitted["reported"].dataset)
+    chosen = convergence_variables(fitted["posterior"].dataset, fitted["reported"].dataset)
     table = check_convergence(chosen, sample_stats=fitted["sample_stats"].dataset)
     assert len(table) == 12 + 4 + 4 + 4 + 12 + 12
     assert len(reanalysis.diagnostics) == 4 * (5 + 1 + 1 + 3) + 10

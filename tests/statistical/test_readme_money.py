@@ -14,7 +14,7 @@ from hlt_bayes.display.appraisal import (
     years_sentence,
 )
 from hlt_bayes.display.format import percent, pounds
-from hlt_bayes.display.value_of_information import evppi_table, new_trial_table, unprinted_table
+from hlt_bayes.display.value_of_information import evppi_table, new_trial_table, unpublished_table
 from hlt_bayes.economics import (
     appraise,
     assumptions,
@@ -97,6 +97,6 @@ def test_the_readme_says_what_more_evidence_is_worth(held, appraisal, tree, evid
     tables = [
         evppi_table(economic["values"], perfect),
         new_trial_table(economic["trials"]),
-        unprinted_table(ranked, labels, group="WMCA", most=6),
+        unpublished_table(ranked, labels, group="WMCA", most=6),
     ]
     held("voi", "\n".join(markdown(table) for table in tables) + "\n")

@@ -176,6 +176,7 @@ def departures(result, draws, part):
     return max(found)
 
 
+@pytest.mark.ci
 def test_what_pooled_rows_add_is_what_trying_finds(evidence, with_rows):
     part, rows = health(evidence, with_rows)
     result = recovered_with_pooled_rows(evidence, with_rows, PROBABILITIES, seed=1)
@@ -185,6 +186,7 @@ def test_what_pooled_rows_add_is_what_trying_finds(evidence, with_rows):
     assert departures(result, accepted(part, rows, with_rows, seed=2, stars="**"), part) > 10
 
 
+@pytest.mark.ci
 def test_pooled_stars_narrow_the_ses_of_their_parts(evidence, with_rows, request):
     result = recovered_with_pooled_rows(evidence, with_rows, PROBABILITIES, seed=1)["quantile"]
     alone = recovered_se(reported_results(evidence, with_rows), PROBABILITIES)["quantile"]

@@ -143,7 +143,7 @@ COMPILE = """
 import sys
 import numpy as np
 import nutpie
-from hlt_bayes.inference.nuts import exact_arithmetic
+from hlt_bayes.inference.nuts import without_fastmath
 from hlt_bayes.ipd.models import individual_model
 from hlt_bayes.ipd.models.model import problem_with_parts
 from hlt_bayes.ipd.synthetic import make_twin
@@ -152,7 +152,7 @@ from hlt_bayes.specs import load_individual_spec
 records = make_twin(n=3000, seed=5).records
 spec = load_individual_spec(sys.argv[1])
 model = individual_model(spec, records, "health")
-with exact_arithmetic():
+with without_fastmath():
     nutpie.compile_pymc_model(model, backend="numba")
 problem, _, _ = problem_with_parts(spec, records, "health")
 cells, profiles = problem.scale_cells, problem.people.profiles

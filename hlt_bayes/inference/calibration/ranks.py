@@ -22,10 +22,10 @@ from hlt_bayes.core.errors import ConvergenceError
 from hlt_bayes.core.seeds import stream_seed
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.inference.calibration.simulation import simulated_results, simulated_rows
-from hlt_bayes.inference.exact import exact_posterior, refuse_what_is_not_exact
+from hlt_bayes.inference.exact import check_exact_engine, exact_posterior
 from hlt_bayes.inference.fit import draw_prior
-from hlt_bayes.inference.nuts import exact_arithmetic
-from hlt_bayes.inference.structures import build_model, impact_as_seen, response_rates
+from hlt_bayes.inference.nuts import without_fastmath
+from hlt_bayes.inference.structures import build_model, impact_among_respondents, response_rates
 from hlt_bayes.likelihood import draw_weights, pooled_rows, reported_results, row_arrays
 from hlt_bayes.specs import ImpactSpec
 
@@ -104,7 +104,7 @@ def calibration_tasks(
         The exact engine cannot fit the spec.
     """
     if engine == "exact":
-        refuse_what_is_not_exact(spec)
+        check_exact_engine(spec)
     block = BLOCK[engine]
     starts = range(0, replicates, block)
     return [Task(spec, evidence, engine, at, min(block, replicates - at), replicates, seed) for at in starts]
@@ -128,7 +128,7 @@ def ranks_of_block(task: Task) -> dict[str, Array]:
     if task.engine == "nuts":
         import nutpie
 
-        with exact_arithmetic():
+        with without_fastmath():
             compiled = nutpie.compile_pymc_model(model, backend="numba", freeze_model=False)
     rates = response_rates(evidence, spec, cells)
     ranks: dict[str, list[Array]] = {}
@@ -157,10 +157,10 @@ def ranks_of_block(task: Task) -> dict[str, Array]:
 def _truths(model: Any, cells: xr.Dataset, task: Task) -> tuple[dict[str, Array], dict[str, Array]]:  # noqa: ANN401
     """Draw parameters of all replicates from the prior, and simulate their published results."""
     spec = task.spec
-    with exact_arithmetic():
+    with without_fastmath():
         prior = draw_prior(model, draws=task.replicates, seed=stream_seed(task.seed, "truth")).isel(chain=0, drop=True)
     rng = np.random.default_rng(stream_seed(task.seed, "results"))
-    seen = impact_as_seen(prior)
+    seen = impact_among_respondents(prior)
     results = simulated_results(seen, cells, rng, error_correlation=prior.get("error_correlation"))
     truth = {name: prior[name].to_numpy() for name in RANKED if name in prior}
     truth |= {name: results[name].to_numpy() for name in ("estimate", "se")}
@@ -190,7 +190,7 @@ def _exactly(cells: xr.Dataset, spec: ImpactSpec, *, seed: int, rates: xr.Datase
 def _by_nuts(compiled: Any, data: dict[str, Array], spec: ImpactSpec, *, seed: int) -> xr.Dataset:  # noqa: ANN401
     import nutpie
 
-    with exact_arithmetic():
+    with without_fastmath():
         sampled = nutpie.sample(
             compiled.with_data(**data),
             draws=(RANKS - 1) * THIN,

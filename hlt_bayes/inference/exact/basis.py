@@ -42,7 +42,7 @@ class Basis(NamedTuple):
     drawn: dict[str, Array]
 
 
-def refuse_what_is_not_exact(spec: ImpactSpec) -> None:
+def check_exact_engine(spec: ImpactSpec) -> None:
     """Raise if the exact engine cannot fit a spec.
 
     Raises
@@ -72,7 +72,7 @@ def refuse_what_is_not_exact(spec: ImpactSpec) -> None:
 def is_exact(spec: ImpactSpec) -> bool:
     """Whether the exact engine can fit a spec."""
     try:
-        refuse_what_is_not_exact(spec)
+        check_exact_engine(spec)
     except SpecError:
         return False
     return True

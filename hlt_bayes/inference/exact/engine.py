@@ -16,7 +16,7 @@ from scipy.special import logsumexp
 
 from hlt_bayes.core.errors import ConvergenceError
 from hlt_bayes.core.seeds import stream_seed
-from hlt_bayes.inference.exact.basis import Basis, basis_of, draw_delivery, refuse_what_is_not_exact
+from hlt_bayes.inference.exact.basis import Basis, basis_of, check_exact_engine, draw_delivery
 from hlt_bayes.inference.exact.importance import Weighed, weigh
 from hlt_bayes.inference.exact.truncated_prior import Prints, Tilt, draw_given_print, learnt_tilt, log_prior_mass
 from hlt_bayes.inference.structures import impact_of_all, new_of_all
@@ -88,7 +88,7 @@ def exact_posterior(
     ConvergenceError
         The effective sample size is too low.
     """
-    refuse_what_is_not_exact(spec)
+    check_exact_engine(spec)
     total = chains * draws
     groups = _groups(cells)
     delivery = draw_delivery(groups, spec, draws=total, rng=np.random.default_rng(stream_seed(seed, "delivery")))
@@ -101,7 +101,7 @@ def exact_posterior(
     if delivery is not None:
         log_weight, log_mass = log_weight.sum(axis=0, keepdims=True), log_mass.sum(keepdims=True)
     rng = np.random.default_rng(stream_seed(seed, "resampling"))
-    effective = worth_of(log_weight)
+    effective = effective_sample_size(log_weight)
     _refuse_low_ess(effective, min(least_effective, total / 2), total, spec)
     chosen = [resampled(one, rng) for one in log_weight]
     statistics = {
@@ -151,7 +151,7 @@ def _outcome(
         return prints, terms, weighed, prints.log_weight + weighed.log_weight
 
     pilot, _, _, log_weight = weighed_draws(min(PILOT, draws), None)
-    even = worth_of(log_weight) >= TILT_BELOW * len(log_weight)
+    even = effective_sample_size(log_weight) >= TILT_BELOW * len(log_weight)
     prints, terms, weighed, log_weight = weighed_draws(draws, None if even else learnt_tilt(pilot, log_weight))
     values = _values(terms, spec, weighed.coefficients, weighed.impact, weighed.tau, rng=rng)
     values |= {"estimate": prints.estimate, "se": prints.se}
@@ -183,7 +183,7 @@ def exact_prior(
 
     Parameters are as there; the dim ``chain`` has length one.
     """
-    refuse_what_is_not_exact(spec)
+    check_exact_engine(spec)
     groups = _groups(cells)
     delivery = draw_delivery(groups, spec, draws=draws, rng=np.random.default_rng(stream_seed(seed, "delivery")))
     found = {}
@@ -231,7 +231,7 @@ def _of_new(mu: Array, tau: Array, terms: Basis, rng: np.random.Generator) -> Ar
     return np.asarray(mu + sd * rng.standard_normal(len(mu)))
 
 
-def worth_of(log_weight: Array) -> Array:
+def effective_sample_size(log_weight: Array) -> Array:
     """Kish effective sample size {...} of weights {..., draw}."""
     return np.asarray(np.exp(2 * logsumexp(log_weight, axis=-1) - logsumexp(2 * log_weight, axis=-1)))
 

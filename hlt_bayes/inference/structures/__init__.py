@@ -13,7 +13,7 @@ from hlt_bayes.inference.structures.joint import errors_factor, joint
 from hlt_bayes.inference.structures.likelihood_node import printed_likelihood
 from hlt_bayes.inference.structures.moderators import delivery_in_steps, moderators, place_of_groups, values_by_place
 from hlt_bayes.inference.structures.nonresponse import (
-    impact_as_seen,
+    impact_among_respondents,
     impact_of_all,
     new_of_all,
     per_person_randomised,
@@ -21,7 +21,7 @@ from hlt_bayes.inference.structures.nonresponse import (
 )
 from hlt_bayes.inference.structures.pooled import complete_pooling, no_pooling, pooled
 from hlt_bayes.inference.structures.sites import sites
-from hlt_bayes.inference.structures.validate import refuse_what_does_not_suit
+from hlt_bayes.inference.structures.validate import check_spec_suits_evidence
 from hlt_bayes.likelihood import labels, pooled_rows, reported_results
 from hlt_bayes.specs import ImpactSpec
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 __all__ = [
     "STRUCTURES",
     "build_model",
+    "check_spec_suits_evidence",
     "delivery_in_steps",
-    "impact_as_seen",
+    "impact_among_respondents",
     "impact_of_all",
     "new_of_all",
     "place_of_groups",
-    "refuse_what_does_not_suit",
     "response_rates",
     "values_by_place",
 ]
@@ -71,7 +71,7 @@ def build_model(spec: ImpactSpec, evidence: Evidence) -> pm.Model:
     import pymc as pm
 
     cells = reported_results(evidence, spec)
-    refuse_what_does_not_suit(spec, evidence, cells)
+    check_spec_suits_evidence(spec, evidence, cells)
     rows = None if spec.pooled_rows is None else pooled_rows(evidence, spec, cells)
     if rows is not None and not rows.sizes["pooled_cell"]:
         raise SpecError(

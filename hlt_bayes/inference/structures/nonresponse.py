@@ -80,7 +80,7 @@ def per_person_randomised(
     return impact_of_all(seen, share[:, None], difference, rates), of_new
 
 
-def impact_as_seen(draws: xr.Dataset) -> xr.DataArray:
+def impact_among_respondents(draws: xr.Dataset) -> xr.DataArray:
     """Return the impact that published results estimate: that on respondents, if the model distinguishes them."""
     return draws["impact_seen" if "impact_seen" in draws else "impact"]
 

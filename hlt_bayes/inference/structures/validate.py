@@ -19,7 +19,7 @@ SDS = 5.0
 """Number of SEs, and of between-group SDs, by which an estimate may lie outside the range of its prior."""
 
 
-def refuse_what_does_not_suit(spec: ImpactSpec, evidence: Evidence, cells: xr.Dataset) -> None:
+def check_spec_suits_evidence(spec: ImpactSpec, evidence: Evidence, cells: xr.Dataset) -> None:
     """Raise if a spec cannot be fitted to the evidence, listing all reasons.
 
     Raises

@@ -14,7 +14,7 @@ from hlt_bayes.core.progress import Progress, silent
 from hlt_bayes.core.seeds import stream_seed
 from hlt_bayes.core.vocabulary import OF_ALL_RANDOMISED
 from hlt_bayes.inference.diagnostics import check_convergence
-from hlt_bayes.inference.exact import resampled, worth_of
+from hlt_bayes.inference.exact import effective_sample_size, resampled
 from hlt_bayes.inference.fit import PRIOR_DRAWS, impact_attrs
 from hlt_bayes.inference.nuts import sample_model
 from hlt_bayes.ipd.data import Records
@@ -251,7 +251,7 @@ def laplace_draws(
     statistics = xr.Dataset(
         {
             "pareto_k": float(pareto_k),
-            "effective_draws": float(worth_of(smoothed)),
+            "effective_draws": float(effective_sample_size(smoothed)),
             "log_marginal_likelihood": float(logsumexp(found.log_weight) - np.log(len(chosen))),
         }
     )

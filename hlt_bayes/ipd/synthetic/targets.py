@@ -76,7 +76,7 @@ def published(evidence: Evidence, spec: TwinSpec) -> Published:
     SpecError
         The spec lacks a value that is not published.
     """
-    if evidence.of_own_trials:
+    if evidence.is_user_data:
         raise EvidenceError(f"{evidence.path}: a synthetic data set needs the evidence of the Health-led Trials")
     recruits = _arms(evidence, "recruits")
     delivery = evidence.delivery

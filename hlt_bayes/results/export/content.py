@@ -103,7 +103,7 @@ def metadata(analysis: Analysis, *, with_returns: bool = False) -> dict[str, str
     impact = analysis.admitted.impact
     outcomes = [str(name) for name in impact["outcome"].to_numpy()]
     spec = analysis.individual_spec or analysis.impact_spec
-    own = analysis.evidence.of_own_trials
+    own = analysis.evidence.is_user_data
     as_published = own and analysis.whose == "respondents"
     from_spec = impact.attrs.get("spec_sha256") == spec.fingerprint
     fields = {
