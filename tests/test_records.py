@@ -163,32 +163,45 @@ NUMBER = "allowed: a number in plain digits such as 1234.5, or blank"
 WHOLE = "allowed: a whole number in plain digits, or blank"
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "problem"),
-    [
-        ("arm", "Treatment", "allowed: treatment, control"),
-        ("age", "30 to 39", "allowed: <30, 30-39, 40-49, 50+"),
-        ("arm", "", "blank; a value is required"),
-        ("person", "", "blank; a value is required"),
-        ("specialist", "two\nlines", "allowed: text on one line"),
-        ("condition_pain", "2", FLAG),
-        ("condition_pain", "NA", FLAG),
-        ("randomised", "01/06/2018", "allowed: a date as YYYY-MM-DD"),
-        ("randomised", "2018-02-30", "allowed: a date as YYYY-MM-DD"),
-        ("randomised", "2020-01-01", "allowed: 2018-05-01 to 2019-10-31"),
-        ("baseline_eq5d", "0,5", NUMBER),
-        ("baseline_eq5d", "nan", NUMBER),
-        ("baseline_eq5d", "inf", NUMBER),
-        ("baseline_eq5d", "1e999", NUMBER),
-        ("baseline_eq5d", "1.5", "allowed: -0.6 to 1 index; 1 is full health, 0 as bad as dead"),
-        ("first_session_days", "12.5", WHOLE),
-        ("first_session_days", "99999999999", WHOLE),
-        ("first_session_days", "-1", "allowed: 0 to 600 days"),
-    ],
-)
-def test_each_value_that_is_not_allowed_is_found_where_it_is(tmp_path, name, value, problem):
+WRONG = [
+    ("arm", "Treatment", "allowed: treatment, control"),
+    ("age", "30 to 39", "allowed: <30, 30-39, 40-49, 50+"),
+    ("arm", "", "blank; a value is required"),
+    ("person", "", "blank; a value is required"),
+    ("specialist", "two\nlines", "allowed: text on one line"),
+    ("condition_pain", "2", FLAG),
+    ("condition_pain", "NA", FLAG),
+    ("randomised", "01/06/2018", "allowed: a date as YYYY-MM-DD"),
+    ("randomised", "2018-02-30", "allowed: a date as YYYY-MM-DD"),
+    ("randomised", "2020-01-01", "allowed: 2018-05-01 to 2019-10-31"),
+    ("baseline_eq5d", "0,5", NUMBER),
+    ("baseline_eq5d", "nan", NUMBER),
+    ("baseline_eq5d", "inf", NUMBER),
+    ("baseline_eq5d", "1e999", NUMBER),
+    ("baseline_eq5d", "1.5", "allowed: -0.6 to 1 index; 1 is full health, 0 as bad as dead"),
+    ("first_session_days", "12.5", WHOLE),
+    ("first_session_days", "99999999999", WHOLE),
+    ("first_session_days", "-1", "allowed: 0 to 600 days"),
+]
+"""A value that is not allowed, by column, and what is said of it."""
+
+
+def one_of_each_column(wrong):
+    """Files of wrong values, each column at most once in a file."""
+    files = []
+    for name, value, problem in wrong:
+        place = next((file for file in files if name not in file), None)
+        if place is None:
+            files.append(place := {})
+        place[name] = (value, problem)
+    return files
+
+
+@pytest.mark.parametrize("cells", one_of_each_column(WRONG), ids=lambda cells: ", ".join(cells))
+def test_each_value_that_is_not_allowed_is_found_where_it_is(tmp_path, cells):
     # Row 7 is treated and answered.
-    assert lines(spoilt(tmp_path, **{name: (7, value)})) == {(7, name, problem)}
+    found = lines(spoilt(tmp_path, **{name: (7, value) for name, (value, _) in cells.items()}))
+    assert found == {(7, name, problem) for name, (_, problem) in cells.items()}
 
 
 RULE = {

@@ -16,7 +16,7 @@ EXAMPLES = {
     "impact spec": (30, 2000),
     "economic spec": (24, 1500),
     "individual spec": (15, 1000),
-    "based on": (24, 1000),
+    "based on": (40, 1000),
     "draws": (30, 1500),
     "netCDF": (12, 500),
     "draws in columns": (18, 700),
