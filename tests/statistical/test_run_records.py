@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import xarray as xr
-from helpers import invoked
+from helpers import invoked, made_once
 
 from hlt_bayes.ipd.synthetic import make_twin
 
@@ -52,21 +52,27 @@ def records(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=["laplace", "nuts"])
-def result(records, request):
-    out = records.parent / request.param
-    done = invoked("run", "--records", records, "--engine", request.param, "--out", out, cwd=records.parent)
-    assert done.exit_code == 0, done.stderr
-    page = invoked("report", out, cwd=records.parent)
-    assert page.exit_code == 0, page.stderr
-    assert found_in(page.stdout.encode() + page.stderr.encode()) == []
-    return done, out
+def result(records, request, tmp_path_factory):
+    """What the run printed, and its folder with the report."""
+    place = tmp_path_factory.mktemp("result")
+
+    def make():
+        out = place / request.param
+        done = invoked("run", "--records", records, "--engine", request.param, "--out", out, cwd=place)
+        assert done.exit_code == 0, done.stderr
+        page = invoked("report", out, cwd=place)
+        assert page.exit_code == 0, page.stderr
+        assert found_in(page.stdout.encode() + page.stderr.encode()) == []
+        return done.stdout, done.stderr, out
+
+    return made_once(tmp_path_factory, f"records by {request.param}", make)
 
 
 @pytest.mark.ci
 def test_the_folder_is_that_of_the_main_job(result):
-    done, out = result
-    assert "Impacts: treatment minus control" in done.stdout
-    assert "gained as much as similar respondents" in " ".join(done.stdout.split())
+    shown, _, out = result
+    assert "Impacts: treatment minus control" in shown
+    assert "gained as much as similar respondents" in " ".join(shown.split())
     names = {path.name for path in out.iterdir()}
     assert {"impacts.csv", "returns.csv", "appraisal.csv", "comparison.csv", "posterior.nc", "specs.json"} <= names
     manifest = json.loads((out / "manifest.json").read_text())
@@ -79,7 +85,7 @@ def test_the_folder_is_that_of_the_main_job(result):
 
 @pytest.mark.ci
 def test_draws_go_through_the_economics_one_by_one(result):
-    _, out = result
+    *_, out = result
     tree = xr.load_datatree(out / "posterior.nc", engine="h5netcdf")
     impact = tree["posterior"]["impact"]
     assert impact.dims == ("chain", "draw", "outcome", "group")
@@ -89,8 +95,8 @@ def test_draws_go_through_the_economics_one_by_one(result):
 
 @pytest.mark.ci
 def test_nothing_of_a_record_comes_out(result):
-    done, out = result
-    assert found_in(done.stdout.encode() + done.stderr.encode()) == []
+    shown, told, out = result
+    assert found_in(shown.encode() + told.encode()) == []
     for path in out.iterdir():
         assert found_in(path.read_bytes()) == [], path.name
     tree = xr.load_datatree(out / "posterior.nc", engine="h5netcdf")
