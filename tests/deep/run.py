@@ -22,7 +22,7 @@ PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--numproces
 VALIDATE = (sys.executable, "tests/deep/validation/validate.py", "--journal", str(KEPT / "journal"))
 
 PARTS = {
-    "coverage": (*PYTEST, "--cov", "--cov-report=term"),
+    "coverage": (*PYTEST, "-m", "not deep", "--cov", "--cov-report=term"),
     "fuzz": (*PYTEST, "tests/properties", "--hypothesis-profile=long"),
     "kills": (*PYTEST, "-m", "deep", "tests/deep/test_kill.py", "--kills", "25"),
     "versions": (sys.executable, "tests/deep/versions.py"),

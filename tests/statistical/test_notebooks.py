@@ -1,8 +1,7 @@
-"""Notebooks as a reader runs them: each ends, quietly and soon, and says what it said when it was kept."""
+"""Notebooks as a reader runs them: each ends, quietly, and says what it said when it was kept."""
 
 import sys
 import tempfile
-import time
 
 import nbformat
 import pytest
@@ -12,8 +11,8 @@ from nbclient import NotebookClient
 
 pytestmark = pytest.mark.ci
 
-LONGEST = 300
-"""Seconds that a notebook may take."""
+HANGS = 900
+"""Seconds after which a cell is taken to hang."""
 
 
 class ThisPython(AsyncKernelManager):
@@ -32,7 +31,7 @@ def run(path, folder):
     # Local sockets in place of ports, so that nobody else can listen; their paths must be short.
     with tempfile.TemporaryDirectory(prefix="k") as sockets:
         manager = ThisPython(kernel_name="python3", transport="ipc", ip=f"{sockets}/k")
-        client = NotebookClient(notebook, km=manager, timeout=LONGEST, record_timing=False, resources=where)
+        client = NotebookClient(notebook, km=manager, timeout=HANGS, record_timing=False, resources=where)
         client.execute(cleanup_kc=True)
     notebook.metadata = metadata
     return notebook
@@ -40,9 +39,7 @@ def run(path, folder):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_says_what_it_said(path, request, tmp_path):
-    begun = time.monotonic()
     fresh = run(path, tmp_path)
-    assert time.monotonic() - begun < LONGEST
     loud = [cell for cell, output in outputs(fresh) if output.get("name") == "stderr"]
     assert not loud
     assert not list(tmp_path.iterdir())
