@@ -289,7 +289,7 @@ def test_the_readme_counts_the_findings_and_shows_those_that_touch_the_analysis(
     counts = audited["severity"].value_counts()
     used = of_used_cells(audited)
     lines = [
-        f"It finds {counts['error']} errors (what cannot be true as printed), {counts['warning']} warnings and "
+        f"It finds {counts['error']} errors (cannot be true as printed), {counts['warning']} warnings and "
         f"{counts['note']} notes. Those in cells that an analysis uses:",
         "",
         *(

@@ -68,13 +68,13 @@ WRONG = {
     ),
     "base without index": ('year = "2020/21"', 'year = "2021/22"', r"'prices\.base\.year': '2021/22' is unknown"),
     "share above 1": (
-        'upper = 1.0\nunit = "share of what those',
-        'upper = 1.5\nunit = "share of what those',
+        'upper = 1.0\nunit = "share of respondents',
+        'upper = 1.5\nunit = "share of respondents',
         r"'nonresponse\.share': Uniform\(0, 1\.5\) given; a share must lie between 0 and 1",
     ),
     "share below 0": (
-        'lower = 0.0\nupper = 1.0\nunit = "share of what those',
-        'lower = -0.5\nupper = 1.0\nunit = "share of what those',
+        'lower = 0.0\nupper = 1.0\nunit = "share of respondents',
+        'lower = -0.5\nupper = 1.0\nunit = "share of respondents',
         r"Uniform\(-0\.5, 1\) given; a share must lie between 0 and 1",
     ),
     "negative price": (

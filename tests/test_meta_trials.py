@@ -134,4 +134,4 @@ def test_the_readme_counts_the_trials(counts):
     assert len(used) == 12
     assert "Twelve other trials of IPS" in readme
     assert used["source"].str.contains("of all randomised").sum() == 3
-    assert "for three of them if all who were randomised were analysed" in readme
+    assert "for three of them assuming that everyone randomised was analysed" in readme

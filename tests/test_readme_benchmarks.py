@@ -50,7 +50,7 @@ def test_the_readme_shows_nuts_beside_brms(filled):
         ratios = [times(row["brms_total_over_this"]), times(row["ess_per_second_over_brms"])]
         which = row["data"], row["engine"], row["cache"]
         rows.append((*which, *phases, seconds(row["total"]), f"{row['ess_per_second']:,.0f}", *ratios))
-    heads = ("Data", "Engine", "Cache", *PHASES, "in all", "ESS/s", "brms' total over it", "its ESS/s over brms'")
+    heads = ("Data", "Engine", "Cache", *PHASES, "total", "ESS/s", "brms total over this", "ESS/s over brms")
     filled("bench-peers", of_table(heads, rows))
 
 
@@ -74,7 +74,7 @@ def test_the_readme_shows_the_exact_engine_beside_grids(filled):
         (row.task, row.data, row.engine, seconds(row.best), seconds(row.median), times(row.peer_over_this))
         for row in kept("exact").itertuples()
     ]
-    filled("bench-exact", of_table(("Task", "Data", "By", "Best", "Median", "Peer over it"), rows))
+    filled("bench-exact", of_table(("Task", "Data", "By", "Best", "Median", "Peer over this"), rows))
 
 
 def test_the_readme_shows_the_main_job(filled):
@@ -117,6 +117,6 @@ def test_the_readme_says_what_the_validation_found(filled):
     for part, tests in validation.groupby("part", sort=False):
         found = f"{tests['p'].min():.2g}", f"{tests['threshold'].iloc[0]:.2g}"
         rows.append((part, f"{tests['rows'].sum():,}", *found, "passed" if tests["passed"].all() else "FAILED"))
-    # In words, "once in a hundred times".
+    # In the README, "with probability 1%".
     assert LEVEL == 0.01
-    filled("validation", of_table(("Part", "Tests", "Least p", "Fails at or below", "Verdict"), rows))
+    filled("validation", of_table(("Part", "Tests", "Smallest p", "Fails at or below", "Verdict"), rows))

@@ -112,7 +112,7 @@ def convergence_table(diagnostics: pd.DataFrame, *, most: int | None = None) -> 
             for _, row in shown.iterrows()
         ),
         notes=(
-            f"All checks passed, or no result would be given: R-hat <= {RHAT_MAX}, bulk and tail ESS >= {ESS_MIN}; for "
+            f"Results are given only if all checks pass: R-hat <= {RHAT_MAX}, bulk and tail ESS >= {ESS_MIN}; for "
             "NUTS also sufficient E-BFMI and no divergences.",
         ),
         frame=shown,

@@ -73,7 +73,7 @@ def cells_table(evidence: Evidence, filters: Mapping[str, str]) -> Table:
         printed = f"{cell['printed']} {MARK}" if cell["correction"] else cell["printed"]
         what = ", ".join(cell[name] for name in ("measure", "category", "outcome", "group", "arm") if cell[name])
         rows.append((printed, f"{cell['document']}, {cell['place']}", cell["row"], cell["column"], base, what))
-    columns = ("Printed", "Place", "Row", "Column", "Base", "Measures")
+    columns = ("Published", "Place", "Row", "Column", "Base", "Measures")
     filled = [position for position in range(len(columns)) if any(row[position] for row in rows)]
     return Table(
         title=f"{len(rows):,} published cells",
@@ -126,7 +126,7 @@ def _printed_table(cells: pd.DataFrame, evidence: Evidence, table: TableStructur
     source = evidence.sources[document]
     return Table(
         title=f"{place}: {table.title}" if table else f"{place}, numbers in the text",
-        columns=("", *(column or "Printed" for column in columns)),
+        columns=("", *(column or "Published" for column in columns)),
         rows=tuple(rows),
         notes=(
             *([f"Base: {table.base}"] if table and table.base else []),

@@ -50,7 +50,7 @@ def is_health_led(table: pd.DataFrame) -> bool:
 
 def _health_led_notes(whose: Whose) -> tuple[str, ...]:
     said = {
-        "assumed": "All impacts are per person randomised; those of survey non-respondents are by assumption.",
+        "assumed": "All impacts are per person randomised; those of survey non-respondents are assumed.",
         "like them": "All impacts are per person randomised; survey non-respondents are assumed to have gained as much "
         "as similar respondents.",
         "respondents": "Employment and earnings are per person randomised, health and wellbeing per person who "

@@ -34,8 +34,8 @@ def methods_table(methods: pd.DataFrame) -> Table:
         rows=tuple(rows),
         notes=(
             "Ratio: IPS versus control, above 1 favours IPS; OR odds ratio, RR risk ratio. DL: DerSimonian-Laird; HK: "
-            "Hartung-Knapp; PET, PEESE: at zero standard error; Bayes: exact binomial likelihood, posterior median. "
-            "New trial: prediction interval. tau: between-trial SD of log ratios.",
+            "Hartung-Knapp; PET, PEESE: extrapolated to zero standard error; Bayes: exact binomial likelihood, "
+            "posterior median. New trial: prediction interval. tau: between-trial SD of log ratios.",
             *(f"[{i + 1}] {note}." for i, note in enumerate(notes)),
         ),
         frame=methods,

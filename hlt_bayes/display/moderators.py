@@ -20,7 +20,7 @@ def slopes_table(moderation: Moderation) -> Table:
     least, most = moderation.slopes["contraction"].min(), moderation.slopes["contraction"].max()
     probabilities = moderation.slopes["prob_positive"]
     return Table(
-        title="Moderator slopes, which the evidence hardly identifies",
+        title="Moderator slopes (weakly identified)",
         columns=("Moderator", "Per", *(OUTCOMES[name].heading for name in outcomes)),
         rows=tuple(rows),
         notes=(

@@ -28,9 +28,9 @@ def columns_table(listing: pd.DataFrame) -> Table:
     )
     return Table(
         title=f"{len(rows)} columns of individual records, one row per person randomised",
-        columns=("Name", "Label", "Kind", "Allowed", "Whose", "Required", "Source"),
+        columns=("Name", "Label", "Kind", "Allowed", "Applies to", "Required", "Source"),
         rows=rows,
-        notes=("Whose: the people who may have a value; blank means everyone.",),
+        notes=("Applies to: the people who may have a value; blank: everyone.",),
         frame=listing,
     )
 
@@ -42,7 +42,7 @@ FAMILIES = {
     "employed_month_1 to 12": ("employed_month_", "Employed in that month since randomisation"),
     "earnings_month_1 to 12": ("earnings_month_", "Earnings in that month since randomisation"),
     "benefits_month_1 to 12": ("benefits_month_", "On out-of-work benefits in that month since randomisation"),
-    "contacts_*": ("contacts_", "Contacts of that length"),
+    "contacts_*": ("contacts_", "Number of contacts of that length"),
 }
 """Families of columns: shared name, prefix of their names, and description."""
 
@@ -59,14 +59,14 @@ def families_table(listing: pd.DataFrame) -> Table:
             if name.startswith(stem):
                 name, label = family, what
         if name.endswith(AT_4_MONTHS) and name != "answered_4_months":
-            name, label = f"*{AT_4_MONTHS}", "Item of both surveys, at 4 months"
+            name, label = f"*{AT_4_MONTHS}", "Item in both surveys, at 4 months"
         members[name] = members.get(name, 0) + 1
         codes = row["allowed"].count(";") + 1 if row["kind"] == "category" else 0
         allowed = f"{codes} codes" if codes else row["allowed"]
         rows.setdefault(name, (label, row["kind"], allowed, row["people"], row["source"]))
     return Table(
         title=f"{len(listing)} columns of individual records, one row per person randomised",
-        columns=("Column", "Contents", "Kind", "Allowed", "Whose", "Source"),
+        columns=("Column", "Contents", "Kind", "Allowed", "Applies to", "Source"),
         rows=tuple(
             (f"`{name}`" + (f" ({members[name]})" if members[name] > 1 else ""), *row) for name, row in rows.items()
         ),

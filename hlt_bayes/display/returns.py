@@ -46,7 +46,7 @@ def returns_table(returns: pd.DataFrame, prices: pd.DataFrame) -> Table:
             *(_priced(row) for _, row in prices.iterrows()),
             "Published: impacts without a significance star count as zero. No filter: the published impact at the mean "
             f"price, significant or not{_BY_CONSTRUCTION if prices['implied'].all() else ''}. Mean, interval, P: this "
-            "re-analysis, every posterior draw, none set to zero.",
+            "re-analysis, over all posterior draws, none set to zero.",
             "Returns are taken as gross of cost; this is a choice, as the report calls the financial returns net.",
             f"{NOT_CALCULATED}: not calculated in the report. Cost: £ per person randomised to treatment.",
         ),

@@ -67,7 +67,7 @@ def new_trial_table(trials: pd.DataFrame) -> Table:
     found = (
         f"The best size is {best['per_arm']:,} per arm, with a net value of {millions(best['net_gbp'])}."
         if best["net_gbp"] > 0
-        else "No size is worth its cost for the number of people stated in the spec."
+        else "No sample size has a positive net value for the number of people stated in the spec."
     )
     return Table(
         title=f"Value of another trial in {trials['group'].iloc[0]}",

@@ -193,7 +193,7 @@ ITEMS = (
     Item(
         B,
         "4C",
-        "Smallest effect that matters",
+        "Smallest effect of interest",
         (File("estimands.csv", ("prob_above_smallest",)), Recorded("settings")),
         ("smallest",),
     ),
@@ -350,7 +350,7 @@ def checklists_table(worked_out: pd.DataFrame) -> Table:
         ),
         notes=(
             "BARG: Kruschke 2021, table 1. ROBUST: Sung et al. 2005. CHEERS 2022: Husereau et al. 2022. Items are "
-            "paraphrased. Met: the place named has it. Missing: it does not; some items only an author can provide.",
+            "paraphrased. Met: found where stated. Missing: not found; some items only the authors can provide.",
         ),
         frame=worked_out,
     )

@@ -195,7 +195,7 @@ def _signals(
         years = spec.persistence[_lasting(spec)].horizon.value
         longest = max(LONGEST, years)
         outcomes = " and ".join(dict.fromkeys(term.outcome for term in terms if term.lasts))
-        signals.append(_slider("years", years, 1.0, longest, 0.5, f"Gains in {outcomes} last, years"))
+        signals.append(_slider("years", years, 1.0, longest, 0.5, f"Duration of gains in {outcomes}, years"))
     seen = any(term.outcome in SURVEY_OUTCOMES for term in terms)
     if "nonresponse_share" in columns and spec.nonresponse is not None and seen:
         mean = spec.nonresponse.share.expectation

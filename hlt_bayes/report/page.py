@@ -59,8 +59,8 @@ UNKNOWN_ENGINE = "unknown (external draws)"
 """The engine shown for draws that do not name theirs."""
 
 HOW_DRAWN = {
-    "nuts": "Chains of the No-U-Turn sampler (nutpie), each with its own start and warm-up.",
-    "pymc": "Chains of PyMC's No-U-Turn sampler, each with its own start and warm-up.",
+    "nuts": "Independent chains of the No-U-Turn sampler (nutpie), each with its own starting point and warm-up.",
+    "pymc": "Independent chains of PyMC's No-U-Turn sampler, each with its own starting point and warm-up.",
     "exact": "Independent draws without chains: tau by quadrature, conditionally normal parameters in closed form, "
     "standard errors and rounded estimates by importance sampling from their priors, then resampled.",
     "laplace": "Independent draws without chains: a normal approximation at the mode of each likelihood, corrected to "
@@ -183,7 +183,7 @@ def _content(analysis: Analysis, checked: CheckTables, manifest: Mapping[str, An
 
 def _question(analysis: Analysis) -> str:
     if analysis.evidence.is_user_data:
-        return f"What do the trials in {analysis.evidence.path.name} show together?"
+        return f"What do the trials in {analysis.evidence.path.name} show, taken together?"
     if analysis.individual_spec is not None:
         return (
             f"What impacts do {people_in_words(analysis) or 'the records'} show, compared with the published results?"

@@ -266,7 +266,7 @@ def test_every_shipped_spec_of_components_starts_as_its_own_table(browser, drawn
 
 LABELS = {
     "qaly": "Value_of_a_QALY",
-    "years": "Gains_in",
+    "years": "Duration_of_gains",
     "gained": "Non-respondents",
     "cost": "Cost_per_head",
     "people": "People_treated",

@@ -133,8 +133,8 @@ def test_intervals_cover_what_is_true_of_a_hundred_twins(held, evidence):
     said = ", ".join(f"{name} {share:.1f}" for name, share in shares.items())
     held(
         "twin-coverage",
-        "Over 100 twins whose impacts were drawn from the priors, 89 % intervals (of `laplace`) held what was true "
-        f"this often, in per cent of their 300 impacts: {said}.\n",
+        "Over 100 synthetic data sets with impacts drawn from the priors, the coverage of 89 % intervals (engine "
+        f"`laplace`), in per cent of 300 true impacts per outcome, is: {said}.\n",
     )
     assert all(85 <= share <= 93 for share in shares.values())
     assert 100 * np.mean(narrow) < 75

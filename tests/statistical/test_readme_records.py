@@ -46,7 +46,7 @@ def test_the_readme_shows_what_was_found_on_the_twin(held, twin):
             )
         )
     table = Table(
-        title="The synthetic twin of seed 1: what is true, and what was found",
+        title="Synthetic data, seed 1: true impacts and estimates",
         columns=("Outcome", "Group", "True", "Estimate (SE)", "Posterior mean", "89% interval"),
         rows=tuple(rows),
         notes=("Estimates are those of `hb.aggregate`, group by group; posterior means are pooled.",),
@@ -57,8 +57,7 @@ def test_the_readme_shows_what_was_found_on_the_twin(held, twin):
 def test_the_readme_shows_the_engines_as_measured(held):
     measured = pd.read_csv(REFERENCE / "individual_engines.csv")
     lines = [
-        "| engine | cache | compiling | drawing | effective draws | divergences | to 1,000 of them "
-        "| brms takes, times that |",
+        "| engine | cache | compiling | drawing | ESS | divergences | time to ESS 1,000 | brms time over this |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     lines += [
@@ -77,7 +76,7 @@ def test_the_readme_shows_the_engines_as_measured(held):
 def test_the_readme_shows_how_cost_grows_with_rows_as_measured(held):
     measured = pd.read_csv(REFERENCE / "individual_rows.csv")
     lines = [
-        "| covariates | outcome | engine | rows | seconds | compiling | peak GiB | effective draws a second |",
+        "| covariates | outcome | engine | rows | seconds | compiling | peak GiB | ESS/s |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     lines += [

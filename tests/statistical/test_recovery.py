@@ -85,12 +85,11 @@ def test_89_per_cent_intervals_cover_89_per_cent_of_true_ses(primary, impact_sds
         other = recovered(other_rows, primary)
         elsewhere = np.mean((other[:, 0] < other_se) & (other_se < other[:, 2]))
         text = (
-            f"Over {CELLS:,} simulated trials with known standard errors, printed to two decimals with stars, the 89% "
-            f"intervals of the recovered standard errors cover {inside.mean():.1%} of the true ones, and are "
+            f"Over {CELLS:,} simulated trials with known standard errors, published to two decimals with stars, the "
+            f"89% intervals of the recovered standard errors cover {inside.mean():.1%} of the true ones, and are "
             f"{narrower.mean():.0%} narrower on average than with sample sizes alone ({'; '.join(by_mark)}). "
-            "The true standard errors are drawn from the prior that the spec states, of how far they depart "
-            "from the number of "
-            f"people; were they all about a third larger (log ratio 0.3, SD 0.1), the intervals would cover "
+            "The true standard errors are drawn from the spec's prior for their ratio to those implied by the sample "
+            "sizes; were they all about a third larger (log ratio 0.3, SD 0.1), the intervals would cover "
             f"{elsewhere:.0%}.\n"
         )
         fill_block("recovery", text, write=request.config.getoption("--golden"))
