@@ -429,12 +429,14 @@ def test_what_cannot_be_is_refused_with_what_to_do(wrong, message):
 
 
 def test_a_search_or_a_result_too_large_is_refused():
-    tables = r"1,013,580,067,500 tables .* at most 50,000,000 are allowed: "
+    tables = r"1,013,580,067,500 2x2 tables .* at most 50,000,000 are allowed; "
     with pytest.raises(
         EvidenceError, match=tables + "give percent_treatment or percent_control or a narrower n_control"
     ):
         recover_counts(n_treatment=1000, n_control=(1, 45_000), odds_ratio="1.20")
-    with pytest.raises(EvidenceError, match=r"more than 1,000,000 tables agree with the published results; give more"):
+    with pytest.raises(
+        EvidenceError, match=r"more than 1,000,000 2x2 tables agree with the published results; give more"
+    ):
         recover_counts(n_treatment=2000, n_control=2000, risk_ratio="1")
 
 

@@ -22,7 +22,7 @@ WRONG = {
     "gain as money": (
         'benefits = ["tax"',
         'benefits = ["output"',
-        r"'output' accrues to 'society': no exchequer income",
+        r"'output' accrues to 'society': not exchequer income",
     ),
     "twice": ('benefits = ["tax"', 'benefits = ["tax", "tax"', r"financial\.benefits': a benefit is listed twice"),
     "rate in per cent": (
@@ -44,7 +44,7 @@ WRONG = {
     "one gain twice": (
         'benefits = ["output", "earnings", "health", "wellbeing"',
         'benefits = ["output", "earnings", "health", "again", "wellbeing"',
-        r"health and again value one gain in health; state 'additional' for all but one",
+        r"health and again value the same gain in health; state 'additional' for all but one",
     ),
     "horizon below the data": (
         "[persistence.health.horizon]\nvalue = 5.0",

@@ -126,9 +126,9 @@ def test_prices_are_uniform_on_their_interval(economics, evidence, published):
 
 def test_draws_that_do_not_line_up_are_an_error(drawn, published, evidence, economics):
     few = economics[["benefits.work.price", "benefits.health.price"]].isel(draw=slice(0, 500))
-    with pytest.raises(ImpactError, match="one for each impact draw"):
+    with pytest.raises(ImpactError, match="with as many chains and draws as the impacts"):
         appraise(drawn, published, evidence, seed=1, parameters=few)
-    with pytest.raises(ImpactError, match=r"benefits\.work\.price, benefits\.health\.price are needed"):
+    with pytest.raises(ImpactError, match=r"must have benefits\.work\.price, benefits\.health\.price, with as many"):
         appraise(drawn, published, evidence, seed=1, parameters=economics[["benefits.work.price"]])
 
 

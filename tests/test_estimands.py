@@ -220,8 +220,8 @@ def test_groups_that_never_differ_have_no_sign_to_be_wrong(evidence):
     ("smallest", "message"),
     [
         ({"helth": 0.1}, r"outcome 'helth' is unknown; allowed: 'employment', .*did you mean 'health'"),
-        ({"health": float("nan")}, r"of health: nan given; a finite number is allowed"),
-        ({"health": float("inf")}, r"of health: inf given; a finite number is allowed"),
+        ({"health": float("nan")}, r"of health: nan given; must be a finite number"),
+        ({"health": float("inf")}, r"of health: inf given; must be a finite number"),
     ],
 )
 def test_a_smallest_effect_that_is_none_is_refused(drawn, evidence, smallest, message):

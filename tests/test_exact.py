@@ -153,7 +153,7 @@ def test_draws_of_rows_agree_with_their_exact_numbers(mu):
         ({"estimate": {"A": 1.0, "B": np.nan}}, EvidenceError, "B: nan"),
         ({"estimate": {}, "se": {}}, EvidenceError, "no groups given"),
         ({"mu": prior(TAU["exponential"])}, SpecError, "not a prior of a mean"),
-        ({"slopes": {"size": prior(MU["normal"])}}, SpecError, "must have the same names"),
+        ({"slopes": {"size": prior(MU["normal"])}}, SpecError, "give both the same names"),
     ],
 )
 def test_wrong_rows_are_refused(change, error, message):

@@ -465,7 +465,7 @@ def test_every_shipped_spec_loads(name):
         ([('pooled_on = "risk difference"', 'pooled_on = "odds"')], "'odds' is unknown; allowed"),
         (
             [('[likelihood.health]\nfamily = "normal"', '[likelihood.health]\nfamily = "hurdle"\npositive = "gamma"')],
-            "key 'likelihood.health.family': 'hurdle' given; health may have 'normal' or 'censored-normal'",
+            "key 'likelihood.health.family': 'hurdle' given; allowed for health: 'normal' or 'censored-normal'",
         ),
         ([('unit = "proportion"', 'unit = "ppt"')], "impacts on employment are pooled in 'proportion'"),
         (

@@ -267,7 +267,7 @@ def test_costs_of_a_trial_are_added_up(economics, drawn, components, primary, ev
     later = decision_population(components, after=3.0)
     assert later == pytest.approx(2000 * (1.035**-3 + 1.035**-4))
     np.testing.assert_allclose(trials["net_gbp"], trials["value_gbp"] * later - trials["cost_gbp"])
-    with pytest.raises(SpecError, match="sizes: 0 per arm given; 1 or more is allowed"):
+    with pytest.raises(SpecError, match="sizes: 0 people per arm given; must be 1 or more"):
         new_trial(economics, drawn, components, primary, evidence, group="WMCA", sizes=[0])
     paid = trials["people_to_break_even"] * trials["value_gbp"]
     np.testing.assert_allclose(paid[np.isfinite(paid)], trials["cost_gbp"][np.isfinite(paid)])

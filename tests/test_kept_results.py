@@ -62,7 +62,7 @@ def test_reading_a_journal_runs_nothing(tmp_path):
     book.read(set())
     book.append(digest((abs, -1.5)), pickle.dumps(Opens(str(opened))))
     book.close()
-    with pytest.raises(TaskError, match="not a result in the journal's format"):
+    with pytest.raises(TaskError, match="a result in the journal cannot be read"):
         run_tasks(abs, [-1.5], workers=1, journal=journal)
     assert not opened.exists()
     pickle.loads(pickle.dumps(Opens(str(opened)))).close()  # noqa: S301 -- shows that it would

@@ -161,5 +161,5 @@ def test_the_funnel_shows_effects_against_their_errors(ips_counts):
 
 def test_a_figure_of_risk_differences_is_refused(ips_counts):
     effects = effect_sizes(ips_counts, measure="risk difference")
-    with pytest.raises(EvidenceError, match="'risk difference' given; these figures need a log ratio"):
+    with pytest.raises(EvidenceError, match="'risk difference' given; must be 'log odds ratio' or"):
         plot_funnel(effects, 0.1)

@@ -96,10 +96,10 @@ def test_the_health_led_trials_and_a_trial_twice_are_not_pooled(counts):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("14,33,1,25", "34,33,1,25", "line 2, column 'events_t': 34 is above 'n_t', 33"),
+        ("14,33,1,25", "34,33,1,25", "line 2, column 'events_t': 34 is above 'n_t' (33); check both"),
         ("14,33,1,25", "14,33,x,25", "line 2, column 'events_c': 'x' is not a number"),
         ("14,33,1,25", "14,33,,25", "line 2, column 'events_c' is blank; a value is required"),
-        ("14,33,1,25", "14,33,-1,25", "line 2, column 'events_c': -1 fails greater_than_or_equal_to(0)"),
+        ("14,33,1,25", "14,33,-1,25", "line 2, column 'events_c': -1 given; must be 0 or more"),
         (
             "any employment,yes",
             "any job,yes",

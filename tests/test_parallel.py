@@ -402,7 +402,7 @@ def test_a_damaged_head_is_refused_and_the_way_out_works(tmp_path, journal, expe
 def test_a_file_of_somebody_else_is_left_alone(tmp_path, content):
     journal = tmp_path / "journal"
     journal.write_bytes(content)
-    with pytest.raises(TaskError, match="not a journal of this package"):
+    with pytest.raises(TaskError, match="not an hlt-bayes journal"):
         run_tasks(abs, [1], workers=1, journal=journal)
     assert journal.read_bytes() == content
 
@@ -478,7 +478,7 @@ def test_a_task_that_kills_its_workers_is_given_up_by_dask(tmp_path):
     settings = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
     with (
         cluster(tmp_path, **settings) as (address, _, _),
-        pytest.raises(TaskError, match="gave up on a task that killed its workers"),
+        pytest.raises(TaskError, match="a task repeatedly killed its worker"),
     ):
         run_tasks(draw, tasks_of(tmp_path, 4, task2="die"), scheduler=address)
 
@@ -494,7 +494,7 @@ def test_a_scheduler_that_is_killed_is_said(tmp_path, monkeypatch, delay):
             if done == 4:
                 threading.Timer(delay, scheduler.kill).start()
 
-        with pytest.raises(TaskError, match="lost the tasks; check that it is still running"):
+        with pytest.raises(TaskError, match="the tasks were lost; check that the scheduler is still running"):
             run_tasks(draw, tasks_of(tmp_path, 5, task4="sleep"), scheduler=address, progress=kill)
 
 

@@ -122,7 +122,7 @@ def test_a_spec_of_one_perspective_is_walked_in_that(drawn, evidence, published,
 
 
 def test_a_walk_needs_a_share_of_those_who_did_not_answer(drawn, evidence, published, primary):
-    with pytest.raises(SpecError, match=r"the bridge needs the key 'nonresponse\.share'"):
+    with pytest.raises(SpecError, match=r"key 'nonresponse\.share' is missing; the bridge from the published return"):
         walk(drawn, evidence, published, published, primary, seed=1)
 
 
@@ -158,7 +158,7 @@ def test_twice_the_value_of_a_qaly_needs_about_half_the_years(drawn, evidence, c
     ("group", "benefit", "message"),
     [
         ("WMCA", "health", r"no economic return above £0 for 'WMCA'"),
-        ("SCR IW", "helth", "a stated price of benefit 'helth' and the key 'discounting' are needed"),
+        ("SCR IW", "helth", "must have the key 'discounting', and count benefit 'helth'"),
     ],
 )
 def test_years_of_a_return_that_is_not_there_are_refused(drawn, evidence, components, group, benefit, message):

@@ -205,8 +205,8 @@ def test_each_value_that_is_not_allowed_is_found_where_it_is(tmp_path, cells):
 
 
 RULE = {
-    "group": ({"group": (1, "WMCA")}, "contradicts 'site'"),
-    "provider": ({"provider": (1, "D&W"), "specialist": (1, "S2")}, "contradicts 'site'"),
+    "group": ({"group": (1, "WMCA")}, "does not belong to the site in 'site'"),
+    "provider": ({"provider": (1, "D&W"), "specialist": (1, "S2")}, "does not belong to the site in 'site'"),
     "synthetic": ({"synthetic": (3, "true")}, "not true here but true elsewhere; allowed: true in all rows or in none"),
     "contacts_brief": (
         {"contacts_brief": (2, "1")},

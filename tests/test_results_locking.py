@@ -96,7 +96,7 @@ def test_a_place_whose_folder_vanishes_is_said(tmp_path):
 def test_a_place_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with (
-        pytest.raises(ResultFolderError, match=r"cannot be written to; give --out another"),
+        pytest.raises(ResultFolderError, match=r"cannot be written to; give another"),
         sole_writer(tmp_path / "file" / "mine"),
     ):
         pass

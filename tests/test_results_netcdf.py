@@ -30,7 +30,7 @@ def test_what_is_written_is_read_again(ours, primary, tmp_path):
 def test_a_file_is_replaced_only_when_told_and_only_draws_of_ours(ours, drawn, tmp_path):
     path = write_draws_file(ours, tmp_path / "draws.nc")
     before = path.read_bytes()
-    with pytest.raises(ResultFolderError, match="already exists; replace it with --overwrite"):
+    with pytest.raises(ResultFolderError, match=r"already exists; replace it \(--overwrite\)"):
         write_draws_file(ours, path)
     assert path.read_bytes() == before
     write_draws_file(ours, path, overwrite=True)
@@ -64,5 +64,5 @@ def test_what_fails_half_way_leaves_what_was_there(ours, tmp_path, monkeypatch):
 
 def test_draws_of_another_spec_are_refused(ours, primary, tmp_path):
     path = write_draws_file(ours, tmp_path / "draws.nc")
-    with pytest.raises(ImpactError, match="not made by impact spec 'other'"):
+    with pytest.raises(ImpactError, match="not by the current 'other'"):
         read_result(path, primary.model_copy(update={"name": "other"}))

@@ -64,7 +64,7 @@ WRONG_IMPACT = {
     "outcome without priors": (
         '"health", "wellbeing"]',
         '"health"]',
-        r"priors\.mu\.wellbeing': not listed in outcomes",
+        r"priors\.mu\.wellbeing': 'wellbeing' is not in outcomes",
     ),
     "not TOML": ("name =", "name = =", r"not TOML"),
 }
@@ -139,7 +139,7 @@ WRONG_STRUCTURE = {
     "an outcome correlated with itself": (
         "joint",
         '[[joint.errors]]\noutcomes = ["health", "health"]\nvalue = 0.5\nunit = "correlation"\nwhy = "w"\nsource = "s"',
-        r"'joint\.errors\[1\]\.outcomes': an outcome paired with itself",
+        r"'joint\.errors\[1\]\.outcomes': an outcome is paired with itself",
     ),
     "no correlation matrix": ("joint", ERRORS_THAT_CANNOT_BE, r"'joint\.errors': not a correlation matrix"),
     "an engine that is none": ("primary", '[sampling]\nengine = "exat"', r"'exat' is unknown.*did you mean 'exact'"),

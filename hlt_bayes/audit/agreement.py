@@ -129,13 +129,13 @@ def claims_of_running_text(printed: PrintedCells) -> Iterator[Finding]:
         if not result.allows(low, high):
             exact = high - low < _EDGE
             value = f"{low:.4g}" if exact else f"{low:.4g} to {high:.4g}"
-            cut = exact and result.cut_from(low) and not result.is_exact
+            truncated = exact and result.cut_from(low) and not result.is_exact
             yield Finding(
                 "claim of the text",
-                "warning" if cut else severity,
+                "warning" if truncated else severity,
                 cells,
                 f"{relation.what}: {_formula(relation, terms)} is {value}, printed {result.printed}"
-                + (": cut, not rounded" if cut else unless),
+                + (": truncated, not rounded" if truncated else unless),
             )
 
 

@@ -209,7 +209,7 @@ def _percentages(triples: Iterable[tuple[Cell | None, Cell | None, Cell | float 
                 f"{said}; it matches the percentage of {swapped.row}, and vice versa: exchanged",
             )
         elif percentage.rounded_or_cut_from(share):
-            yield Finding("percentage of a count", "warning", (percentage, count), f"{said}: cut, not rounded")
+            yield Finding("percentage of a count", "warning", (percentage, count), f"{said}: truncated, not rounded")
         else:
             yield Finding("percentage of a count", "error", (percentage, count), said)
 

@@ -94,7 +94,7 @@ def _checks_of_published(analysis: Analysis, why_not: dict[str, str]) -> dict[st
     if not _fitted_with(analysis.draws, spec):
         why_not["power_scaling"] = NO_PRIOR
     elif spec.structure == "joint" or spec.pooled_rows is not None:
-        why_not["power_scaling"] = "the likelihood of this spec does not factorise by cell"
+        why_not["power_scaling"] = "the likelihood of this spec does not factorise over published results"
     else:
         valued = analysis.economic_spec is not None
         returns = analysis.draws["economics"].dataset["benefit_cost_ratio"] if valued else None

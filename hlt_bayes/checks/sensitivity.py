@@ -59,14 +59,14 @@ def power_scaling(
     Raises
     ------
     SpecError
-        The likelihood does not factorise by cell: structure joint, or pooled rows.
+        The likelihood does not factorise over published results: structure 'joint', or pooled rows.
     """
     import arviz_stats as azs
 
     if spec.structure == "joint" or spec.pooled_rows is not None:
         raise SpecError(
-            f"spec {spec.name!r}: its likelihood does not factorise by cell (structure joint, or pooled rows), so it "
-            "cannot be power-scaled; compare specs instead"
+            f"spec {spec.name!r}: its likelihood does not factorise over published results (structure 'joint', or "
+            "pooled rows), so it cannot be power-scaled; compare specs instead"
         )
     posterior = tree["posterior"].dataset
     seen = impact_among_respondents(posterior)

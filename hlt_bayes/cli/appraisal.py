@@ -60,11 +60,13 @@ def appraise(
     posterior: Posterior = None,
     volume: Annotated[
         Literal["actual", "planned"],
-        typer.Option(help="planned: the returns of the same service at its planned size."),
+        typer.Option(help="planned: returns had the service reached its planned size."),
     ] = "actual",
     group: Annotated[
         str,
-        typer.Option(help="Trial group for the tornado plot. Default: the last.", autocompletion=group_names),
+        typer.Option(
+            help="Trial group for the tornado plot. Default: the last in the evidence.", autocompletion=group_names
+        ),
     ] = "",
     engine: EngineName = None,
     out: OutFolder = None,
@@ -144,7 +146,7 @@ def voi(
     group: Annotated[
         str,
         typer.Option(
-            help="Trial group for the new trial and the unpublished results. Default: the last.",
+            help="Trial group for the new trial and the unpublished results. Default: the last in the evidence.",
             autocompletion=group_names,
         ),
     ] = "",

@@ -22,7 +22,8 @@ def check_calibration(
         typer.Option(help="With --again: only this engine. Default: nuts, and exact if available."),
     ] = None,
     replicates: Annotated[
-        int | None, typer.Option(help="With --again: replicates. Default: 200 (nuts), 2,000 (exact).", min=100)
+        int | None,
+        typer.Option(help="With --again: number of replicates. Default: 200 (nuts), 2,000 (exact).", min=100),
     ] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,

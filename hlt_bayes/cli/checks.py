@@ -196,7 +196,7 @@ def check_specs(
 @check_app.command(name="held-out")
 @verb()
 def check_held_out(output: Output, spec: SpecNames = None, evidence: EvidencePath = None, seed: Seed = None) -> None:
-    """Score how well each spec predicts each published cell from the others."""
+    """Score how well each spec predicts each published impact from the others."""
     from hlt_bayes.checks import held_out_scores
     from hlt_bayes.core.errors import SpecError
     from hlt_bayes.display.checks import scores_table

@@ -23,12 +23,12 @@ def compare(
         list[Path] | None,
         typer.Argument(metavar="[RESULT]...", help="Result folders. Default: spec primary, exact engine."),
     ] = None,
-    outcome: Annotated[str, typer.Option(help="Only cells of this outcome.", autocompletion=outcome_names)] = "",
+    outcome: Annotated[str, typer.Option(help="Only impacts on this outcome.", autocompletion=outcome_names)] = "",
     group: Annotated[
-        str, typer.Option(help="Only cells of this group or pooled row.", autocompletion=group_names)
+        str, typer.Option(help="Only results of this group or pooled row.", autocompletion=group_names)
     ] = "",
     changed: Annotated[
-        bool, typer.Option("--changed", help="Only cells that differ from the published values; omits pooled rows.")
+        bool, typer.Option("--changed", help="Only impacts that differ from the published ones; omits pooled rows.")
     ] = False,
     evidence: EvidencePath = None,
 ) -> None:

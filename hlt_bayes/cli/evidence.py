@@ -72,7 +72,7 @@ def evidence_template(output: Output) -> None:
 def audit(
     output: Output,
     evidence: EvidencePath = None,
-    severity: Annotated[str, typer.Option(help="Only error, warning or note.")] = "",
+    severity: Annotated[str, typer.Option(help="Only findings of this severity: error, warning or note.")] = "",
     used: Annotated[bool, typer.Option("--used", help="Only findings in numbers used by an analysis.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print all columns as CSV.")] = False,
 ) -> None:

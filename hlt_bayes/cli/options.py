@@ -96,7 +96,9 @@ EvidencePath = Annotated[
 ]
 EngineName = Annotated[
     EngineChoice | None,
-    typer.Option(help="Overrides the spec's: nuts (nutpie), pymc or exact (no MCMC); with --records nuts or laplace."),
+    typer.Option(
+        help="Overrides the spec's engine: nuts (nutpie), pymc or exact (no MCMC); with --records nuts or laplace."
+    ),
 ]
 Smallest = Annotated[
     list[str] | None,

@@ -156,5 +156,5 @@ def _refuse_missing_groups(people: Records, evidence: Evidence, path: Path) -> N
     if missing:
         raise RecordsError(
             f"{path}: no records for {', '.join(missing)}; this verb needs all of {', '.join(evidence.groups)}. To fit "
-            "only the groups in the file, use hb.fit_records in Python"
+            "only the groups in the file, use hlt_bayes.fit_records in Python"
         )

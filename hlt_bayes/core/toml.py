@@ -165,7 +165,7 @@ def _without(content: dict[str, Any], keys: object, path: Path, error: type[HltB
         for name in tables:
             table = table.get(name, {}) if isinstance(table, dict) else {}
         if not isinstance(table, dict) or last not in table:
-            raise error(f"{path}: key 'without': {key!r} is not in the spec that this one is based on")
+            raise error(f"{path}: key 'without': {key!r} is not in the spec that this one is based on; remove it")
         del table[last]
     return content
 

@@ -180,7 +180,7 @@ def job_of(
         missing = [key for key in quantities if key not in parameters]
         if missing or any(parameters.sizes[dim] != impact.sizes[dim] for dim in ("chain", "draw")):
             raise ImpactError(
-                f"parameters: draws {{chain, draw}} of {', '.join(quantities)} are needed, one for each impact draw"
+                f"parameters: must have {', '.join(quantities)}, with as many chains and draws as the impacts"
             )
         given = {key: parameters[key].transpose("chain", "draw").to_numpy().ravel() for key in quantities}
     learnt = {

@@ -50,7 +50,9 @@ def _fit(target: xr.DataArray, known: Sequence[xr.DataArray]) -> tuple[xr.DataAr
         from sklearn.pipeline import make_pipeline, make_union
         from sklearn.preprocessing import PolynomialFeatures, SplineTransformer, StandardScaler
     except ModuleNotFoundError as error:
-        raise HltBayesError("this needs scikit-learn: pip install 'hlt-bayes[voi]'") from error
+        raise HltBayesError(
+            "this analysis needs scikit-learn, which is not installed: pip install 'hlt-bayes[voi]'"
+        ) from error
     columns = [one.transpose("chain", "draw").to_numpy().ravel() for one in known]
     columns = [column for column in columns if np.ptp(column) > 0]
     variance = target.var(OVER)

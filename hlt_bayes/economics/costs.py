@@ -82,7 +82,10 @@ def volume_ratio(evidence: Evidence) -> xr.DataArray:
             ratio[parts] = treated[parts].sum() / people
     if ratio.isna().any():
         without = ", ".join(ratio.index[ratio.isna()])
-        raise EvidenceError(f"{evidence.path}: no planned number of recruits to treatment for {without}")
+        raise EvidenceError(
+            f"{evidence.path} gives no planned number of recruits to treatment for {without}, so returns at the "
+            "planned volume are unknown; use volume 'actual'"
+        )
     return xr.DataArray(ratio.to_numpy(float), coords={"group": list(ratio.index)})
 
 
@@ -116,5 +119,8 @@ def response_share(evidence: Evidence) -> xr.DataArray:
     share = people["12-month survey sample"] / people["recruits"]
     if share.isna().any():
         without = ", ".join(share.index[share.isna()])
-        raise EvidenceError(f"{evidence.path}: numbers randomised or answering the survey are missing for {without}")
+        raise EvidenceError(
+            f"{evidence.path} does not report how many people in {without} were randomised to treatment and how many "
+            "of them answered the 12-month survey; use an economic spec without the key 'nonresponse'"
+        )
     return xr.DataArray(share.to_numpy(float), coords={"group": list(share.index)})

@@ -34,7 +34,7 @@ def implied_price_bounds(evidence: Evidence, perspective: str, benefit: Benefit)
         The price is not implied, or a group's published return or impact is missing or may be zero.
     """
     if not isinstance(benefit.price, ImpliedPrice):
-        raise SpecError(f"{benefit.label}: its price has family {benefit.price.family!r}; 'implied' is needed here")
+        raise SpecError(f"price of {benefit.label}: family {benefit.price.family!r} given; must be 'implied'")
     cells = {
         "return": evidence.returns.query("perspective == @perspective").rename(columns={"benefit_cost_ratio": "value"}),
         "cost": evidence.costs.rename(columns={"cost_per_head_gbp": "value"}),
@@ -44,7 +44,9 @@ def implied_price_bounds(evidence: Evidence, perspective: str, benefit: Benefit)
     for group in benefit.price.groups:
         for name, frame in cells.items():
             if group not in frame["group"].to_numpy():
-                raise SpecError(f"price of {benefit.label}: {evidence.path} gives no {name} for {group!r}")
+                raise SpecError(
+                    f"price of {benefit.label}: {evidence.path} gives no {name} for {group!r}; leave the group out"
+                )
         at = {name: frame.set_index("group").loc[group] for name, frame in cells.items()}
         low = {name: cell["value"] - cell["half_unit"] for name, cell in at.items()}
         high = {name: cell["value"] + cell["half_unit"] for name, cell in at.items()}
@@ -52,7 +54,7 @@ def implied_price_bounds(evidence: Evidence, perspective: str, benefit: Benefit)
             raise SpecError(
                 f"price of {benefit.label}, groups: {group!r} implies no price, because its published {perspective} "
                 f"return {at['return']['text']!r} or {benefit.outcome} impact {at['impact']['text']!r} is missing or "
-                "may be zero; leave it out"
+                "may be zero; leave the group out"
             )
         lower = low["return"] * low["cost"] / high["impact"]
         upper = high["return"] * high["cost"] / low["impact"]
@@ -72,7 +74,9 @@ def implied_price_interval(evidence: Evidence, perspective: str, benefit: Benefi
     lower, upper = float(bounds["lower_gbp"].max()), float(bounds["upper_gbp"].min())
     if lower >= upper:
         found = "; ".join(f"{row.group} £{row.lower_gbp:,.0f} to £{row.upper_gbp:,.0f}" for row in bounds.itertuples())
-        raise SpecError(f"price of {benefit.label}: no price is consistent with all groups ({found}); leave one out")
+        raise SpecError(
+            f"price of {benefit.label}: no price is consistent with all groups ({found}); leave a group out"
+        )
     return lower, upper
 
 

@@ -58,7 +58,7 @@ class Money:
         if other.price_year != self.price_year:
             raise PriceYearError(
                 f"amounts in {self.price_year} prices and {other.price_year} prices cannot be {done}; convert both "
-                "to one price year with .at(year, index)"
+                "to one price year with Money.at(year, index)"
             )
         return other
 

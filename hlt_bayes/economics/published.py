@@ -159,7 +159,8 @@ def years_presupposed(
     """
     if benefit not in spec.counted or spec.benefits[benefit].price.family == "implied" or spec.discounting is None:
         raise SpecError(
-            f"economic spec {spec.name!r}: a stated price of benefit {benefit!r} and the key 'discounting' are needed"
+            f"economic spec {spec.name!r}: must have the key 'discounting', and count benefit {benefit!r} at a "
+            "price whose family is not 'implied'"
         )
     returns = evidence.returns.set_index(["perspective", "group"])
     if group not in evidence.groups:

@@ -196,7 +196,7 @@ def new_trial(
     people = decision_population(spec, after=min(decision.trial_years.value, decision.years.value))
     wrong = [size for size in sizes if size < 1]
     if wrong:
-        raise SpecError(f"sizes: {wrong[0]} per arm given; 1 or more is allowed")
+        raise SpecError(f"sizes: {wrong[0]} people per arm given; must be 1 or more")
     if group not in evidence.groups:
         raise SpecError(f"group {unknown_name(group, evidence.groups)}")
     admitted = admit(source)

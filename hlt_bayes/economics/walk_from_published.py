@@ -71,7 +71,10 @@ def walk(
         A price of ``published`` is not implied, or ``components`` has no ``nonresponse``.
     """
     if components.nonresponse is None:
-        raise SpecError(f"economic spec {components.name!r}: the bridge needs the key 'nonresponse.share'")
+        raise SpecError(
+            f"economic spec {components.name!r}: key 'nonresponse.share' is missing; the bridge from the published "
+            "return needs it"
+        )
     drawn = admit(source)
     impact = drawn.impact
     prices, printed = _mean_prices(published, evidence), printed_impacts(evidence, impact_spec)

@@ -31,6 +31,8 @@ _WORDS_OR_BLANK += ["second_source_url", "suggest_include", "notes"]
 _PEOPLE = ["n_t", "n_c", "events_t", "events_c"]
 _FIGURES = ["estimate", "ci_low", "ci_high", "second_estimate", "second_ci_low", "second_ci_high"]
 
+_ABOVE_0, _FROM_0 = "must be above 0", "must be 0 or more"
+
 _NOT_ABOVE = [("events_t", "n_t"), ("events_c", "n_c"), ("ci_low", "ci_high"), ("second_ci_low", "second_ci_high")]
 
 
@@ -44,10 +46,12 @@ def _trials_schema() -> pa.DataFrameSchema:
             "study_id": pa.Column(str, unique=True),
             **{name: pa.Column(str, nullable=name == "outcome") for name in _WORDS},
             **{name: pa.Column(str, nullable=True) for name in _WORDS_OR_BLANK},
-            "followup_months": pa.Column(float, pa.Check.gt(0), nullable=True, coerce=True),
-            **{name: pa.Column(float, pa.Check.ge(0), nullable=True, coerce=True) for name in _PEOPLE},
+            "followup_months": pa.Column(float, pa.Check.gt(0, error=_ABOVE_0), nullable=True, coerce=True),
+            **{name: pa.Column(float, pa.Check.ge(0, error=_FROM_0), nullable=True, coerce=True) for name in _PEOPLE},
             **{
-                name: pa.Column(float, pa.Check.in_range(0, 100), nullable=True, coerce=True)
+                name: pa.Column(
+                    float, pa.Check.in_range(0, 100, error="must lie between 0 and 100"), nullable=True, coerce=True
+                )
                 for name in ("pct_t", "pct_c")
             },
             **{name: pa.Column(float, nullable=True, coerce=True) for name in _FIGURES},
@@ -64,8 +68,8 @@ def _counts_schema() -> pa.DataFrameSchema:
     return pa.DataFrameSchema(
         {
             "study_id": pa.Column(str, unique=True),
-            **{name: pa.Column(int, pa.Check.ge(0), coerce=True) for name in ("events_t", "events_c")},
-            **{name: pa.Column(int, pa.Check.gt(0), coerce=True) for name in ("n_t", "n_c")},
+            **{name: pa.Column(int, pa.Check.ge(0, error=_FROM_0), coerce=True) for name in ("events_t", "events_c")},
+            **{name: pa.Column(int, pa.Check.gt(0, error=_ABOVE_0), coerce=True) for name in ("n_t", "n_c")},
             "outcome_class": pa.Column(str, pa.Check.isin(OUTCOME_CLASSES)),
             "include": pa.Column(str, pa.Check.isin(["yes", "no"])),
             "source": pa.Column(str),
@@ -131,7 +135,7 @@ def _read(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     _raise_for([*column_findings(table, list(schema.columns)), *_findings(table, schema, where)], path)
     valid: pd.DataFrame = schema.validate(table)
     crossed = [
-        f"{line}, column {low!r}: {row[low]:g} is above {high!r}, {row[high]:g}"
+        f"{line}, column {low!r}: {row[low]:g} is above {high!r} ({row[high]:g}); check both"
         for low, high in _NOT_ABOVE
         if low in valid
         for line, row in zip(where, valid.to_dict("records"), strict=True)
@@ -167,7 +171,7 @@ def _describe(case: pd.Series, schema: pa.DataFrameSchema, where: Sequence[str])
         return f"{field}: {found!r} appears twice; keep one"
     if check == "not_nullable":
         return f"{field} is blank; a value is required"
-    return f"{field}: {found!r} fails {check}"
+    return f"{field}: {found!r} given; {check}"
 
 
 def _raise_for(lines: list[str], path: Path) -> None:

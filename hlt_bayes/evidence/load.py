@@ -63,7 +63,7 @@ def load_evidence(path: str | Path | None = None, *, as_printed: bool = False) -
 
 @cache
 def _embedded(*, as_printed: bool) -> Evidence:
-    """Load the package's own evidence once; nobody can change what is returned."""
+    """Load the embedded evidence, which is immutable, once per process."""
     return _from_folder(EMBEDDED, as_printed=as_printed)
 
 
@@ -291,7 +291,8 @@ def _unknown_cells(evidence: Evidence) -> list[str]:
     """Return one message per cell that a relation names and no table contains."""
     known = set(evidence.ledger[CELL_KEY].itertuples(index=False, name=None))
     return [
-        f"relation {relation.what!r}: no cell {name.document}, {name.place}, line {name.line}, column {name.column!r}"
+        f"relation {relation.what!r}: no such cell: {name.document}, {name.place}, line {name.line}, "
+        f"column {name.column!r}"
         for relation in evidence.relations
         for name in [*relation.terms, *([relation.result] if relation.result else [])]
         if name.key not in known
@@ -308,7 +309,10 @@ def _corrected(ledger: pd.DataFrame, corrections: pd.DataFrame) -> tuple[pd.Data
         if not cell.any():
             problems.append(f"{where}: no such cell in the tables; document, place, line, row and column must match")
         elif ledger.loc[cell, "printed"].item() != correction["printed"]:
-            problems.append(f"{where}, column 'printed': the table has {ledger.loc[cell, 'printed'].item()!r}")
+            problems.append(
+                f"{where}, column 'printed': {correction['printed']!r} given, but the table has "
+                f"{ledger.loc[cell, 'printed'].item()!r}; make them agree"
+            )
         elif printed is None or not correction["reason"]:
             problems.append(f"{where}: a correction needs a number in 'corrected' and a reason")
         else:

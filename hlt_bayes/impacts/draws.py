@@ -89,7 +89,9 @@ def _checked(source: xr.DataArray) -> xr.DataArray:
             if not isinstance(name, str):
                 raise ImpactError(f"impact has the label {name!r} along {dim!r}; a label must be text: rename it")
         if not impact.indexes[dim].is_unique:
-            raise ImpactError(f"impact has duplicate labels along {dim!r}: {', '.join(impact[dim].to_numpy())}")
+            raise ImpactError(
+                f"impact has duplicate labels along {dim!r}: {', '.join(impact[dim].to_numpy())}; each must be unique"
+            )
     for name in impact["outcome"].to_numpy():
         if name not in OUTCOMES:
             raise ImpactError(f"impact, outcome {unknown_name(name, OUTCOMES)}")
@@ -125,7 +127,7 @@ def _check_units(impact: xr.DataArray) -> None:
         if name in OUTCOMES and unit != OUTCOMES[name].unit:
             raise ImpactError(f"impact, outcome {name!r} is in {unit!r}; it must be in {OUTCOMES[name].unit!r}")
     if "employment" in impact["outcome"] and abs(impact.sel(outcome="employment")).max() > 1:
-        raise ImpactError("impact, outcome 'employment' exceeds 1: it must be a proportion: 3 ppt is 0.03")
+        raise ImpactError("impact, outcome 'employment' exceeds 1: it must be a proportion (3 ppt is 0.03)")
 
 
 def with_pooled_groups(per_group: xr.DataArray, weights: pd.Series) -> xr.DataArray:

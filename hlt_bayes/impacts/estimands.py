@@ -97,7 +97,7 @@ def summary_of_estimands(draws: xr.DataArray, *, smallest: Mapping[str, float] |
         if name not in outcomes:
             raise ImpactError(f"smallest effect of interest: outcome {unknown_name(name, outcomes)}")
         if not np.isfinite(value):
-            raise ImpactError(f"smallest effect of interest of {name}: {value!r} given; a finite number is allowed")
+            raise ImpactError(f"smallest effect of interest of {name}: {value!r} given; must be a finite number")
     kinds = dict(zip(draws["estimand"].to_numpy(), draws["kind"].to_numpy(), strict=True))
     table = impact_summary(draws.drop_vars("kind"))
     table.insert(2, "kind", table["estimand"].map(kinds))

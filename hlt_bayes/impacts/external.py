@@ -103,7 +103,9 @@ def _refuse_other_units(impact: xr.DataArray, units: Mapping[str, str]) -> None:
     for name in map(str, impact["outcome"].to_numpy()):
         says = str(stated.get(name)) if isinstance(stated, dict) else ""
         if says in UNITS[name] and UNITS[name][says] != UNITS[name][units[name]]:
-            raise ImpactError(f"units, {name!r}: {units[name]!r} given, but the array's attribute 'unit' says {says!r}")
+            raise ImpactError(
+                f"units, {name!r}: {units[name]!r} given, but the array's attribute 'unit' says {says!r}; correct one"
+            )
 
 
 def _array(source: PosteriorSource, variable: str) -> xr.DataArray:
@@ -138,8 +140,8 @@ def _rename_dims(array: xr.DataArray, dims: Mapping[str, str]) -> xr.DataArray:
     missing = {"chain", "draw", "outcome", "group"} - set(renamed.dims)
     if missing:
         raise ImpactError(
-            f"the array has dims {', '.join(map(str, array.dims))}; none is {', '.join(sorted(missing))}: map it in "
-            "dims, or add it with expand_dims"
+            f"the array has dims {', '.join(map(str, array.dims))} and lacks {', '.join(sorted(missing))}: map other "
+            "names in dims, or add a missing dim with expand_dims"
         )
     return renamed
 
@@ -183,7 +185,7 @@ def _from_columns(table: pd.DataFrame, columns: Mapping[str, tuple[str, str]]) -
                 f"columns: {name!r} holds values that are not numbers; use a point as the decimal separator"
             )
     if not len(table):
-        raise ImpactError("the table has no draws")
+        raise ImpactError("the table has no rows; give one row per draw")
     for number in (".iteration", ".draw"):
         if number in table:
             table = table.sort_values(number, kind="stable")
@@ -205,7 +207,9 @@ def _from_columns(table: pd.DataFrame, columns: Mapping[str, tuple[str, str]]) -
     if ".chain" in table:
         chains = [part for _, part in table.groupby(".chain", sort=True)]
     if len({len(part) for part in chains}) > 1:
-        raise ImpactError(f"chains of unequal length: {', '.join(str(len(part)) for part in chains)} draws")
+        raise ImpactError(
+            f"chains of unequal length: {', '.join(str(len(part)) for part in chains)} draws; all must be equal"
+        )
     values = np.empty((len(chains), len(chains[0]), len(outcomes), len(groups)))
     for name, (outcome, group) in columns.items():
         values[:, :, outcomes.index(outcome), groups.index(group)] = [part[name].to_numpy(float) for part in chains]

@@ -27,12 +27,11 @@ def read_result(path: Path, spec: ImpactSpec) -> xr.DataTree:
     """
     tree = read_netcdf(path, "give the posterior.nc of a result")
     impact = impact_draws(tree)
-    made_by = impact.attrs.get("spec_sha256", "")
-    if made_by != spec.fingerprint:
+    if impact.attrs.get("spec_sha256", "") != spec.fingerprint:
+        made_by = f"impact spec {impact.attrs['spec']!r}" if "spec" in impact.attrs else "an unknown spec"
         raise ImpactError(
-            f"{path}: its draws were not made by impact spec {spec.name!r} as it is now, but by "
-            f"{impact.attrs.get('spec', 'an unknown spec')!r}; give that spec, or convert external draws with "
-            "hb.from_posterior"
+            f"{path}: its draws were made by {made_by}, not by the current {spec.name!r}; give the spec that made "
+            "them, or convert external draws with hlt_bayes.from_posterior"
         )
     return tree
 

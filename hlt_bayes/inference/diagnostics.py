@@ -67,8 +67,8 @@ def check_convergence(quantities: xr.Dataset, *, sample_stats: xr.Dataset | None
                     *(f"  {line}" for line in failed),
                     "What to try, in table [sampling] of the spec: more draws and tune if only ESS is low; "
                     "target_accept closer to 1 (0.99) if transitions diverge; another --seed to see whether the "
-                    "failure recurs. If it does, priors and evidence do not identify some quantity. External draws "
-                    "need to be more, or their chains to agree.",
+                    "failure recurs. If it does, the priors and the evidence do not identify some quantity. For "
+                    "external draws: draw more, or find out why the chains disagree.",
                 ]
             )
         )

@@ -136,7 +136,7 @@ def _log_se_prior(
         return (least + most) / 2, FLAT_LOG_SD
     raise EvidenceError(
         f"{where}: the published values do not bound the standard error on both sides; give n_treatment and n_control "
-        "(and sd for earnings), se, an interval or an exact p, with more digits if there are few"
+        "(and sd for earnings), se, an interval or an exact p, or more digits of the values given"
     )
 
 

@@ -67,7 +67,7 @@ def recover_se(
     without_estimate = not row.get("estimate") and not row.get("events_treatment")
     if without_estimate:
         if row.get("stars") or row.get("p"):
-            raise EvidenceError("printed, 'estimate': missing; stars and p bound an SE only with their estimate")
+            raise EvidenceError("printed, 'estimate': missing; stars and p bound the SE only if the estimate is given")
         row["estimate"] = "0"
     evidence = evidence_of_rows([row], name="printed")
     cells = reported_results(evidence, _for_outcome(spec or load_impact_spec("primary"), outcome))

@@ -24,7 +24,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         and ``overwrite`` is False, or cannot be read or written.
     """
     if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise ResultFolderError(f"{target}: not a folder; give --out a new or empty folder, or a result folder")
+        raise ResultFolderError(f"{target}: not a folder; give a new or empty folder, or a result folder (--out)")
     try:
         names = sorted(path.name for path in target.iterdir()) if target.is_dir() else []
     except OSError as error:
@@ -35,11 +35,11 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         if foreign:
             raise ResultFolderError(
                 f"{target}: contains files that are not part of an hlt-bayes result ({foreign}) and was left as it is; "
-                "give --out another folder"
+                "give another folder (--out)"
             )
         if not overwrite:
             raise ResultFolderError(
-                f"{target}: already contains a result; replace it with --overwrite or give another --out"
+                f"{target}: already contains a result; replace it (--overwrite) or give another folder (--out)"
             )
     refuse_unwritable(target)
 

@@ -112,7 +112,7 @@ def refuse_unwritable(place: Path) -> None:
     """
     parent = next(folder for folder in place.absolute().parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise ResultFolderError(f"{place}: {parent} cannot be written to; give --out another folder")
+        raise ResultFolderError(f"{place}: {parent} cannot be written to; give another folder (--out)")
 
 
 def _hidden(place: Path) -> str:

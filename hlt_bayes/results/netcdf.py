@@ -24,14 +24,14 @@ def check_draws_target(path: Path, *, overwrite: bool) -> None:
         it cannot be written.
     """
     if path.suffix != SUFFIX:
-        raise ResultFolderError(f"{path}: {path.suffix or 'no suffix'!r} given; allowed suffix: {SUFFIX} (netCDF)")
+        raise ResultFolderError(f"{path}: suffix {path.suffix!r} given; allowed suffix: {SUFFIX} (netCDF)")
     if path.exists() or path.is_symlink():
         if not _has_package_draws(path):
             raise ResultFolderError(
-                f"{path}: exists but contains no hlt-bayes draws, and was left unchanged; give --out another name"
+                f"{path}: exists but contains no hlt-bayes draws, and was left unchanged; give another name (--out)"
             )
         if not overwrite:
-            raise ResultFolderError(f"{path}: already exists; replace it with --overwrite or give another --out")
+            raise ResultFolderError(f"{path}: already exists; replace it (--overwrite) or give another name (--out)")
     refuse_unwritable(path)
 
 

@@ -51,7 +51,9 @@ def load_result(folder: str | Path, *, evidence: Evidence | str | Path | None = 
     manifest = read_manifest(path)
     for name in (SPECS, "posterior.nc"):
         if name not in manifest["outputs"]:
-            raise ResultFolderError(f"{path}: not an analysis result (no {name}); give a folder written by run")
+            raise ResultFolderError(
+                f"{path}: not an analysis result (no {name}); give a folder written by hlt-bayes run"
+            )
     specs = _specs(path, manifest)
     impact_spec = specs["impact"]
     loaded = _evidence(path, manifest, evidence)

@@ -36,16 +36,18 @@ def check_twin_target(path: Path, *, overwrite: bool) -> None:
     """
     if path.suffix not in _WRITERS:
         endings = ", ".join(_WRITERS)
-        raise ResultFolderError(f"{path}: {path.suffix or 'no suffix'!r} given; allowed suffixes: {endings}")
+        raise ResultFolderError(f"{path}: suffix {path.suffix!r} given; allowed suffixes: {endings}")
     present = [one for one in (path, truth_path(path)) if one.exists() or one.is_symlink()]
     if present:
         if not _is_unchanged_pair(path):
             raise ResultFolderError(
                 f"{present[0]}: exists but is not an unchanged hlt-bayes synthetic dataset, and was left as it is; "
-                "give --out another name"
+                "give another name (--out)"
             )
         if not overwrite:
-            raise ResultFolderError(f"{present[0]}: already exists; replace it with --overwrite or give another --out")
+            raise ResultFolderError(
+                f"{present[0]}: already exists; replace it (--overwrite) or give another name (--out)"
+            )
     refuse_unwritable(path)
 
 

@@ -282,7 +282,9 @@ class EconomicSpec(Spec):
                 one for one in gains if self.benefits[one].outcome == outcome and not self.benefits[one].additional
             ]
             if len(whole) > 1:
-                yield f"{key}: {' and '.join(whole)} value one gain in {outcome}; state 'additional' for all but one"
+                yield (
+                    f"{key}: {' and '.join(whole)} value the same gain in {outcome}; state 'additional' for all but one"
+                )
         for pair in OVERLAPPING:
             of_outcome = [[name for name in gains if self.benefits[name].outcome == outcome] for outcome in pair]
             stated = [all(self.benefits[name].additional for name in one) for one in of_outcome]
@@ -371,8 +373,8 @@ SHARES = ("additional", "undisplaced", "decay", "first_year", "share", "fixed_sh
 """Last parts of the keys of quantities that are shares."""
 
 _WHY_EXCLUDED = {
-    "financial": "no exchequer income; remove it",
-    "economic": "a transfer is no gain to society; remove it",
+    "financial": "not exchequer income; remove it",
+    "economic": "a transfer, not a gain to society; remove it",
 }
 
 

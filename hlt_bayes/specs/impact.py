@@ -262,7 +262,11 @@ class ImpactSpec(Spec):
         tables: dict[str, Collection[str]] = dict(self.priors.tables())
         for key, table in (tables | {"standard_error.design": self.standard_error.design}).items():
             yield from (f"key '{key}.{name}' is missing" for name in self.outcomes if name not in table)
-            yield from (f"key '{key}.{name}': not listed in outcomes" for name in table if name not in self.outcomes)
+            yield from (
+                f"key '{key}.{name}': {name!r} is not in outcomes; remove it, or add it there"
+                for name in table
+                if name not in self.outcomes
+            )
 
     def _wrong_units(self) -> Iterator[str]:
         for key, table in self.priors.tables():
@@ -291,9 +295,11 @@ class ImpactSpec(Spec):
         pairs = sorted(tuple(sorted(pair.outcomes)) for pair in self.joint.errors)
         for position, pair in enumerate(self.joint.errors, start=1):
             if pair.outcomes[0] == pair.outcomes[1]:
-                yield f"key 'joint.errors[{position}].outcomes': an outcome paired with itself; name two outcomes"
+                yield f"key 'joint.errors[{position}].outcomes': an outcome is paired with itself; name two outcomes"
         yield from (
-            f"key 'joint.errors': {' and '.join(one)} appear twice" for one, two in pairwise(pairs) if one == two
+            f"key 'joint.errors': the pair {' and '.join(one)} appears twice; keep one"
+            for one, two in pairwise(pairs)
+            if one == two
         )
         smallest = np.linalg.eigvalsh(self.joint.expected_errors(list(self.outcomes)))[0]
         if smallest <= 0:

@@ -193,7 +193,7 @@ class IndividualSpec(Spec):
         for name, likelihood in self.likelihood.items():
             if likelihood.family not in FAMILIES[name]:
                 allowed = " or ".join(map(repr, FAMILIES[name]))
-                yield f"key 'likelihood.{name}.family': {likelihood.family!r} given; {name} may have {allowed}"
+                yield f"key 'likelihood.{name}.family': {likelihood.family!r} given; allowed for {name}: {allowed}"
         for name, columns in self.covariates.items():
             if len(set(columns)) < len(columns):
                 yield f"key 'covariates.{name}': a column is listed twice"

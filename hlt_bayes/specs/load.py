@@ -80,7 +80,7 @@ def spec_path(name: str | Path, kind: SpecKind, *, beside: Path | None = None) -
         return _below(beside.parent, name, said) if beside else Path(name)
     shipped = shipped_specs(kind)
     if name not in shipped:
-        raise SpecError(f"{said}{kind} spec {unknown_name(name, shipped)} (or the path of a .toml file)")
+        raise SpecError(f"{said}{kind} spec {unknown_name(name, shipped)} (a path must end in .toml)")
     return shipped[str(name)]
 
 

@@ -73,7 +73,7 @@ def test_draws_of_a_result_are_valued_again(written, tmp_path, few_draws):
 def test_draws_of_another_spec_are_refused(written, tmp_path):
     result = runner.invoke(app, ["appraise", "--posterior", str(written / "posterior.nc"), "--spec", "sites"])
     assert result.exit_code == 2
-    assert "not made by impact spec 'sites' as it is now, but by 'few-draws'" in result.output
+    assert "made by impact spec 'few-draws', not by the current 'sites'" in result.output
     (tmp_path / "no.nc").write_bytes(b"no")
     result = runner.invoke(app, ["voi", "--posterior", str(tmp_path / "no.nc")])
     assert result.exit_code == 2

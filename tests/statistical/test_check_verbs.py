@@ -73,7 +73,7 @@ def test_specs_stand_side_by_side(tmp_path):
     [
         (["grid", "--factors", "2,3"], "and 1 (the spec as stated) must be included"),
         (["grid", "--factors", "one"], "write numbers above 0"),
-        (["grid", "--spec", "joint"], "'joint' has no exact engine"),
+        (["grid", "--spec", "joint"], "the exact engine cannot fit 'joint'"),
         (["held-out", "--spec", "joint"], "give a spec other than joint"),
         (["moderators", "--new-site", "caseload"], "--new-site 'caseload': write it as caseload=12"),
         (["specs", "--spec", "primary", "--spec", "primary"], "two have the same name"),

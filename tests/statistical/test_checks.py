@@ -141,7 +141,7 @@ def test_power_scaling_tells_a_strong_prior_from_a_weak_one(exact_fit, evidence,
 
 @pytest.mark.parametrize("name", ["joint", "pooled-rows"])
 def test_power_scaling_refuses_what_has_no_likelihood_of_cells(exact_fit, evidence, name):
-    with pytest.raises(SpecError, match="does not factorise by cell"):
+    with pytest.raises(SpecError, match="does not factorise over published results"):
         power_scaling(exact_fit, evidence, load_impact_spec(name))
 
 

@@ -26,7 +26,7 @@ class Journal:
         try:
             self._file = path.open("ab", buffering=0)
         except OSError as error:
-            raise TaskError(f"{path}: cannot be written ({error}); give the journal another path") from error
+            raise TaskError(f"{path}: cannot be written ({error}); choose another path for the journal") from error
         if sys.platform != "win32":
             import fcntl
 
@@ -34,7 +34,9 @@ class Journal:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 self._file.close()
-                raise TaskError(f"{path}: in use by another run ({error}); give the journal another path") from error
+                raise TaskError(
+                    f"{path}: in use by another run ({error}); choose another path for the journal"
+                ) from error
 
     def close(self) -> None:
         """Close the file and release its lock."""
@@ -48,14 +50,14 @@ class Journal:
             file.seek(0)
             header = file.read(len(HEADER))
             if not HEADER.startswith(header):
-                raise TaskError(f"{self._path}: not a journal of this package, so left unchanged; give another path")
+                raise TaskError(f"{self._path}: not an hlt-bayes journal, so left unchanged; choose another path")
             end = len(header) if header == HEADER else 0
             while len(head := file.read(HEAD.size)) == HEAD.size:
                 key, length, digest, check = HEAD.unpack(head)
                 if hashlib.sha256(head[:-32]).digest() != check:
                     raise TaskError(
-                        f"{self._path}: damaged at byte {end} of {size}, so left unchanged; give another path, or "
-                        f"keep the records before the damage with truncate --size {end}"
+                        f"{self._path}: damaged at byte {end} of {size}, so left unchanged; choose another path, or "
+                        f"keep the results before the damage: truncate --size {end} {self._path}"
                     )
                 if file.tell() + length > size:
                     break

@@ -297,6 +297,10 @@ def _cluster(address: str) -> Iterator[tuple[Executor, Callable[[], int]]]:
             # Not pure: Dask would reuse another client's results under the same names.
             yield client.get_executor(pure=False), limit
         except distributed.KilledWorker as error:
-            raise TaskError(f"scheduler {address}: gave up on a task that killed its workers: {error}") from error
+            raise TaskError(
+                f"scheduler {address}: a task repeatedly killed its worker, possibly for lack of memory: {error}"
+            ) from error
         except CancelledError as error:
-            raise TaskError(f"scheduler {address}: lost the tasks; check that it is still running") from error
+            raise TaskError(
+                f"scheduler {address}: the tasks were lost; check that the scheduler is still running"
+            ) from error

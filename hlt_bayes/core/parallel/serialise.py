@@ -48,7 +48,9 @@ def from_bytes(content: bytes) -> object:
             parts.append(file.read(LENGTH.unpack(head)[0]))
         return _result(json.loads(parts[0]), parts[1:])
     except (ValueError, LookupError, TypeError, OSError, OverflowError, struct.error) as error:
-        raise TaskError(f"not a result in the journal's format ({error}); give the journal another path") from error
+        raise TaskError(
+            f"a result in the journal cannot be read ({error}); choose another path for the journal"
+        ) from error
 
 
 def _plain(value: object, blobs: list[bytes]) -> object:

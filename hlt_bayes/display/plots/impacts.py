@@ -126,7 +126,9 @@ def plot_prior_posterior(tree: xr.DataTree, *, backend: Literal["matplotlib", "b
     groups = {name: tree[name].dataset for name in ("prior", "posterior") if name in tree.children}
     names = [name for name in PARAMETERS if len(groups) > 1 and all(name in one for one in groups.values())]
     if not names:
-        raise ImpactError(f"no prior and posterior draws of {' or '.join(PARAMETERS)}; give a fit made by hb.fit")
+        raise ImpactError(
+            f"no prior and posterior draws of {' or '.join(PARAMETERS)}; give a fit made by hlt_bayes.fit"
+        )
     shown = {group: xr.Dataset(_by_panel(one[names])) for group, one in groups.items()}
     collection = azp.plot_prior_posterior(
         xr.DataTree.from_dict(shown),

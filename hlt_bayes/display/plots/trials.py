@@ -106,7 +106,7 @@ def plot_funnel(effects: pd.DataFrame, mean: float, *, ax: AxesGiven = None) -> 
 def _ratio_axis(axis: Axes, effects: pd.DataFrame) -> None:
     measure = effects.attrs.get("measure", "")
     if not measure.startswith("log "):
-        raise EvidenceError(f"effects: measure {measure!r} given; these figures need a log ratio")
+        raise EvidenceError(f"effects: measure {measure!r} given; must be 'log odds ratio' or 'log risk ratio'")
     left, right = axis.get_xlim()
     ticks = _TICKS[(np.log(_TICKS) >= left) & (np.log(_TICKS) <= right)]
     axis.set_xticks(np.log(ticks), [f"{tick:g}" for tick in ticks])

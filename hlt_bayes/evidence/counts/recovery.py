@@ -93,7 +93,7 @@ def recover_counts(
     held = max(tried, float(arms["control"].counts.sum()))
     if held > MAX_TABLES:
         raise EvidenceError(
-            f"{held:,.0f} tables to try, but at most {MAX_TABLES:,} are allowed: "
+            f"{held:,.0f} 2x2 tables to try, but at most {MAX_TABLES:,} are allowed; "
             f"{_narrowing_hint(sizes, percents, events)}"
         )
     tables = _described(agreeing_tables(arms["treatment"], arms["control"], totals, comparisons), level)

@@ -66,7 +66,7 @@ def agreeing_tables(treatment: Arm, control: Arm, totals: tuple[int, int], compa
         agreeing += block.shape[1]
         if agreeing > MAX_AGREEING:
             raise EvidenceError(
-                f"more than {MAX_AGREEING:,} tables agree with the published results; give more of them"
+                f"more than {MAX_AGREEING:,} 2x2 tables agree with the published results; give more published results"
             )
         found.append(block)
     return np.concatenate(found, axis=1)

@@ -97,7 +97,7 @@ def calibrate(
     if refused > MOST_REFUSED * number:
         raise ConvergenceError(
             f"spec {spec.name!r}, engine {engine!r}: {refused} of {number} replicates were rejected, more than "
-            f"{MOST_REFUSED:.0%}, so the ranks of the rest may be biased; calibrate the other engine"
+            f"{MOST_REFUSED:.0%}, so the ranks of the rest may be biased; use the other engine"
         )
     return summary
 

@@ -53,8 +53,8 @@ def check_exact_engine(spec: ImpactSpec) -> None:
     """
     if spec.structure not in EXACT_STRUCTURES:
         raise SpecError(
-            f"spec {spec.name!r}, key 'structure': {spec.structure!r} has no exact engine, unlike "
-            f"{', '.join(EXACT_STRUCTURES)}; use engine 'nuts'"
+            f"spec {spec.name!r}, key 'structure': the exact engine cannot fit {spec.structure!r}, only "
+            f"{', '.join(map(repr, EXACT_STRUCTURES))}; use engine 'nuts'"
         )
     if spec.pooled_rows is not None:
         raise SpecError(

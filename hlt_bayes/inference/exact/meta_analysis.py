@@ -201,8 +201,12 @@ def checked_rows(
     if wrong:
         raise EvidenceError(f"{'; '.join(wrong)}: estimates must be finite, and standard errors finite and above 0")
     stated, columns = dict(slopes or {}), []
-    if set(stated) != set([] if moderators is None else moderators.columns):
-        raise SpecError("slopes and the columns of moderators must have the same names")
+    known = [] if moderators is None else list(moderators.columns)
+    if set(stated) != set(known):
+        raise SpecError(
+            f"slopes has the names {', '.join(stated) or 'none'}, but moderators has the columns "
+            f"{', '.join(map(str, known)) or 'none'}; give both the same names"
+        )
     for name, prior in stated.items():
         if not isinstance(prior, NormalPrior):
             raise SpecError(f"slopes, {name!r}: {prior} given; only a normal prior is allowed")

@@ -55,5 +55,5 @@ def errors_factor(cells: xr.Dataset, spec: ImpactSpec) -> TensorVariable:
 
 def _stated(spec: ImpactSpec) -> Joint:
     if spec.joint is None:
-        raise ValueError("the spec lacks the table joint")
+        raise ValueError("the spec lacks the table 'joint'")
     return spec.joint

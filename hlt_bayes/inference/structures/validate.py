@@ -73,5 +73,5 @@ def _excluded(spec: ImpactSpec, cells: xr.Dataset) -> Iterator[str]:
         if not low - reach <= one["upper"].item() or not one["lower"].item() <= high + reach:
             yield (
                 f"key 'priors.mu.{outcome}': {mu}, with the priors of between-group SDs, excludes the published "
-                f"estimate of {cell}, {one['estimate'].item():g}; widen the priors, or check the unit of the estimate"
+                f"estimate {one['estimate'].item():g} of {cell}; widen the priors, or check the unit of the estimate"
             )

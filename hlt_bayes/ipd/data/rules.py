@@ -142,12 +142,18 @@ def _of_people(name: str) -> Rule | None:
 
 
 RULES = (
-    Rule("site of group", "group", ("group", "site"), "contradicts 'site'", _contradicts("site", "group", SITES)),
+    Rule(
+        "site of group",
+        "group",
+        ("group", "site"),
+        "does not belong to the site in 'site'",
+        _contradicts("site", "group", SITES),
+    ),
     Rule(
         "site of provider",
         "provider",
         ("provider", "site"),
-        "contradicts 'site'",
+        "does not belong to the site in 'site'",
         _contradicts("site", "provider", PROVIDERS),
     ),
     Rule(

@@ -57,9 +57,12 @@ def aggregate(
     SpecError
         The estimator or weights are unknown.
     """
-    for name, allowed in ((estimator, get_args(Estimator)), (weights, get_args(SurveyWeights))):
+    for key, name, allowed in (
+        ("estimator", estimator, get_args(Estimator)),
+        ("weights", weights, get_args(SurveyWeights)),
+    ):
         if name not in allowed:
-            raise SpecError(unknown_name(name, allowed))
+            raise SpecError(f"{key}: {unknown_name(name, allowed)}")
     spec = load_individual_spec("records") if spec is None else spec
     rows = []
     for outcome in spec.outcomes:

@@ -133,7 +133,7 @@ def _of_scale(problem: Problem, line: LinearPredictor) -> TensorVariable:
 
     scale, by_level, cells = problem.scale, problem.scale_by_level, problem.scale_cells
     if scale is None or cells is None:
-        raise ValueError("a problem without a scale")
+        raise ValueError("the outcome has no data on a scale")
     if line.added.level is not None:
         people, total = model_data("scale_people", cells.people), model_data("scale_total", cells.total)
         found = normal_log_likelihood_of_cells(

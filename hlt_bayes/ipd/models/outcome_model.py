@@ -156,7 +156,7 @@ def _pooled_regression(problem: Problem) -> Regression:
     if problem.yes_or_no is not None:
         return LogisticRegression.of(profiles, problem.yes_or_no)
     if problem.scale is None:
-        raise ValueError("a problem without data")
+        raise ValueError("the outcome has no data")
     return NormalRegression(problem.scale)
 
 

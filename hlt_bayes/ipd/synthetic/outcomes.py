@@ -142,7 +142,9 @@ def _solve(short_of: Callable[[float], float], outcome: str, group: str, width: 
     try:
         return float(brentq(short_of, -width, width, xtol=1e-11))
     except ValueError as error:
-        raise SpecError(f"{outcome}, {group}: no treatment effect gives the stated impact or control rate") from error
+        raise SpecError(
+            f"{outcome}, {group}: the stated impact or control rate is unattainable; state less extreme values"
+        ) from error
 
 
 def _employment(
@@ -185,7 +187,7 @@ def _earnings(
         here = np.flatnonzero(people.group == position)
         if mean + impacts[position] <= 0:
             raise SpecError(
-                f"earnings, {group}: impact {impacts[position]:g} with control mean {mean:g} leaves no earnings"
+                f"earnings, {group}: impact {impacts[position]:g} and control mean {mean:g}; their sum must be above 0"
             )
         control[here] *= mean / (any_earnings[0][here] * control[here]).mean()
         treatment[here] *= (mean + impacts[position]) / (any_earnings[1][here] * treatment[here]).mean()

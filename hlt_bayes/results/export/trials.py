@@ -113,7 +113,7 @@ def printed_estimates(analysis: Analysis) -> pd.DataFrame:
     if analysis.individual_spec is not None:
         raise EvidenceError(
             "the draws come from individual records, for which there is no published estimate; aggregate the records "
-            "with hb.aggregate, analyse the resulting file of trials and export that"
+            "with hlt_bayes.aggregate, analyse the resulting file of trials and export that"
         )
     columns = ["outcome", "group", "published", "half_unit", "se", "se_lower_89", "se_upper_89", "unit"]
     table = analysis.comparison[~analysis.comparison["group"].isin(list(POOLED_GROUPS))]

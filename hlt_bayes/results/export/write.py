@@ -38,10 +38,8 @@ def check_targets(out: Path, names: Mapping[str, object], *, overwrite: bool) ->
         if target.is_symlink() or not replaceable:
             raise ResultFolderError(f"{target}: not a {kind}, and was left unchanged; move it or give another folder")
         if not overwrite:
-            raise ResultFolderError(
-                f"{target}: already exists; replace it with overwrite (--overwrite) or give another folder"
-            )
-    refuse_unwritable(out / "any")
+            raise ResultFolderError(f"{target}: already exists; replace it (--overwrite) or give another folder")
+    refuse_unwritable(out / next(iter(names), "export"))
 
 
 def write_all(files: Files, out: Path, *, overwrite: bool) -> list[Path]:

@@ -129,8 +129,8 @@ class NormalMixturePrior(Family):
     def _equal_lengths(self) -> Self:
         if not len(self.weights) == len(self.means) == len(self.sds):
             raise ValueError(
-                f"{len(self.weights)} weights, {len(self.means)} means and {len(self.sds)} sds given; give as many "
-                "of each"
+                f"{len(self.weights)} weights, {len(self.means)} means and {len(self.sds)} sds given; give the same "
+                "number of each"
             )
         return self
 
