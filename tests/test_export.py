@@ -581,7 +581,7 @@ def test_groups_of_the_same_letters_get_files_of_their_own(own):
 @pytest.mark.parametrize("name", ["metafor", "multinma", "bayesmeta", "rbest"])
 def test_records_have_no_printed_estimates(analysis, tmp_path, name):
     of_records = dataclasses.replace(analysis, individual_spec=load_individual_spec("records"))
-    with pytest.raises(EvidenceError, match=r"individual records.*hb\.aggregate"):
+    with pytest.raises(EvidenceError, match=r"individual records.*hlt_bayes\.aggregate"):
         export(of_records, to=name, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

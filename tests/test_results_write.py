@@ -359,7 +359,7 @@ def test_limits_and_notes_are_those_of_the_spec(analysis):
     assert not any("returns apply them to everyone" in limit for limit in of_nonresponse)
     assert len(of_joint) == len(of_nonresponse) == len(of_primary)
     assert "per person who answered the survey" in impacts_table(analysis.impacts).notes[1]
-    assert "by assumption" in impacts_table(analysis.impacts, whose="assumed").notes[1]
+    assert "non-respondents are assumed" in impacts_table(analysis.impacts, whose="assumed").notes[1]
     assert "gained as much as similar respondents" in impacts_table(analysis.impacts, whose="like them").notes[1]
 
 
