@@ -185,7 +185,8 @@ def quantity_label(key: str, spec: EconomicSpec) -> str:
         return f"{OUTCOMES[key.removeprefix(IMPACT)].label} impact"
     place, name, *last = key.split(".")
     if place == "benefits":
-        return f"{spec.benefits[name].label}: {last[0]}"
+        shares = {"additional": "share additional", "undisplaced": "share not displaced"}
+        return f"{spec.benefits[name].label}: {shares.get(last[0], last[0])}"
     if place == "conversions":
         return spec.conversions[name].unit.partition(" per ")[0]
     if place == "persistence":
