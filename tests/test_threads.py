@@ -36,15 +36,14 @@ def no_number_chosen(monkeypatch):
 
 @pytest.mark.usefixtures("no_number_chosen")
 def test_every_variable_is_set_where_none_is_and_none_where_one_is():
-    environment = {"HOME": "/"}
-    cap_blas_threads(environment)
-    assert environment == {"HOME": "/"} | dict.fromkeys(BLAS_THREADS, "1")
+    before = dict(os.environ)
     for name in BLAS_THREADS:
-        chosen = {name: "3"}
-        cap_blas_threads(chosen)
-        assert chosen == {name: "3"}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(name, "3")
+            cap_blas_threads()
+            assert os.environ == before | {name: "3"}
     cap_blas_threads()
-    assert os.environ["OMP_NUM_THREADS"] == "1"
+    assert os.environ == before | dict.fromkeys(BLAS_THREADS, "1")
 
 
 @pytest.mark.usefixtures("no_number_chosen")

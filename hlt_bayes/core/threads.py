@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-
-from threadpoolctl import threadpool_limits
 
 BLAS_THREADS = (
     "OMP_NUM_THREADS",
@@ -18,19 +16,13 @@ BLAS_THREADS = (
 """Environment variables that BLAS libraries read when NumPy or SciPy loads them."""
 
 
-def cap_blas_threads(environment: MutableMapping[str, str] | None = None) -> None:
+def cap_blas_threads() -> None:
     """Set BLAS to one thread, unless any of ``BLAS_THREADS`` is set already.
 
     Has an effect only before NumPy is imported, so it is for programs: the command line, workers, tests, benchmarks.
-
-    Parameters
-    ----------
-    environment
-        Where to set the variables; by default ``os.environ``.
     """
-    environment = os.environ if environment is None else environment
-    if not any(name in environment for name in BLAS_THREADS):
-        environment.update(dict.fromkeys(BLAS_THREADS, "1"))
+    if not any(name in os.environ for name in BLAS_THREADS):
+        os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
 
 
 @contextmanager
@@ -42,5 +34,8 @@ def one_blas_thread() -> Iterator[None]:
     if any(name in os.environ for name in BLAS_THREADS):
         yield
     else:
+        # Not at the top: the command line imports this module and never gets here.
+        from threadpoolctl import threadpool_limits
+
         with threadpool_limits(limits=1, user_api="blas"):
             yield

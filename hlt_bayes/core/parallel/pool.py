@@ -58,8 +58,8 @@ def run_tasks[T, R](
     tasks
         Picklable objects. A task that draws random numbers must carry its own seed.
     workers
-        Single-threaded processes on this machine; one per core by default. 1 runs in the current process, which keeps
-        its threads: a long BLAS sum may differ there in the last bit.
+        Processes on this machine, one per core by default, each with one thread unless the environment sets a number.
+        1 runs in the current process, which keeps its threads: a long BLAS sum may differ there in the last bit.
     scheduler
         Address of a Dask scheduler whose workers run the tasks; requires ``hlt-bayes[dask]``.
     journal
