@@ -232,7 +232,7 @@ def test_findings_in_records_come_as_json_with_exit_code_2(tmp_path):
 
 
 def test_what_is_piped_has_no_escape_codes():
-    for arguments in (["models"], ["audit", "--severity", "error"]):
+    for arguments in (["models"], ["audit", "--severity", "error"], ["compare", "--outcome", "health"]):
         result = invoked(*arguments, TERM="xterm-256color")
         assert result.exit_code == 0
         assert ESCAPE not in result.stdout + result.stderr
@@ -277,6 +277,7 @@ def test_colours_and_progress_are_for_a_terminal_that_wants_them(tmp_path):
     plain = twin("--json", NO_COLOR="1")
     assert clock.search(plain)
     assert not colour.search(plain)
+    assert not clock.search(twin("--quiet"))
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,27 @@ def test_pooled_rows_are_weighted_means_draw_for_draw(drawn):
     assert list(only["group"].to_numpy()) == ["SCR IW", "WMCA"]
 
 
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("order", [("outcome", "group", "draw"), ("group", "draw", "outcome")])
+def test_pooled_rows_are_those_of_xarray_where_values_are_missing(missing, order):
+    rng = np.random.default_rng(5)
+    names = ["SCR IW", "SCR OOW", "WMCA"]
+    values = xr.DataArray(rng.normal(size=(4, 3, 500)), dims=("outcome", "group", "draw"), coords={"group": names})
+    values = values.where(rng.random(values.shape) >= missing).transpose(*order)
+    weights = pd.Series({"SCR IW": 1260.0, "SCR OOW": 1799.0, "WMCA": 1837.0})
+    pooled = with_pooled_groups(values, weights)
+
+    def mean_of(parts, weights):
+        weighted = values.sel(group=parts).weighted(xr.DataArray(weights[parts].to_numpy(), coords={"group": parts}))
+        return weighted.mean("group")
+
+    for row, parts in (("All SCR", names[:2]), ("All OOW", names[1:])):
+        xr.testing.assert_allclose(pooled.sel(group=row, drop=True), mean_of(parts, weights), rtol=1e-12)
+        # Weights exchanged, as a mistake in the order of groups would have them.
+        wrong = mean_of(parts, pd.Series(weights[parts].to_numpy()[::-1], index=parts))
+        assert not np.allclose(pooled.sel(group=row, drop=True), wrong, rtol=1e-3, equal_nan=True)
+
+
 def test_intervals_are_equal_tailed_and_probabilities_count_draws():
     rng = np.random.default_rng(11)
     draws = xr.DataArray(

@@ -1,9 +1,11 @@
 """Tests are of one of three tiers, each tier is run by its command, and the deep one goes on where it was."""
 
 import importlib.util
+import itertools
 import re
 import sys
 import tomllib
+from types import SimpleNamespace
 
 import pytest
 from helpers import ROOT
@@ -27,6 +29,8 @@ def deep(monkeypatch, tmp_path):
     code.write_text("one", encoding="utf-8")
     monkeypatch.setattr(module, "KEPT", tmp_path / "kept")
     monkeypatch.setattr(module, "hash_of_code", lambda: code.read_text(encoding="utf-8"))
+    seconds = itertools.count(0, 7)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
     monkeypatch.setattr(module, "parts", lambda: {"good": script(tmp_path, "good"), "bad": script(tmp_path, "bad", 1)})
     return module
 
@@ -45,8 +49,8 @@ def runs(folder, name):
 def test_what_passed_is_not_run_again_until_the_code_changes(deep, tmp_path, capsys):
     assert deep.main([]) == 1
     table = (tmp_path / "kept/table.md").read_text(encoding="utf-8")
-    assert re.search(r"\| good \| passed \| 0:00:0\d \| all well \|", table)
-    assert re.search(r"\| bad \| FAILED \| 0:00:0\d \| FAILED tests/test_bad\.py::test_it - AssertionError \|", table)
+    assert re.search(r"\| good \| passed \| 0:00:07 \| all well \|", table)
+    assert re.search(r"\| bad \| FAILED \| 0:00:07 \| FAILED tests/test_bad\.py::test_it - AssertionError \|", table)
     assert table in capsys.readouterr().out
     assert deep.main([]) == 1
     assert (runs(tmp_path, "good"), runs(tmp_path, "bad")) == (1, 2)
@@ -89,7 +93,7 @@ def test_each_tier_is_run_by_its_command():
     assert '-m "ci and not deep"' in MAKEFILE
     assert "tests/deep/run.py" in MAKEFILE
     ci = (ROOT / ".ci/run").read_text(encoding="utf-8")
-    assert re.findall(r"^make (\w+)", ci, flags=re.MULTILINE) == ["lint", "test", "ci"]
+    assert re.findall(r"^make (\w+)", ci, flags=re.MULTILINE) == ["lint", "test", "ci", "run"]
     contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     for tier in ("make test", ".ci/run", "make deep"):
         assert f"| `{tier}` |" in contributing

@@ -44,7 +44,7 @@ def test_a_verb_prints_its_table(arguments, words):
 
 @pytest.mark.ci
 def test_the_grid_is_printed_and_written_and_goes_on_from_its_journal(tmp_path, few_draws):
-    arguments = ["grid", "--spec", few_draws, "--factors", "1,2", "--workers", "1", "--journal", tmp_path / "journal"]
+    arguments = ["grid", "--spec", few_draws, "--factors", "1,2", "--workers", "2", "--journal", tmp_path / "journal"]
     first = check(*arguments, "--out", tmp_path / "grid")
     assert first.exit_code == 0, first.output
     assert "Sensitivity to priors of the probability that £1 returns more than £1" in first.output

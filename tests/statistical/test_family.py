@@ -30,7 +30,8 @@ BOUND = 4.5
 
 CLEARLY = 10.0
 LEAST_EFFECTIVE = 50_000
-LARGE = 5000
+SMALL, LARGE = 1250, 5000
+"""Sizes of a batch of the reference: of the tests that are run most often, and of all others."""
 SHOWN = ("impact", "mu", "tau")
 
 SPECS = [name for name in FAMILY if name != "primary"]
@@ -80,8 +81,8 @@ TWINS = [
 
 
 @cache
-def expected(name, size=1250):
-    """The reference by 40 batches, of which the errors are; the fast tests take batches of a quarter of the size."""
+def expected(name, size=SMALL):
+    """The reference by 40 batches, from which its errors are computed."""
     return reference(FAMILY[name], size=size)
 
 
@@ -145,11 +146,14 @@ def test_the_reference_is_worth_many_draws(name):
     assert expected(name, LARGE).effective > LEAST_EFFECTIVE
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=of_tier(name)) for name in EXACT])
-def test_the_exact_engine_agrees_with_the_reference(fit_of, name):
-    tree = fit_of(name, "exact")
-    assert set(tree["posterior"].dataset.data_vars) == {quantity[0] for quantity in expected(name).mean}
-    found = departures(tree, expected(name), list(expected(name).mean))
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [*((name, SMALL) for name in FAST), *(pytest.param(name, LARGE, marks=pytest.mark.ci) for name in EXACT)],
+)
+def test_the_exact_engine_agrees_with_the_reference(fit_of, name, size):
+    tree, truth = fit_of(name, "exact"), expected(name, size)
+    assert set(tree["posterior"].dataset.data_vars) == {quantity[0] for quantity in truth.mean}
+    found = departures(tree, truth, list(truth.mean))
     assert max(found.values()) < BOUND, largest(found)
 
 
@@ -165,7 +169,7 @@ def test_nuts_agrees_with_the_reference(fit_of, name):
 def test_a_wrong_reference_is_found_out(fit_of, name, fault):
     right = FAMILY[name]
     wrong = right.swapped() if fault == "arms swapped" else replace(right, **SABOTAGE[name][fault])
-    truth = reference(wrong, batches=20, size=1250)
+    truth = reference(wrong, batches=20, size=SMALL)
     tree = fit_of(name, "exact" if name in EXACT else "nuts")
     quantities = [quantity for quantity in truth.mean if quantity[0] in SHOWN and quantity in expected(name).mean]
     found = departures(tree, truth, quantities)

@@ -74,6 +74,10 @@ def test_a_cold_run_prints_its_tables_and_a_later_one_writes_the_same_files(tmp_
         hashes.append(manifest["outputs"])
         assert all(file_sha256(folder / file) == digest for file, digest in manifest["outputs"].items())
     assert hashes[0] == hashes[1]
+    other = run("--seed", "1", cwd=tmp_path, environment=cold)
+    assert other.returncode == 0, other.stderr
+    manifest = json.loads((tmp_path / "results/primary/manifest.json").read_text(encoding="utf-8"))
+    assert manifest["outputs"]["posterior.nc"] != hashes[0]["posterior.nc"]
     # The first run compiles, a later one finds all of that and compiles nothing more.
     assert len(compiled[0]) > 100
     assert compiled[1] == compiled[0]
