@@ -27,6 +27,13 @@ def invoked(*arguments, cwd=None, **environment):
         )
 
 
+def said(*arguments, **environment):
+    """What the command line prints on standard output, where it ends well."""
+    result = invoked(*arguments, **environment)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
 def made_once(tmp_path_factory, name, make):
     """Make what a session fixture gives once for all workers: the first one that asks makes it, the others read it."""
     folder = tmp_path_factory.getbasetemp()

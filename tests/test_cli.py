@@ -4,10 +4,8 @@ import csv
 import io
 
 import pytest
-from helpers import edit, edited_spec, invoked
-from typer.testing import CliRunner
+from helpers import edit, edited_spec, invoked, said
 
-from hlt_bayes.cli import app
 from hlt_bayes.evidence import load_evidence
 
 
@@ -50,16 +48,6 @@ def test_a_negative_cost_is_one_line(evidence_folder, tmp_path):
     assert result.exit_code == 2
     assert "synthesis_table_2_2.csv, line 2, column 'value': £-2116 given" in result.stderr
     assert not (tmp_path / "results").exists()
-
-
-# Nobody sets a width here, as where output is piped; tests that run side by side are told one.
-runner = CliRunner(env={"COLUMNS": None})
-
-
-def said(*arguments):
-    result = runner.invoke(app, list(arguments))
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 def test_evidence_lists_its_places_and_filters_its_cells():
@@ -110,7 +98,7 @@ def test_the_template_is_a_file_of_trials(tmp_path):
     ],
 )
 def test_unknown_names_are_refused_with_those_allowed(arguments, message):
-    result = runner.invoke(app, arguments)
+    result = invoked(*arguments)
     assert result.exit_code == 2
     assert message in result.output
 
@@ -118,12 +106,12 @@ def test_unknown_names_are_refused_with_those_allowed(arguments, message):
 def test_a_wrong_file_of_trials_is_refused_before_anything_is_done(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text("outcome,group,estimate,unit,se\nhealth,A,0.1,SD,0\n", encoding="utf-8")
-    result = runner.invoke(app, ["run", "--evidence", str(path), "--out", str(tmp_path / "out")])
+    result = invoked("run", "--evidence", path, "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert "line 2, column 'se': '0' given; must be above 0" in result.output
     path.write_text("outcome,group,estimate,unit,se\nhealth,A,0.1,SD,0.05\n", encoding="utf-8")
     arguments = ["run", "--evidence", str(path), "--economics", "published", "--out", str(tmp_path / "out")]
-    result = runner.invoke(app, arguments)
+    result = invoked(*arguments)
     assert result.exit_code == 2
     assert "has no costs for A, so nothing can be valued" in result.output
     assert not (tmp_path / "out").exists()

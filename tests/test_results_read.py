@@ -19,32 +19,24 @@ from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individua
 TABLES = ("impacts", "estimands", "returns", "prices", "comparison", "diagnostics")
 
 
-@pytest.fixture(scope="module")
-def whole(with_components):
-    return with_components
-
-
-@pytest.fixture(scope="module")
-def written(written_with_components):
-    return written_with_components
-
-
 @pytest.fixture
-def folder(written, tmp_path):
-    return shutil.copytree(written, tmp_path / "mine")
+def folder(written_with_components, tmp_path):
+    return shutil.copytree(written_with_components, tmp_path / "mine")
 
 
-def test_all_tables_and_draws_come_back_bit_for_bit(whole, written):
-    again = load_result(written)
+def test_all_tables_and_draws_come_back_bit_for_bit(with_components, written_with_components):
+    again = load_result(written_with_components)
     for name in TABLES:
-        pd.testing.assert_frame_equal(getattr(again, name), getattr(whole, name), check_exact=True)
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(with_components, name), check_exact=True)
     for name in ("returns", "benefits", "walk", "years"):
-        pd.testing.assert_frame_equal(getattr(again.appraisal, name), getattr(whole.appraisal, name), check_exact=True)
+        pd.testing.assert_frame_equal(
+            getattr(again.appraisal, name), getattr(with_components.appraisal, name), check_exact=True
+        )
     for group in ("posterior", "economics", "appraisal"):
-        xr.testing.assert_equal(again.draws[group].dataset, whole.draws[group].dataset)
+        xr.testing.assert_equal(again.draws[group].dataset, with_components.draws[group].dataset)
     assert (again.seed, again.smallest) == (1, {"health": 0.05})
-    assert again.impact_spec == whole.impact_spec
-    assert again.appraisal.spec.fingerprint == whole.appraisal.spec.fingerprint
+    assert again.impact_spec == with_components.impact_spec
+    assert again.appraisal.spec.fingerprint == with_components.appraisal.spec.fingerprint
 
 
 @pytest.mark.parametrize(
@@ -90,7 +82,7 @@ def test_what_is_no_result_of_an_analysis_is_refused(tmp_path, folder):
         load_result(folder)
 
 
-def test_the_evidence_must_be_that_which_it_was_made_from(drawn, primary, written, tmp_path):
+def test_the_evidence_must_be_that_which_it_was_made_from(drawn, primary, written_with_components, tmp_path):
     row = {"outcome": "health", "group": "Leeds", "estimate": "0.10", "unit": "SD", "se": "0.05"}
     mine = evidence_of_rows([row], name="my_trials.csv")
     impact = drawn["posterior"]["impact"].isel(group=[0]).sel(outcome=["health"]).assign_coords(group=["Leeds"])
@@ -104,4 +96,4 @@ def test_the_evidence_must_be_that_which_it_was_made_from(drawn, primary, writte
     again = load_result(own, evidence=mine)
     pd.testing.assert_frame_equal(again.impacts, analysis.impacts, check_exact=True)
     with pytest.raises(ResultFolderError, match=r"not to the current version of .*my_trials\.csv"):
-        load_result(written, evidence=mine)
+        load_result(written_with_components, evidence=mine)

@@ -4,7 +4,7 @@ import re
 from functools import cache, partial
 
 import pytest
-from helpers import NUMBER, block_of_readme, fill_block, made_once, words
+from helpers import NUMBER, block_of_readme, edited_spec, fill_block, made_once, words
 
 from hlt_bayes.analysis import analyse
 from hlt_bayes.inference.fit import fit
@@ -41,10 +41,8 @@ def ips_fit(ips_counts, ips_spec, tmp_path_factory):
 @pytest.fixture(scope="session")
 def few_draws(tmp_path_factory):
     """The spec ``primary`` with fewer draws, for verbs whose words and files do not depend on how many there are."""
-    path = tmp_path_factory.mktemp("spec") / "few.toml"
-    head = 'based_on = "primary"\nname = "few-draws"\ntitle = "Primary, with few draws"\n'
-    path.write_text(f"{head}[sampling]\ndraws = 500\n", encoding="utf-8")
-    return path
+    renamed, fewer = ('name = "primary"', 'name = "few-draws"'), ("draws = 2000", "draws = 500")
+    return edited_spec(tmp_path_factory.mktemp("spec"), "primary", "impact", renamed, fewer)
 
 
 @pytest.fixture

@@ -1,21 +1,14 @@
 """The verbs of the appraisal, on a fit: what they print and write, and what they refuse."""
 
 import json
+from functools import partial
 
+import helpers
 import pandas as pd
 import pytest
 from helpers import edited_spec
-from typer.testing import CliRunner
 
-from hlt_bayes.cli import app
-
-runner = CliRunner(env={"COLUMNS": "200"})
-
-
-def said(*arguments):
-    result = runner.invoke(app, list(map(str, arguments)))
-    assert result.exit_code == 0, result.output
-    return result.stdout
+invoked, said = (partial(function, COLUMNS="200") for function in (helpers.invoked, helpers.said))
 
 
 @pytest.mark.ci
@@ -36,7 +29,7 @@ def test_appraise_prints_and_writes(tmp_path, few_draws):
     assert len(returns) == 10
     manifest = json.loads((tmp_path / "actual/manifest.json").read_text(encoding="utf-8"))
     assert set(manifest["inputs"]) == {"impact spec", "economic spec"}
-    assert runner.invoke(app, ["appraise", "--out", str(tmp_path / "actual")]).exit_code == 2
+    assert invoked("appraise", "--out", tmp_path / "actual").exit_code == 2
 
 
 @pytest.mark.ci
@@ -71,11 +64,11 @@ def test_draws_of_a_result_are_valued_again(written, tmp_path, few_draws):
 
 @pytest.mark.ci
 def test_draws_of_another_spec_are_refused(written, tmp_path):
-    result = runner.invoke(app, ["appraise", "--posterior", str(written / "posterior.nc"), "--spec", "sites"])
+    result = invoked("appraise", "--posterior", written / "posterior.nc", "--spec", "sites")
     assert result.exit_code == 2
     assert "made by impact spec 'few-draws', not by the current 'sites'" in result.output
     (tmp_path / "no.nc").write_bytes(b"no")
-    result = runner.invoke(app, ["voi", "--posterior", str(tmp_path / "no.nc")])
+    result = invoked("voi", "--posterior", tmp_path / "no.nc")
     assert result.exit_code == 2
     assert "cannot be read as netCDF" in result.output
 
@@ -90,7 +83,7 @@ def test_draws_of_another_spec_are_refused(written, tmp_path):
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(arguments, message):
-    result = runner.invoke(app, arguments)
+    result = invoked(*arguments)
     assert result.exit_code == 2
     assert message in " ".join(result.output.split())
 
@@ -109,7 +102,7 @@ def test_a_new_trial_beside_one_of_unknown_size_is_refused_before_anything_is_fi
 
     monkeypatch.setattr("hlt_bayes.inference.fit.fit", fit)
     prices, evidence = (str(tmp_path / name) for name in ("prices.toml", "mine.csv"))
-    result = runner.invoke(app, ["voi", "--economics", prices, "--evidence", evidence])
+    result = invoked("voi", "--economics", prices, "--evidence", evidence)
     assert result.exit_code == 2
     assert "does not give the number randomised to each arm in 'A'" in " ".join(result.output.split())
 
@@ -121,7 +114,7 @@ def test_a_new_trial_says_why_it_is_not_shown():
 
 def test_a_wrong_spec_is_refused_before_anything_is_fitted(tmp_path):
     path = edited_spec(tmp_path, "green-book", "economic", ("value = 0.035", "value = 35.0"))
-    result = runner.invoke(app, ["run", "--components", str(path), "--out", str(tmp_path / "out")])
+    result = invoked("run", "--components", path, "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert "35.0 given; an annual rate must lie between 0 and 0.2" in " ".join(result.output.split())
     assert not (tmp_path / "out").exists()

@@ -38,11 +38,6 @@ STARS = tuple(BY_MARK.values())
 
 
 @pytest.fixture(scope="module")
-def exact_fit(primary, evidence):
-    return fit(primary, evidence, engine="exact")
-
-
-@pytest.fixture(scope="module")
 def cells(evidence, primary):
     return reported_results(evidence, primary)
 
@@ -102,10 +97,10 @@ def test_a_prior_in_conflict_with_what_was_printed_is_surprised(primary, evidenc
     assert (table.loc["health", "surprise"] > 0.05).all()
 
 
-def test_a_model_of_the_wrong_trial_does_not_print_this_table(exact_fit, evidence, primary):
-    right = posterior_predictive(exact_fit, evidence, primary, seed=1)
-    wrong = exact_fit.copy()
-    larger = exact_fit["posterior"].dataset.assign(impact=-3 * exact_fit["posterior"]["impact"])
+def test_a_model_of_the_wrong_trial_does_not_print_this_table(exactly_fitted, evidence, primary):
+    right = posterior_predictive(exactly_fitted, evidence, primary, seed=1)
+    wrong = exactly_fitted.copy()
+    larger = exactly_fitted["posterior"].dataset.assign(impact=-3 * exactly_fitted["posterior"]["impact"])
     wrong["posterior"] = xr.DataTree(larger)
     of_wrong = posterior_predictive(wrong, evidence, primary, seed=1)
     assert right.attrs["prob_of_all_marks"] > 3 * of_wrong.attrs["prob_of_all_marks"]
@@ -113,25 +108,25 @@ def test_a_model_of_the_wrong_trial_does_not_print_this_table(exact_fit, evidenc
     assert of_wrong["surprise"].min() < 0.05
 
 
-def test_pooled_rows_are_held_out_and_foretold(exact_fit, evidence, primary):
-    table = held_out_rows(exact_fit, evidence, primary, seed=1).set_index(["outcome", "group"])
+def test_pooled_rows_are_held_out_and_foretold(exactly_fitted, evidence, primary):
+    table = held_out_rows(exactly_fitted, evidence, primary, seed=1).set_index(["outcome", "group"])
     assert len(table) == 8
-    posterior = exact_fit["posterior"]["estimate"]
+    posterior = exactly_fitted["posterior"]["estimate"]
     # About the middle of its parts, since the weight is near a half.
     parts = posterior.sel(cell=["health, SCR OOW", "health, WMCA"]).mean().item()
     assert table.loc[("health", "All OOW"), "mean"] == pytest.approx(parts, abs=0.01)
     assert (table["surprise"] > 0.05).all()
-    elsewhere = exact_fit.copy()
-    moved = exact_fit["posterior"].dataset.assign(estimate=posterior + 0.2)
+    elsewhere = exactly_fitted.copy()
+    moved = exactly_fitted["posterior"].dataset.assign(estimate=posterior + 0.2)
     elsewhere["posterior"] = xr.DataTree(moved)
     off = held_out_rows(elsewhere, evidence, primary, seed=1).set_index(["outcome", "group"])
     assert (off.loc["health", "surprise"] < 0.01).all()
 
 
 @pytest.mark.ci
-def test_power_scaling_tells_a_strong_prior_from_a_weak_one(exact_fit, evidence, primary, published):
-    returns = appraise(exact_fit, published, evidence, seed=1)["benefit_cost_ratio"]
-    table = power_scaling(exact_fit, evidence, primary, returns=returns).set_index("quantity")
+def test_power_scaling_tells_a_strong_prior_from_a_weak_one(exactly_fitted, evidence, primary, published):
+    returns = appraise(exactly_fitted, published, evidence, seed=1)["benefit_cost_ratio"]
+    table = power_scaling(exactly_fitted, evidence, primary, returns=returns).set_index("quantity")
     assert {"mu[health]", "impact[health, WMCA]", "benefit_cost_ratio[economic, WMCA]"} <= set(table.index)
     strong = with_scaled_priors(primary, mu=0.1, tau=0.1, se=1.0)
     other = power_scaling(fit(strong, evidence, engine="exact"), evidence, strong).set_index("quantity")
@@ -140,9 +135,9 @@ def test_power_scaling_tells_a_strong_prior_from_a_weak_one(exact_fit, evidence,
 
 
 @pytest.mark.parametrize("name", ["joint", "pooled-rows"])
-def test_power_scaling_refuses_what_has_no_likelihood_of_cells(exact_fit, evidence, name):
+def test_power_scaling_refuses_what_has_no_likelihood_of_cells(exactly_fitted, evidence, name):
     with pytest.raises(SpecError, match="does not factorise over published results"):
-        power_scaling(exact_fit, evidence, load_impact_spec(name))
+        power_scaling(exactly_fitted, evidence, load_impact_spec(name))
 
 
 def test_the_log_likelihood_of_the_print_is_that_of_the_quadrature(primary, cells):
@@ -162,10 +157,10 @@ def test_the_log_likelihood_of_the_print_is_that_of_the_quadrature(primary, cell
             np.testing.assert_allclose(ours[near], expected[near], atol=0.02)
 
 
-def test_the_grid_has_the_spec_itself_in_it(primary, published, evidence, exact_fit):
+def test_the_grid_has_the_spec_itself_in_it(primary, published, evidence, exactly_fitted):
     grid = prior_grid(primary, published, evidence, mu=[1.0], tau=[0.5, 1.0], se=[1.0], seed=5)
     table = range_over_grid(grid).set_index(["perspective", "group"])
-    ratio = appraise(exact_fit, published, evidence, seed=1)["benefit_cost_ratio"]
+    ratio = appraise(exactly_fitted, published, evidence, seed=1)["benefit_cost_ratio"]
     for group in ("SCR IW", "WMCA"):
         share = (ratio.sel(perspective="economic", group=group) > 1).mean().item()
         assert abs(table.loc[("economic", group), "as_stated"] - share) < 4 * np.sqrt(0.25 / 4000 + 0.25 / 8000)

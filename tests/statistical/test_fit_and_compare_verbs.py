@@ -1,30 +1,25 @@
 """The verbs fit and compare on real draws, and JSON of the verbs that draw."""
 
 import json
+from functools import partial
 
+import helpers
 import numpy as np
 import pytest
 import xarray as xr
 from test_cli_output import same
-from typer.testing import CliRunner
 
 from hlt_bayes.analysis import analyse
-from hlt_bayes.cli import app
 from hlt_bayes.cli.output import Output
 from hlt_bayes.impacts.external import from_posterior
 from hlt_bayes.inference.fit import fit
-from hlt_bayes.results.read import load_result
 from hlt_bayes.results.write import write_result
 from hlt_bayes.specs import load_impact_spec
 
-runner = CliRunner(env={"COLUMNS": "200"})
 UNITS = {"employment": "proportion", "earnings": "GBP", "health": "SD", "wellbeing": "SD"}
 
 
-def said(*arguments):
-    result = runner.invoke(app, list(map(str, arguments)))
-    assert result.exit_code == 0, result.output
-    return result.stdout
+invoked, said = (partial(function, COLUMNS="200") for function in (helpers.invoked, helpers.said))
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +38,9 @@ def test_draws_of_fit_are_taken_where_draws_are_taken(draws, few_draws):
     with xr.open_datatree(draws, engine="h5netcdf") as written:
         np.testing.assert_array_equal(tree["posterior"]["impact"], written["posterior"]["impact"])
         assert {"prior", "posterior", "reported"} <= set(written.children)
-    assumed = ("assumptions", "--spec", few_draws)
-    assert table_of(*assumed, "--posterior", draws) == table_of(*assumed)
-    assert runner.invoke(app, ["fit", "--engine", "exact", "--out", str(draws)]).exit_code == 2
+    appraised = ("appraise", "--spec", few_draws)
+    assert table_of(*appraised, "--posterior", draws) == table_of(*appraised)
+    assert invoked("fit", "--engine", "exact", "--out", draws).exit_code == 2
 
 
 @pytest.fixture(scope="module")
@@ -58,25 +53,11 @@ def results(tmp_path_factory, evidence, exactly_fitted, primary, published):
     return folder
 
 
-@pytest.fixture
-def read_once(monkeypatch):
-    """Reads each result once, however many verbs ask for it."""
-    kept = {}
-
-    def load(path, **options):
-        if path not in kept:
-            kept[path] = load_result(path, **options)
-        return kept[path]
-
-    monkeypatch.setattr("hlt_bayes.results.read.load_result", load)
-
-
 def table_of(*arguments):
     return json.loads(said(*arguments, "--json"))["tables"]
 
 
 @pytest.mark.ci
-@pytest.mark.usefixtures("read_once")
 def test_a_result_stands_beside_the_published_one(results):
     (fresh,), (read) = table_of("compare"), table_of("compare", results / "primary")
     assert read == [fresh]
@@ -89,7 +70,6 @@ def test_a_result_stands_beside_the_published_one(results):
 
 
 @pytest.mark.ci
-@pytest.mark.usefixtures("read_once")
 def test_results_stand_beside_each_other(results):
     impacts, returns = table_of("compare", results / "primary", results / "no-pooling")
     for table in (impacts, returns):
@@ -101,7 +81,7 @@ def test_results_stand_beside_each_other(results):
         for one in means.values():
             assert one["primary"][1] == 0
             assert one["no-pooling"][1] == pytest.approx(one["no-pooling"][0] - one["primary"][0], abs=1e-12)
-    result = runner.invoke(app, ["compare", str(results / "primary"), str(results / "primary")])
+    result = invoked("compare", results / "primary", results / "primary")
     assert result.exit_code == 2
     assert "a result is given twice" in result.output
 
@@ -143,7 +123,7 @@ def test_json_of_a_verb_that_draws_holds_its_frames(arguments, monkeypatch, tmp_
         show(self, table, **options)
 
     monkeypatch.setattr(Output, "table", spy)
-    result = runner.invoke(app, [*arguments, "--json"])
+    result = invoked(*arguments, "--json")
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     found = json.loads(result.stdout)["tables"]

@@ -26,7 +26,6 @@ from hlt_bayes.economics import (
     value_of_unprinted,
     volume_curve,
 )
-from hlt_bayes.inference.fit import fit
 from hlt_bayes.specs import load_economic_spec, shipped_specs
 
 pytestmark = pytest.mark.ci
@@ -35,13 +34,8 @@ SEED = 20230420
 
 
 @pytest.fixture(scope="module")
-def tree(primary, evidence):
-    return fit(primary, evidence, engine="exact")
-
-
-@pytest.fixture(scope="module")
-def appraisal(tree, evidence, primary, components, published):
-    return component_appraisal(tree, evidence, primary, components, published=published, seed=SEED)
+def appraisal(exactly_fitted, evidence, primary, components, published):
+    return component_appraisal(exactly_fitted, evidence, primary, components, published=published, seed=SEED)
 
 
 def test_the_readme_shows_the_appraisal(held, appraisal):
@@ -53,10 +47,10 @@ def test_the_readme_shows_the_walk(held, appraisal):
     held("walk", "\n".join(markdown(table) for table in walk_tables(appraisal)) + "\n")
 
 
-def test_the_readme_shows_the_scenarios(held, tree, evidence):
+def test_the_readme_shows_the_scenarios(held, exactly_fitted, evidence):
     lines = [f"| economic return | {' | '.join(REPORTED_GROUPS)} |", f"|{' --- |' * (1 + len(REPORTED_GROUPS))}"]
     for name in shipped_specs("economic"):
-        table = return_summary(appraise(tree, load_economic_spec(name), evidence, seed=SEED))
+        table = return_summary(appraise(exactly_fitted, load_economic_spec(name), evidence, seed=SEED))
         rows = table[table["perspective"] == "economic"].set_index("group")
         cells = (
             f"{pounds(rows['mean'][group])}, {percent(rows['prob_above_one'][group])}" for group in REPORTED_GROUPS
@@ -65,8 +59,8 @@ def test_the_readme_shows_the_scenarios(held, tree, evidence):
     held("scenarios", "\n".join(lines) + "\n")
 
 
-def test_the_readme_shows_the_planned_volume(held, tree, evidence, components):
-    curve = volume_curve(tree, components, evidence, seed=SEED, fixed_shares=[0.0, 0.25, 0.5, 0.75, 1.0])
+def test_the_readme_shows_the_planned_volume(held, exactly_fitted, evidence, components):
+    curve = volume_curve(exactly_fitted, components, evidence, seed=SEED, fixed_shares=[0.0, 0.25, 0.5, 0.75, 1.0])
     held("volume", markdown(volume_table(curve, perspective="economic")) + "\n")
 
 
@@ -77,18 +71,20 @@ def test_the_cost_of_wmca_is_what_the_readme_says(evidence):
     assert f"£{cost:,.0f} a head reflects {treated:,} people treated where {planned:,} were planned" in text
 
 
-def test_the_readme_lists_the_assumptions_that_vary(held, appraisal, tree, evidence, components):
-    listed = assumptions(appraisal.economics, tree, components, evidence)
+def test_the_readme_lists_the_assumptions_that_vary(held, appraisal, exactly_fitted, evidence, components):
+    listed = assumptions(appraisal.economics, exactly_fitted, components, evidence)
     shown = listed[listed["share"] >= 0.005].drop(columns="why")
     held("assumptions", markdown(assumptions_table(shown, perspective="economic")) + "\n")
 
 
-def test_the_readme_says_what_more_evidence_is_worth(held, appraisal, tree, evidence, components, primary):
+def test_the_readme_says_what_more_evidence_is_worth(held, appraisal, exactly_fitted, evidence, components, primary):
     drawn = appraisal.economics
-    values = evppi(drawn, tree, components, evidence)
+    values = evppi(drawn, exactly_fitted, components, evidence)
     perfect = evpi(drawn).sel(perspective="economic").to_series().rename("value_gbp").reset_index()
-    trials = new_trial(drawn, tree, components, primary, evidence, group="WMCA", sizes=[200, 1000, 2000, 5000])
-    ranked = value_of_unprinted(drawn, tree, components, primary, evidence, group="WMCA", seed=SEED)
+    trials = new_trial(
+        drawn, exactly_fitted, components, primary, evidence, group="WMCA", sizes=[200, 1000, 2000, 5000]
+    )
+    ranked = value_of_unprinted(drawn, exactly_fitted, components, primary, evidence, group="WMCA", seed=SEED)
     labels = {key: quantity_label(key, components) for key in components.quantities()}
     economic = {
         "values": values[values["perspective"] == "economic"],
