@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 import typer
 from helpers import invoked
-from typer.testing import CliRunner
 
 from hlt_bayes.audit import audit_evidence
 from hlt_bayes.cli import app
@@ -25,8 +24,6 @@ from hlt_bayes.specs import shipped_specs
 
 COMMAND = str(Path(sys.executable).with_name("hlt-bayes"))
 ESCAPE = "\x1b"
-
-runner = CliRunner(env={"COLUMNS": None})
 
 FAST = [
     ["models"],
@@ -122,7 +119,7 @@ def test_every_verb_takes_quiet_and_all_that_print_tables_json():
 
 @pytest.mark.parametrize("arguments", FAST, ids=names)
 def test_json_holds_the_frames_behind_the_tables(arguments, shown):
-    result = runner.invoke(app, [*arguments, "--json"])
+    result = invoked(*arguments, "--json")
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     document = json.loads(result.stdout)
@@ -138,7 +135,7 @@ def test_json_holds_the_frames_behind_the_tables(arguments, shown):
 
 
 def test_json_is_of_the_numbers_not_of_their_texts(shown):
-    found = json.loads(runner.invoke(app, ["check", "calibration", "--json"]).stdout)["tables"][0]["records"]
+    found = json.loads(invoked("check", "calibration", "--json").stdout)["tables"][0]["records"]
     assert same(found, shown[0].frame)
     assert not same(found, shown[0].frame.round(2))
 
@@ -160,20 +157,20 @@ def test_json_has_neither_nan_nor_infinity():
 
 
 def test_findings_of_an_audit_are_those_of_python():
-    found = json.loads(runner.invoke(app, ["audit", "--json"]).stdout)["tables"][0]["records"]
+    found = json.loads(invoked("audit", "--json").stdout)["tables"][0]["records"]
     assert found == audit_evidence().to_dict("records")
 
 
 def test_an_option_before_the_name_of_a_verb_holds_as_well():
-    after = runner.invoke(app, ["evidence", "show", "Table 2.1", "--json"])
-    before = runner.invoke(app, ["evidence", "--json", "show", "Table 2.1"])
+    after = invoked("evidence", "show", "Table 2.1", "--json")
+    before = invoked("evidence", "--json", "show", "Table 2.1")
     assert before.stdout == after.stdout
     assert json.loads(before.stdout)["verb"] == "evidence show"
 
 
 @pytest.mark.parametrize("arguments", FAST, ids=names)
 def test_quiet_leaves_the_tables_alone(arguments, shown):
-    loud, quiet = (runner.invoke(app, [*arguments, *more]) for more in ([], ["--quiet"]))
+    loud, quiet = (invoked(*arguments, *more) for more in ([], ["--quiet"]))
     assert quiet.exit_code == 0
     assert quiet.stderr == ""
     for table in shown:
@@ -184,9 +181,9 @@ def test_quiet_leaves_the_tables_alone(arguments, shown):
 
 
 def test_one_call_leaves_nothing_to_the_next():
-    assert runner.invoke(app, ["models", "--json"]).stdout.startswith("{")
-    assert runner.invoke(app, ["models", "-q"]).stdout.startswith("23 specs")
-    assert "hlt-bayes models show NAME" in runner.invoke(app, ["models"]).stdout
+    assert invoked("models", "--json").stdout.startswith("{")
+    assert invoked("models", "-q").stdout.startswith("23 specs")
+    assert "hlt-bayes models show NAME" in invoked("models").stdout
 
 
 @pytest.mark.parametrize(
@@ -205,7 +202,7 @@ def test_one_call_leaves_nothing_to_the_next():
     ids=names,
 )
 def test_bad_input_is_told_on_standard_error_alone(arguments, message):
-    result = runner.invoke(app, [*arguments, "--json"])
+    result = invoked(*arguments, "--json")
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
     assert "hlt-bayes:" in result.stderr
@@ -217,14 +214,14 @@ def test_exit_codes(monkeypatch, raised, code):
         raise raised
 
     monkeypatch.setattr("hlt_bayes.inference.fit.fit", fit)
-    result = runner.invoke(app, ["fit", "--json"])
+    result = invoked("fit", "--json")
     assert (result.exit_code, result.stdout) == (code, "")
     assert result.stderr.startswith("hlt-bayes: ")
 
 
 def test_findings_in_records_come_as_json_with_exit_code_2(tmp_path):
     (tmp_path / "records.csv").write_text("person,site\n1,nowhere\n", encoding="utf-8")
-    result = runner.invoke(app, ["records", "check", str(tmp_path / "records.csv"), "--json"])
+    result = invoked("records", "check", tmp_path / "records.csv", "--json")
     assert result.exit_code == 2
     (table,) = json.loads(result.stdout)["tables"]
     assert table["columns"] == ["row", "column", "problem"]

@@ -8,11 +8,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import xarray as xr
+from helpers import invoked
 from scipy import integrate, stats
-from typer.testing import CliRunner
 
 from hlt_bayes.analysis import analyse
-from hlt_bayes.cli import app
 from hlt_bayes.core.errors import EvidenceError, ImpactError, ResultFolderError, SpecError
 from hlt_bayes.core.vocabulary import GROUPS, OUTCOMES, POOLED_GROUPS
 from hlt_bayes.economics import appraise
@@ -722,21 +721,20 @@ def test_a_draws_table_is_as_long_as_its_draws(analysis):
 
 
 def test_the_verb_lists_formats_and_writes_them(analysis, tmp_path, monkeypatch):
-    runner = CliRunner(env={"COLUMNS": None})
-    listed = runner.invoke(app, ["export"])
+    listed = invoked("export")
     assert listed.exit_code == 0
     for name, one in FORMATS.items():
         assert name in listed.stdout
         assert one.description in listed.stdout
     monkeypatch.setattr("hlt_bayes.results.export._analysis", lambda *_: analysis)
     out = tmp_path / "out"
-    done = runner.invoke(app, ["export", "a result", "--to", "metafor", "--to", "rbest", "--out", str(out)])
+    done = invoked("export", "a result", "--to", "metafor", "--to", "rbest", "--out", out)
     assert done.exit_code == 0
     assert [line for line in done.stdout.splitlines() if line] == [
         f"Written: {out / 'metafor.csv'}",
         f"Written: {out / 'rbest.csv'}",
     ]
-    again = runner.invoke(app, ["export", "a result", "--to", "metafor", "--out", str(out)])
+    again = invoked("export", "a result", "--to", "metafor", "--out", out)
     assert again.exit_code == 2
     assert "already exists" in again.stderr
 

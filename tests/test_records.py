@@ -8,9 +8,8 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from helpers import invoked
 
-from hlt_bayes.cli import app
 from hlt_bayes.core.errors import RecordsError
 from hlt_bayes.ipd.data import (
     COLUMNS,
@@ -23,8 +22,6 @@ from hlt_bayes.ipd.data import (
 from hlt_bayes.ipd.data.findings import SHOWN_LINES, raise_for, together
 from hlt_bayes.ipd.data.rules import RULES
 from hlt_bayes.ipd.data.schema import CONTACT_BANDS, DTYPES, MONTHS
-
-runner = CliRunner(env={"COLUMNS": None})
 
 SIZE = 24
 
@@ -578,8 +575,8 @@ def test_nothing_of_a_record_is_ever_said(secret_files, name, caplog, capfd):
         warnings.simplefilter("always")
         with pytest.raises(RecordsError) as caught:
             load_records(path)
-        results = [runner.invoke(app, ["records", "check", str(path), *more]) for more in ([], ["--csv"])]
-        results.append(runner.invoke(app, ["records", "describe", str(path)]))
+        results = [invoked("records", "check", path, *more) for more in ([], ["--csv"])]
+        results.append(invoked("records", "describe", path))
     said = [everything_said(caught.value), caplog.text, *(str(one.message) for one in warned), *capfd.readouterr()]
     if isinstance(caught.value, RecordFindings):
         said += [caught.value.findings.to_csv(), repr(caught.value.findings), check_records(path).to_string()]
@@ -664,21 +661,21 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path, name, content, message):
 
 
 def test_check_on_the_command_line_prints_findings_or_describes(tmp_path):
-    good = runner.invoke(app, ["records", "check", str(written(people(), tmp_path, ".csv"))])
+    good = invoked("records", "check", written(people(), tmp_path, ".csv"))
     assert good.exit_code == 0, good.output
     assert "Records by trial group and arm" in good.output
-    described = runner.invoke(app, ["records", "describe", str(tmp_path / "records.csv")])
+    described = invoked("records", "describe", tmp_path / "records.csv")
     assert described.output == good.output
     bad = written(texts(people()).assign(arm="neither"), tmp_path, ".csv")
-    result = runner.invoke(app, ["records", "check", str(bad)])
+    result = invoked("records", "check", bad)
     assert result.exit_code == 2
     assert f"{SIZE} findings" in result.output
     assert "allowed: treatment, control" in result.output
-    result = runner.invoke(app, ["records", "check", str(bad), "--csv"])
+    result = invoked("records", "check", bad, "--csv")
     assert result.exit_code == 2
     assert result.output.splitlines()[:2] == ["row,column,problem", '1,arm,"allowed: treatment, control"']
     assert len(result.output.splitlines()) == SIZE + 1
-    mapped = runner.invoke(app, ["records", "check", str(bad), "--mapping", str(mapping(tmp_path, "x = 1")), "--csv"])
+    mapped = invoked("records", "check", bad, "--mapping", mapping(tmp_path, "x = 1"), "--csv")
     assert mapped.exit_code == 2
     assert "key 'x': 'x' is unknown" in mapped.stderr
 
@@ -691,6 +688,6 @@ def test_the_listing_is_the_schema():
     assert listing.loc["months_employed", "allowed"] == "0 to 12"
     assert listing.loc["earnings", "allowed"] == "0 to 1,000,000"
     assert listing.loc["caseload", "people"] == "treatment"
-    result = runner.invoke(app, ["records", "columns"])
+    result = invoked("records", "columns")
     assert result.exit_code == 0
     assert all(name in result.output for name in COLUMNS)

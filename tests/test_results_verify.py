@@ -4,14 +4,12 @@ import json
 import shutil
 
 import pytest
-from helpers import edit
-from typer.testing import CliRunner
+from helpers import edit, invoked
 
 import hlt_bayes.report.write as report_module
 import hlt_bayes.results.manifest as manifest_module
 import hlt_bayes.results.read as reading_module
 from hlt_bayes.checks.run_checks import CheckTables
-from hlt_bayes.cli.app import app
 from hlt_bayes.core.errors import ResultFolderError
 from hlt_bayes.report.write import write_report
 from hlt_bayes.results.manifest import file_sha256
@@ -105,11 +103,11 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path):
 
 
 def test_the_verb_says_so_and_ends_with_2(folder):
-    well = CliRunner().invoke(app, ["verify", str(folder), "--quiet"])
+    well = invoked("verify", folder, "--quiet")
     assert well.exit_code == 0
     assert "no discrepancies" in well.stdout
     flip(folder / "impacts.png")
-    result = CliRunner().invoke(app, ["verify", str(folder), "--json"])
+    result = invoked("verify", folder, "--json")
     assert result.exit_code == 2
     records = json.loads(result.stdout)["tables"][0]["records"]
     assert records[0] == {"file": "impacts.png", "finding": "changed"}

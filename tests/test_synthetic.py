@@ -9,11 +9,9 @@ import pandas as pd
 import pandas.testing
 import pyarrow.parquet as pq
 import pytest
-from helpers import edited_spec
-from typer.testing import CliRunner
+from helpers import edited_spec, invoked
 
 import hlt_bayes.results.synthetic
-from hlt_bayes.cli.app import app
 from hlt_bayes.core.errors import EvidenceError, ResultFolderError, SpecError
 from hlt_bayes.core.vocabulary import ARMS, GROUPS, OUTCOMES
 from hlt_bayes.ipd.data.load import load_records, records_of_frame
@@ -665,19 +663,19 @@ def test_where_the_truth_fails_the_old_files_come_back(small, tmp_path, monkeypa
 
 def test_the_command_writes_and_prints_the_truth(tmp_path):
     path = tmp_path / "made.parquet"
-    result = CliRunner().invoke(app, ["twin", "--n", "500", "--seed", "3", "--out", str(path)])
+    result = invoked("twin", "--n", "500", "--seed", "3", "--out", path)
     assert result.exit_code == 0, result.output
     assert "SYNTHETIC" in result.stdout
     assert "-233" in result.stdout
     assert "made.truth.json" in result.stdout
     assert len(pd.read_parquet(path)) == 500
-    again = CliRunner().invoke(app, ["twin", "--n", "500", "--out", str(path)])
+    again = invoked("twin", "--n", "500", "--out", path)
     assert again.exit_code == 2
     assert "--overwrite" in again.stderr
 
 
 def test_the_command_refuses_too_few():
-    assert CliRunner().invoke(app, ["twin", "--n", "50"]).exit_code == 2
+    assert invoked("twin", "--n", "50").exit_code == 2
 
 
 def test_sizes_add_up_however_the_numbers_lie_in_memory():

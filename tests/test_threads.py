@@ -31,7 +31,9 @@ def threads_of_blas():
 @pytest.fixture
 def no_number_chosen(monkeypatch):
     for name in BLAS_THREADS:
-        monkeypatch.delenv(name, raising=False)
+        # Set first, so that what a test adds goes away where there was nothing.
+        monkeypatch.setenv(name, "1")
+        monkeypatch.delenv(name)
 
 
 @pytest.mark.usefixtures("no_number_chosen")

@@ -4,16 +4,13 @@ import json
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from helpers import invoked
 
-from hlt_bayes.cli.app import app
 from hlt_bayes.results.manifest import MANIFEST
-
-RUNNER = CliRunner()
 
 
 def check(*arguments):
-    result = RUNNER.invoke(app, ["check", *map(str, arguments)], env={"COLUMNS": "200"})
+    result = invoked("check", *arguments, COLUMNS="200")
     assert not isinstance(result.exception, Exception) or isinstance(result.exception, SystemExit), result.exception
     return result
 
