@@ -92,10 +92,10 @@ from .meta import pooled_trials as pooled_trials
 from .meta import prior_data_conflict as prior_data_conflict
 from .meta import ratio_of_new_trial as ratio_of_new_trial
 from .meta import trials_model as trials_model
+from .report.verify import verify_result as verify_result
 from .report.write import write_report as write_report
 from .results.export import export as export
 from .results.read import load_result as load_result
-from .results.verify import verify_result as verify_result
 from .results.write import write_result as write_result
 from .specs import load_economic_spec as load_economic_spec
 from .specs import load_impact_spec as load_impact_spec

@@ -235,6 +235,7 @@ def publication(change=None, *, tables=TABLES, relations=RELATIONS, more=()):
         sites={},
         tables=tuple(tables),
         relations=tuple(relations),
+        contents={},
         _ledger=ledger[
             [*CELL, "printed", "value", "unit", "decimals", "stars", "base", *QUANTITY, "text", "correction"]
         ],

@@ -2,14 +2,15 @@
 
 import csv
 import io
+import re
 from statistics import NormalDist
 
 import numpy as np
 import pytest
-from helpers import fill_block
+from helpers import fill_block, invoked
 
 from hlt_bayes.audit import audit_evidence
-from hlt_bayes.core.errors import EvidenceError, SpecError
+from hlt_bayes.core.errors import EvidenceError, HltBayesWarning, SpecError
 from hlt_bayes.display.evidence import trials_csv
 from hlt_bayes.evidence import evidence_of_rows, load_evidence
 from hlt_bayes.evidence.own_trials import COLUMNS, MAX_ROWS
@@ -34,6 +35,9 @@ WRONG = {
     "unknown outcome": ({"outcome": "helth"}, r"line 2, column 'outcome': 'helth'.*did you mean 'health'"),
     "no group": ({"group": " "}, r"line 2, column 'group': empty"),
     "name of a pooled row": ({"group": "All SCR"}, r"column 'group': 'All SCR' is reserved for pooled results"),
+    "name that shows nothing": ({"group": "\u3164"}, r"column 'group': .* contains a character that shows nothing"),
+    "name of an accent": ({"group": "\ufe0f"}, r"column 'group': .* shows nothing; use a name that can be read"),
+    "very long name": ({"group": "A" * 201}, r"has 201 characters; use a name of at most 200"),
     "arm of nobody": ({"n_control": "0"}, r"line 2, column 'n_control': '0' given; must be 1 or more"),
     "half a person": ({"n_control": "0.5"}, r"column 'n_control': '0.5' given; must be a whole number"),
     "one arm": ({"n_control": ""}, r"line 2, column 'n_control': empty, but given for the other arm"),
@@ -353,3 +357,73 @@ def test_the_readme_lists_the_columns(request):
     lines = ["| column | what it holds |", "| --- | --- |"]
     lines += [f"| `{name}` | {what} |" for name, what in COLUMNS.items()]
     fill_block("columns", "\n".join([*lines, ""]).replace("*", r"\*"), write=request.config.getoption("--golden"))
+
+
+ZURICH = "Zürich", "Zu\u0308rich"
+
+
+def test_one_name_in_two_spellings_is_one_trial(tmp_path):
+    rows = [f"health,{name},0.{20 + 2 * place},SD,0.05" for place, name in enumerate(ZURICH)]
+    (tmp_path / "mine.csv").write_text("\n".join(["outcome,group,estimate,unit,se", *rows]), encoding="utf-8")
+    with pytest.raises(EvidenceError, match="line 3: health of 'Zürich' is already in line 2; keep one"):
+        load_evidence(tmp_path / "mine.csv")
+    fields = {"outcome": "health", "estimate": "0.10", "unit": "SD", "se": "0.05"}
+    with pytest.raises(EvidenceError, match="line 2: health of 'Zürich' is already in line 1"):
+        evidence_of_rows([{**fields, "group": name} for name in ZURICH], name="mine.csv")
+
+
+@pytest.mark.parametrize(
+    "names", [("Leeds", "LEEDS"), ("New York", "New  York"), ("Strasse", "Straße"), ("A1", "\uff211")]
+)
+def test_names_that_are_nearly_one_are_pointed_at(names):
+    fields = {"outcome": "health", "estimate": "0.10", "unit": "SD", "se": "0.05"}
+    with pytest.warns(HltBayesWarning, match=r"mine\.csv: group .* differ only by case or spaces and count as two"):
+        evidence = evidence_of_rows([{**fields, "group": name} for name in names], name="mine.csv")
+    assert evidence.groups == names
+
+
+def test_names_that_are_nearly_one_are_a_note_of_the_command_line(tmp_path):
+    rows = ["outcome,group,estimate,unit,se", "health,Leeds,0.10,SD,0.05", "health,LEEDS,0.20,SD,0.05"]
+    (tmp_path / "mine.csv").write_text("\n".join(rows), encoding="utf-8")
+    result = invoked("compare", "--evidence", tmp_path / "mine.csv", "--json")
+    assert result.exit_code == 0
+    assert re.search(r"^hlt-bayes: note: .*'LEEDS' and 'Leeds' differ only by case", result.stderr, flags=re.MULTILINE)
+
+
+INVISIBLE = {
+    "A\x1b[31m": r"contains a control character \(U\+001B\); remove it",
+    "A\u202eB": r"contains an invisible formatting character \(U\+202E\)",
+    "A\u200bB": r"contains an invisible formatting character \(U\+200B\)",
+    "A\u2028B": r"contains a line break",
+    '"A\nB"': r"has a line break; write it on one line",
+}
+NOT_READ_BACK = {
+    "NA": r"'NA' would be read as a missing value by other software; use another name",
+    "null": r"would be read as a missing value",
+    "007": r"'007' would be read as a number, and changed, by other software",
+    "1e5": r"would be read as a number",
+}
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "message"),
+    [
+        *(("group", text, message) for text, message in (INVISIBLE | NOT_READ_BACK).items()),
+        *((column, text, message) for column in ("source", "site") for text, message in INVISIBLE.items()),
+    ],
+)
+def test_what_does_not_print_or_come_back_is_no_name(column, text, message, tmp_path):
+    fields = {"outcome": "health", "group": "A", "estimate": "0.10", "unit": "SD", "se": "0.05", column: text}
+    content = f"{','.join(fields)}\n{','.join(fields.values())}\n"
+    (tmp_path / "mine.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(EvidenceError, match=rf"column '{column}': .*{message}"):
+        load_evidence(tmp_path / "mine.csv")
+
+
+def test_a_million_columns_are_refused_at_once(tmp_path):
+    (tmp_path / "mine.csv").write_text(",".join(["x"] * 1_000_000) + "\n", encoding="utf-8")
+    with pytest.raises(EvidenceError, match="1,000,000 columns; at most 100 are read"):
+        load_evidence(tmp_path / "mine.csv")
+    (tmp_path / "mine.csv").write_text(",".join(f"c{i}" for i in range(1_000_000)) + "\n", encoding="utf-8")
+    with pytest.raises(EvidenceError, match=r"has [\d,]+ bytes; at most 5,000,000 are read"):
+        load_evidence(tmp_path / "mine.csv")

@@ -127,6 +127,18 @@ def test_all_formats_give_the_same_records(tmp_path, suffix):
     assert list(expected["age"].cat.categories) == list(COLUMNS["age"].codes)
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(50_000_001, 1), (30_000_000, 2), (10, 5_001)])
+def test_a_small_file_of_very_many_values_is_refused_before_they_are_read(tmp_path, rows, columns):
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    ones = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, dtype="i1")), pa.array(["A"]))
+    parquet.write_table(pa.table(dict.fromkeys(map(str, range(columns)), ones)), tmp_path / "bomb.parquet")
+    assert (tmp_path / "bomb.parquet").stat().st_size < 3_000_000
+    with pytest.raises(RecordsError, match=r"bomb\.parquet: has .* (at most 50,000,000 values|at most 5,000 are read)"):
+        load_records(tmp_path / "bomb.parquet")
+
+
 def test_the_hash_is_that_of_the_file_and_what_is_made_up_says_so(tmp_path):
     import hashlib
 
@@ -564,9 +576,10 @@ FILES = [
     "not .dta",
     "lists",
 ]
+SLOW = ("ragged", "zero", "parquet", "lists")
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [pytest.param(one, marks=pytest.mark.ci) if one in SLOW else one for one in FILES])
 def test_nothing_of_a_record_is_ever_said(secret_files, name, caplog, capfd):
     assert set(secret_files) == set(FILES)
     caplog.set_level(logging.DEBUG)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from hlt_bayes.core.errors import HltBayesError, SpecError, unknown_name
+from hlt_bayes.core.errors import HltBayesError, HltBayesWarning, SpecError, unknown_name
+from hlt_bayes.core.text import printable
 
 if TYPE_CHECKING:
     from hlt_bayes.inference.fit import Engine
@@ -93,6 +95,10 @@ MappingPath = Annotated[
 EvidencePath = Annotated[
     Path | None,
     typer.Option(help="CSV file of your own trials, or an evidence folder, replacing the published evidence."),
+]
+OriginalEvidence = Annotated[
+    Path | None,
+    typer.Option("--evidence", help="Only for a result of version 0.1.0 on your own trials: their file."),
 ]
 EngineName = Annotated[
     EngineChoice | None,
@@ -182,19 +188,42 @@ def check_record_options(
 
 @contextlib.contextmanager
 def exit_codes() -> Iterator[None]:
-    """Turn errors of this package into one-line messages and exit codes."""
+    """Turn errors of this package into one-line messages and exit codes, and its warnings into notes."""
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, HltBayesWarning):
+                _tell(f"note: {printable(str(message))}")
+            else:
+                others(message, category, filename, lineno, file, line)
+
+        warnings.simplefilter("always", HltBayesWarning)
+        warnings.showwarning = show
+        with _errors_to_exit_codes():
+            yield
+
+
+@contextlib.contextmanager
+def _errors_to_exit_codes() -> Iterator[None]:
     try:
         yield
     except HltBayesError as error:
-        typer.echo(f"hlt-bayes: {_escaped(str(error))}", err=True)
+        _tell(printable(str(error)))
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt as error:
-        typer.echo("hlt-bayes: interrupted; nothing was written", err=True)
+        _tell("interrupted; nothing was written")
         raise typer.Exit(EXIT_INTERRUPTED) from error
 
 
-def _escaped(message: str) -> str:
-    """Escape control characters: a message may quote text from an untrusted file."""
-    return "".join(
-        one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode() for one in message
-    )
+def _tell(sentence: str) -> None:
+    """Print on standard error; where that is full, the exit code must do."""
+    with contextlib.suppress(OSError):
+        typer.echo(f"hlt-bayes: {sentence}", err=True)

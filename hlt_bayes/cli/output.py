@@ -7,11 +7,13 @@ import math
 import os
 import sys
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
 
 from hlt_bayes.cli.stages import Stages
+from hlt_bayes.core.text import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +66,7 @@ class Output:
         if self._as_json:
             self._messages.append(sentence)
         elif not self._quiet:
-            console().print(sentence, style=style, soft_wrap=whole)
+            console().print(printable(sentence), style=style, soft_wrap=whole)
 
     def text(self, text: str) -> None:
         """Output requested text verbatim, even if quiet."""
@@ -142,6 +144,7 @@ def show(
     several = len(set(firsts)) < len(firsts)
     grouped = grouped and several
     loose = {position for position, name in enumerate(table.columns) if position == 0 or name in wrapped}
+    table = _printable(table)
     out.print(table.title, style="bold")
     for number, widths in enumerate(_blocks(table, out.width, loose, heads=2 if several else 1)):
         if number:
@@ -160,6 +163,17 @@ def show(
     for note in table.notes if notes else ():
         out.print(note, style="dim")
     out.print()
+
+
+def _printable(table: Table) -> Table:
+    """Table whose texts do not steer the terminal: names of files may come from outside."""
+    return replace(
+        table,
+        title=printable(table.title),
+        columns=tuple(map(printable, table.columns)),
+        rows=tuple(tuple(map(printable, row)) for row in table.rows),
+        notes=tuple(map(printable, table.notes)),
+    )
 
 
 def _blocks(table: Table, width: int, loose: set[int], *, heads: int) -> Iterator[dict[int, int]]:

@@ -46,6 +46,10 @@ class ConvergenceError(HltBayesError):
     exit_code = 3
 
 
+class HltBayesWarning(UserWarning):
+    """Something to look at that is no error, such as two names that are nearly the same."""
+
+
 SHOWN_NAMES = 20
 """Maximum number of allowed names that an error lists."""
 

@@ -16,16 +16,25 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
 from hlt_bayes.core.errors import HltBayesError, unknown_name
+from hlt_bayes.core.files import read_bytes
+from hlt_bayes.core.text import composed, text_findings
 
 LEAST_POSITIVE = 1e-9
 MAX_DEPTH = 30
 """Maximum nesting of tables and lists in a file; no spec comes near it."""
 
+DEEP_KEY = re.compile(
+    r"""(?:^|[\[{,])[ \t]*(?:(?:[A-Za-z0-9_-]{1,99}|"[^"\n]{0,99}"|'[^'\n]{0,99}')[ \t]*\.[ \t]*)"""
+    rf"{{{MAX_DEPTH}}}",
+    flags=re.MULTILINE,
+)
+"""A dotted key of more parts, each of which would be a table."""
+
+MAX_BASES = 20
+"""Most files that a file is based on, one on the other."""
+
 INTEGER_LIMIT = 2**63
 """TOML integers have 64 bits, although Python reads larger ones."""
-
-FORMULA = re.compile(r"[=@\t\r]|[-+](?!$|\s*[£$€]?\.?\d[\d.,]*\s*(%|ppt|pp|SD|p)?\**$)")
-"""Pattern of spreadsheet formula injection; signed numbers and a lone dash are harmless."""
 
 Positive = Annotated[float, Field(ge=LEAST_POSITIVE, le=1e9)]
 Finite = Annotated[float, Field(ge=-1e9, le=1e9)]
@@ -76,6 +85,8 @@ def read_strict[T: Frozen](
             raise error(f"{path}: key 'based_on': circular: {' is based on '.join(map(str, [*seen, other]))}")
         named = f"; it is named by key 'based_on' of {seen[-1]}: correct the key or add the file"
         seen.append(other)
+        if len(seen) > MAX_BASES:
+            raise error(f"{path}: key 'based_on': based on more than {MAX_BASES} files, one on the other: merge them")
         content = _overlaid(_without(read(other, named), without, path, error), content)
     return _validated(content, path, table, error)
 
@@ -85,27 +96,12 @@ def parse_strict[T: Frozen](content: bytes, path: Path, table: type[T], error: t
     return _validated(_toml(content, path, error), path, table, error)
 
 
-def formula_findings(text: str) -> list[str]:
-    """Return an error message if a spreadsheet would run the text as a formula, else an empty list."""
-    if not FORMULA.match(text):
-        return []
-    return [f"{text!r} would run as a formula in a spreadsheet; start it with a letter"]
-
-
-def read_bytes(path: Path, error: type[HltBayesError], *, what: str = "", allowed: str = "") -> bytes:
-    """Read a file; if that fails, ``error`` says ``what`` it is, the reason, and what is ``allowed`` instead."""
-    try:
-        return path.read_bytes()
-    except OSError as found:
-        raise error(f"{path}: {what}cannot be read ({found.strerror}){allowed}") from found
-    except ValueError as found:
-        # The name contains a character that is not allowed in a path.
-        raise error(f"{str(path)!r}: {what}cannot be read ({found}){allowed}") from found
-
-
 def _toml(content: bytes, path: Path, error: type[HltBayesError]) -> dict[str, Any]:
     try:
-        parsed = tomllib.loads(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
+        if DEEP_KEY.search(text):
+            raise error(f"{path}: {_TOO_DEEP}")
+        parsed = tomllib.loads(text)
     except UnicodeDecodeError as found:
         raise error(f"{path}: byte {found.start} is not UTF-8; save the file as UTF-8") from found
     except ValueError as found:
@@ -114,21 +110,21 @@ def _toml(content: bytes, path: Path, error: type[HltBayesError]) -> dict[str, A
     except RecursionError as found:
         raise error(f"{path}: {_TOO_DEEP}") from found
     _refuse_unusable_values(parsed, path, error)
-    return parsed
+    return {composed(key): _composed(value) for key, value in parsed.items()}
 
 
 _TOO_DEEP = f"tables or lists nested more than {MAX_DEPTH} deep; no key needs that many levels: flatten them"
 
 
 def _refuse_unusable_values(parsed: dict[str, Any], path: Path, error: type[HltBayesError]) -> None:
-    """Refuse extreme nesting, integers beyond 64 bits and spreadsheet formulas."""
+    """Refuse extreme nesting, integers beyond 64 bits, spreadsheet formulas and characters that do not print."""
     level: list[tuple[str, Any]] = list(parsed.items())
     for _ in range(MAX_DEPTH):
         for key, value in level:
             if isinstance(value, int) and not -INTEGER_LIMIT <= value < INTEGER_LIMIT:
                 raise error(f"{path}: key '{key}': an integer beyond 64 bits; allowed: -2**63 to 2**63 - 1")
             for text in [value] if isinstance(value, str) else value if isinstance(value, dict) else []:
-                for finding in formula_findings(text):
+                for finding in text_findings(text):
                     raise error(f"{path}: key '{key}': {finding}")
         tables = ((key, value) for key, value in level if isinstance(value, dict))
         lists = ((key, value) for key, value in level if isinstance(value, list))
@@ -139,6 +135,17 @@ def _refuse_unusable_values(parsed: dict[str, Any], path: Path, error: type[HltB
         if not level:
             return
     raise error(f"{path}: {_TOO_DEEP}")
+
+
+def _composed(value: Any) -> Any:  # noqa: ANN401 - TOML values
+    """Value with all its text in one spelling."""
+    if isinstance(value, str):
+        return composed(value)
+    if isinstance(value, list):
+        return [_composed(one) for one in value]
+    if isinstance(value, dict):
+        return {composed(key): _composed(one) for key, one in value.items()}
+    return value
 
 
 def _overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

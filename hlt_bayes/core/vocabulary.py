@@ -75,6 +75,9 @@ SITES = {"SCR IW": "SCR", "SCR OOW": "SCR", "WMCA": "WMCA"}
 POOLED_GROUPS = {"All SCR": ("SCR IW", "SCR OOW"), "All OOW": ("SCR OOW", "WMCA")}
 """Published rows that pool trial groups; derived here, never modelled as a group."""
 
+RESERVED = (*POOLED_GROUPS, "All")
+"""Names that no group of trials or draws may have."""
+
 REPORTED_GROUPS = ("SCR IW", "SCR OOW", "All SCR", "WMCA", "All OOW")
 """Trial groups and pooled rows in the order of the reports."""
 

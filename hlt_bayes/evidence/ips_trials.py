@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import pandas as pd
 
 from hlt_bayes.core.errors import EvidenceError, unknown_name
+from hlt_bayes.core.files import read_bytes
+from hlt_bayes.core.text import composed
 from hlt_bayes.evidence.load import EMBEDDED
 from hlt_bayes.evidence.schema import column_findings
 
@@ -128,8 +131,10 @@ def load_ips_counts(path: str | Path | None = None) -> pd.DataFrame:
 
 def _read(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path, dtype={name: str for name, column in schema.columns.items() if not column.coerce})
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+        text = composed(read_bytes(path, EvidenceError).decode("utf-8-sig"))
+        kinds = {name: str for name, column in schema.columns.items() if not column.coerce}
+        table = pd.read_csv(StringIO(text), dtype=kinds)
+    except ValueError as error:
         raise EvidenceError(f"{path}: cannot be read as a table of trials ({error})") from error
     where = [f"line {i + 2}" for i in range(len(table))]
     _raise_for([*column_findings(table, list(schema.columns)), *_findings(table, schema, where)], path)

@@ -14,6 +14,9 @@ from hlt_bayes.core.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS, REPORTED_GR
 from hlt_bayes.evidence.claims import Document, Relation, TableStructure
 from hlt_bayes.evidence.schema import BASELINE, CELL, DELIVERY, PENCE, QUANTITY, SURVEY
 
+Contents = Mapping[str, bytes] | tuple[Mapping[str, str], ...]
+"""Files of evidence by relative path, or rows of a user's own trials."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -32,6 +35,8 @@ class Evidence:
     tables, relations
         Claims that the tables and the running text make about the ledger's cells; see
         ``hlt_bayes.evidence.claims``.
+    contents
+        Content of every file read, by relative path, or the rows given, so that a result can keep its evidence.
     """
 
     path: Path
@@ -40,6 +45,7 @@ class Evidence:
     sites: Mapping[str, str]
     tables: tuple[TableStructure, ...]
     relations: tuple[Relation, ...]
+    contents: Contents = field(repr=False)
     _ledger: pd.DataFrame = field(repr=False)
     _sources: dict[str, Document] = field(repr=False)
 

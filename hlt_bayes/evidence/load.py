@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
 from io import StringIO
@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from hlt_bayes.core.errors import EvidenceError, unknown_name
-from hlt_bayes.core.toml import formula_findings, parse_strict, read_bytes
+from hlt_bayes.core.errors import EvidenceError, HltBayesWarning, unknown_name
+from hlt_bayes.core.text import alike, composed, text_findings
+from hlt_bayes.core.toml import parse_strict
 from hlt_bayes.core.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS, SITES
 from hlt_bayes.evidence.claims import Relations, Sources, Tables
-from hlt_bayes.evidence.ledger import Evidence
-from hlt_bayes.evidence.own_trials import COLUMNS, complete_row, own_trials_ledger, read_own_trials
+from hlt_bayes.evidence.files import EvidenceFiles
+from hlt_bayes.evidence.ledger import Contents, Evidence
+from hlt_bayes.evidence.own_trials import COLUMNS, MAX_COLUMNS, complete_row, own_trials_ledger, read_own_trials
 from hlt_bayes.evidence.printed_text import parse_printed
 from hlt_bayes.evidence.schema import (
     CELL,
@@ -57,26 +59,42 @@ def load_evidence(path: str | Path | None = None, *, as_printed: bool = False) -
     if path is None:
         return _embedded(as_printed=as_printed)
     if Path(path).suffix.lower() == ".csv":
-        return _own_trials(Path(path), as_printed=as_printed)
-    return _from_folder(Path(path), as_printed=as_printed)
+        return _own_trials(EvidenceFiles(Path(path).parent), Path(path).name, as_printed=as_printed)
+    return _from_folder(EvidenceFiles(Path(path)), as_printed=as_printed)
 
 
 @cache
 def _embedded(*, as_printed: bool) -> Evidence:
     """Load the embedded evidence, which is immutable, once per process."""
-    return _from_folder(EMBEDDED, as_printed=as_printed)
+    return _from_folder(EvidenceFiles(EMBEDDED), as_printed=as_printed)
 
 
-def _from_folder(root: Path, *, as_printed: bool) -> Evidence:
-    hashes: dict[str, str] = {}
-    sources = parse_strict(_content(root, "sources.toml", hashes), root / "sources.toml", Sources, EvidenceError)
-    structure = parse_strict(_content(root, "tables.toml", hashes), root / "tables.toml", Tables, EvidenceError)
-    relations = parse_strict(
-        _content(root, "relations.toml", hashes), root / "relations.toml", Relations, EvidenceError
-    )
+def is_embedded(contents: Mapping[str, bytes]) -> bool:
+    """Return True if files are those of the embedded evidence."""
+    return _embedded(as_printed=False).contents == contents
+
+
+def evidence_of_files(contents: Mapping[str, bytes], path: Path, *, as_printed: bool) -> Evidence:
+    """Build evidence from the contents of its files, as ``load_evidence`` does from ``path``.
+
+    Raises
+    ------
+    EvidenceError
+        As ``load_evidence``.
+    """
+    if path.suffix.lower() == ".csv":
+        return _own_trials(EvidenceFiles(path.parent, kept=contents), path.name, as_printed=as_printed)
+    return _from_folder(EvidenceFiles(path, kept=contents), as_printed=as_printed)
+
+
+def _from_folder(files: EvidenceFiles, *, as_printed: bool) -> Evidence:
+    root = files.root
+    sources = parse_strict(files.read("sources.toml"), root / "sources.toml", Sources, EvidenceError)
+    structure = parse_strict(files.read("tables.toml"), root / "tables.toml", Tables, EvidenceError)
+    relations = parse_strict(files.read("relations.toml"), root / "relations.toml", Relations, EvidenceError)
     _raise_for([f"{root / 'sources.toml'}: {line}" for line in _wrong_names(sources)])
-    cells = _checked(root, [f"tables/{name}" for name in sources.tables], LEDGER, hashes)
-    corrections = _checked(root, ["tables/corrections.csv"], CORRECTIONS, hashes)
+    cells = _checked(files, [f"tables/{name}" for name in sources.tables], LEDGER)
+    corrections = _checked(files, ["tables/corrections.csv"], CORRECTIONS)
     ledger = _with_values(cells)
     _raise_for([f"{root / 'tables'}: {line}" for line in [*_repeated_cells(ledger), *_missing_cells(ledger)]])
     if not as_printed:
@@ -85,10 +103,11 @@ def _from_folder(root: Path, *, as_printed: bool) -> Evidence:
     evidence = Evidence(
         path=root,
         as_printed=as_printed,
-        files=hashes,
+        files=files.hashes(),
         sites=SITES,
         tables=tuple(structure.table),
         relations=tuple(relations.relation),
+        contents=files.contents,
         _ledger=ledger,
         _sources=sources.documents,
     )
@@ -96,10 +115,10 @@ def _from_folder(root: Path, *, as_printed: bool) -> Evidence:
     return evidence
 
 
-def _own_trials(path: Path, *, as_printed: bool) -> Evidence:
-    hashes: dict[str, str] = {}
-    ledger, sites = read_own_trials(_content(path.parent, path.name, hashes), path)
-    return _evidence_of_trials(ledger, sites, path, files=hashes, as_printed=as_printed)
+def _own_trials(files: EvidenceFiles, name: str, *, as_printed: bool) -> Evidence:
+    path = files.root / name
+    ledger, sites = read_own_trials(files.read(name), path)
+    return _evidence_of_trials(ledger, sites, path, files.contents, files.hashes(), as_printed=as_printed)
 
 
 def evidence_of_rows(rows: Sequence[Mapping[str, str]], *, name: str) -> Evidence:
@@ -117,12 +136,20 @@ def evidence_of_rows(rows: Sequence[Mapping[str, str]], *, name: str) -> Evidenc
             if not isinstance(row[column], str):
                 raise EvidenceError(f"{name}, {column!r}: {row[column]!r} given; write it as text with all its digits")
     ledger, sites = own_trials_ledger([(i + 1, complete_row(row)) for i, row in enumerate(rows)], Path(name))
-    return _evidence_of_trials(ledger, sites, Path(name), files={}, as_printed=False)
+    return _evidence_of_trials(ledger, sites, Path(name), tuple(map(dict, rows)), {}, as_printed=False)
 
 
 def _evidence_of_trials(
-    ledger: pd.DataFrame, sites: dict[str, str], path: Path, *, files: dict[str, str], as_printed: bool
+    ledger: pd.DataFrame,
+    sites: dict[str, str],
+    path: Path,
+    contents: Contents,
+    files: dict[str, str],
+    *,
+    as_printed: bool,
 ) -> Evidence:
+    for finding in alike(sites):
+        warnings.warn(f"{path}: group {finding}", HltBayesWarning, stacklevel=4)
     return Evidence(
         path=path,
         as_printed=as_printed,
@@ -130,6 +157,7 @@ def _evidence_of_trials(
         sites=sites,
         tables=(),
         relations=(),
+        contents=contents,
         _ledger=_with_values(ledger),
         _sources={},
     )
@@ -138,16 +166,6 @@ def _evidence_of_trials(
 def _raise_for(problems: list[str]) -> None:
     if problems:
         raise EvidenceError("\n".join(problems))
-
-
-def _content(root: Path, name: str, hashes: dict[str, str]) -> bytes:
-    allowed = (
-        "; give a CSV file of trials, or a folder with sources.toml, tables.toml, relations.toml and, in tables/, the "
-        "files that sources.toml lists"
-    )
-    content = read_bytes(root / name, EvidenceError, what="evidence file ", allowed=allowed)
-    hashes[name] = hashlib.sha256(content).hexdigest()
-    return content
 
 
 def _wrong_names(sources: Sources) -> list[str]:
@@ -159,9 +177,10 @@ def _wrong_names(sources: Sources) -> list[str]:
     ]
 
 
-def _read_table(root: Path, name: str, hashes: dict[str, str]) -> pd.DataFrame:
+def _read_table(files: EvidenceFiles, name: str) -> pd.DataFrame:
+    root = files.root
     try:
-        text = _content(root, name, hashes).decode("utf-8")
+        text = composed(files.read(name).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise EvidenceError(f"{root / name}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
     reader = csv.reader(StringIO(text, newline=""), strict=True)
@@ -178,6 +197,8 @@ def _read_table(root: Path, name: str, hashes: dict[str, str]) -> pd.DataFrame:
                 rows[reader.line_num] = fields
     except csv.Error as error:
         raise EvidenceError(f"{root / name}, line {reader.line_num}: not a table ({error})") from error
+    if len(header) > MAX_COLUMNS:
+        raise EvidenceError(f"{root / name}, line 1: {len(header):,} columns; at most {MAX_COLUMNS} are read")
     twice = [column for column in dict.fromkeys(header) if header.count(column) > 1]
     if not header or twice:
         why = f"column {twice[0]!r} appears twice" if twice else "it is empty"
@@ -185,9 +206,10 @@ def _read_table(root: Path, name: str, hashes: dict[str, str]) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values()), index=list(rows), columns=header, dtype=str)
 
 
-def _checked(root: Path, names: list[str], columns: Sequence[str], hashes: dict[str, str]) -> pd.DataFrame:
+def _checked(files: EvidenceFiles, names: list[str], columns: Sequence[str]) -> pd.DataFrame:
     """Read tables with the same columns into one frame, all text; raise if anything is wrong."""
-    tables = {name: _read_table(root, name, hashes) for name in names}
+    root = files.root
+    tables = {name: _read_table(files, name) for name in names}
     problems = [f"{root / name}, {text}" for name, table in tables.items() for text in column_findings(table, columns)]
     _raise_for(problems)
     where = [f"{root / name}, line {line}" for name, table in tables.items() for line in table.index]
@@ -213,7 +235,7 @@ def _formulas(table: pd.DataFrame, where: Sequence[str]) -> list[str]:
         f"{place}, column {name!r}: {finding}"
         for name in table
         for place, text in zip(where, table[name], strict=True)
-        for finding in formula_findings(text)
+        for finding in text_findings(text)
     ]
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from hlt_bayes.core.errors import EvidenceError, unknown_name
-from hlt_bayes.core.toml import formula_findings
-from hlt_bayes.core.vocabulary import ARMS, OUTCOMES, POOLED_GROUPS
+from hlt_bayes.core.text import composed, label_findings, text_findings
+from hlt_bayes.core.vocabulary import ARMS, OUTCOMES, RESERVED
 from hlt_bayes.evidence.printed_text import Printed, parse_printed
 from hlt_bayes.evidence.schema import CELL, MARKS, QUANTITY
 
@@ -40,8 +40,9 @@ COLUMNS = {
 """Columns of the file with a description of each; those in ``REQUIRED`` must be present."""
 
 REQUIRED = ("outcome", "group")
+MAX_COLUMNS = 100
 MAX_ROWS = 500
-"""Maximum number of impacts in a file: each adds three parameters to the model, and their draws to the result."""
+"""Maximum number of columns and of impacts in a file: each impact adds three parameters, and their draws."""
 
 SHOWN_PROBLEMS = 20
 LARGEST_SD = 5.0
@@ -103,7 +104,7 @@ def own_trials_ledger(rows: list[tuple[int, dict[str, str]]], path: Path) -> tup
 
 def _rows(content: bytes, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     try:
-        text = content.decode("utf-8-sig")
+        text = composed(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise EvidenceError(f"{path}: byte {error.start} is not UTF-8; save the file as CSV in UTF-8") from error
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -125,12 +126,17 @@ def _rows(content: bytes, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def complete_row(fields: Mapping[str, str]) -> dict[str, str]:
     """Return a row with all ``COLUMNS``; absent ones are empty."""
-    return dict.fromkeys(COLUMNS, "") | {name: field.strip() for name, field in fields.items()}
+    return dict.fromkeys(COLUMNS, "") | {name: composed(field.strip()) for name, field in fields.items()}
 
 
 def _check_header(header: list[str], path: Path) -> None:
     if not any(header):
         raise EvidenceError(f"{path}: empty; the first line must name the columns: {', '.join(COLUMNS)}")
+    if len(header) > MAX_COLUMNS:
+        raise EvidenceError(
+            f"{path}, line 1: {len(header):,} columns; at most {MAX_COLUMNS} are read, and these are known: "
+            f"{', '.join(COLUMNS)}"
+        )
     if len(header) == 1 and re.search(r"[;\t]", header[0]):
         raise EvidenceError(f"{path}, line 1: one column {header[0]!r}; separate the columns by commas")
     problems = [f"column {unknown_name(name, COLUMNS)}" for name in header if name not in COLUMNS]
@@ -168,14 +174,16 @@ def _problems(line: int, row: dict[str, str]) -> Iterator[str]:
         else:
             numbers[name] = number
     for name, text in row.items():
-        yield from (f"line {line}, column {name!r}: {finding}" for finding in formula_findings(text))
+        yield from (f"line {line}, column {name!r}: {finding}" for finding in text_findings(text))
     if row["outcome"] not in OUTCOMES:
         yield f"line {line}, column 'outcome': {unknown_name(row['outcome'], OUTCOMES)}"
         return
     if not row["group"]:
         yield f"line {line}, column 'group': empty; name the trial or its group"
-    elif row["group"] in (*POOLED_GROUPS, "All"):
+    elif row["group"] in RESERVED:
         yield f"line {line}, column 'group': {row['group']!r} is reserved for pooled results; use another name"
+    elif not text_findings(row["group"]):
+        yield from (f"line {line}, column 'group': {finding}" for finding in label_findings(row["group"]))
     if row["stars"] not in ("", "none", *MARKS[1:]):
         yield f"line {line}, column 'stars': {unknown_name(row['stars'], ['', 'none', *MARKS[1:]])}"
     unit = OUTCOMES[row["outcome"]].printed_unit

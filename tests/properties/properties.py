@@ -11,20 +11,25 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hlt_bayes.core.errors import HltBayesError
 
 EXAMPLES = {
-    "own trials": (36, 2500),
+    "own trials": (24, 2500),
     "ledger": (12, 700),
     "impact spec": (30, 2000),
     "economic spec": (24, 1500),
     "individual spec": (15, 1000),
     "based on": (40, 1000),
     "draws": (30, 1500),
-    "netCDF": (12, 500),
+    "netCDF": (8, 500),
     "draws in columns": (18, 700),
     "records": (12, 700),
     "records in Parquet": (10, 300),
     "mapping": (12, 700),
     "arguments": (15, 600),
     "printed result": (24, 1500),
+    "manifest": (20, 1500),
+    "specs of a result": (12, 600),
+    "evidence of a result": (6, 300),
+    "HDF5 structure": (12, 400),
+    "names": (60, 2500),
 }
 """Examples of each property under the profiles ``ci`` and ``long``."""
 

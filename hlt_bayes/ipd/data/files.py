@@ -22,6 +22,10 @@ Labels = Mapping[str, Mapping[str, str]]
 """Value labels of a Stata file: by column, the label of each number, both as text."""
 
 
+MAX_COLUMNS, MAX_VALUES, MAX_BYTES = 5_000, 50_000_000, 2_000_000_000
+"""Most columns of records, values (people by columns), and bytes of a Parquet file when unpacked."""
+
+
 @dataclass(frozen=True, repr=False)
 class Contents:
     """Columns of a file, indexed by row; row 1 is the first record."""
@@ -53,6 +57,7 @@ def _csv(content: bytes) -> Contents:
 
     _check_text(content)
     width = len(next(csv.reader(TextIOWrapper(BytesIO(content), encoding="utf-8-sig", newline="")), []))
+    _check_width(width)
     positions = [str(position) for position in range(width)]
     ragged: list[int] = []
 
@@ -74,6 +79,11 @@ def _csv(content: bytes) -> Contents:
     return Contents(frame.set_axis(names, axis=1).set_axis(rows, axis=0), {}, findings_at(ragged, "", problem))
 
 
+def _check_width(width: int) -> None:
+    if width > MAX_COLUMNS:
+        raise RecordsError(f"has {width:,} columns; at most {MAX_COLUMNS:,} are read: keep those of the schema")
+
+
 def _check_text(content: bytes) -> None:
     if not content.strip():
         raise RecordsError("is empty; the first line must name the columns")
@@ -87,6 +97,18 @@ def _check_text(content: bytes) -> None:
 
 
 def _parquet(content: bytes) -> Contents:
+    import pyarrow.parquet as parquet
+
+    # A small file can hold any number of equal values.
+    told = parquet.ParquetFile(BytesIO(content)).metadata
+    _check_width(told.num_columns)
+    values = told.num_rows * told.num_columns
+    unpacked = sum(told.row_group(number).total_byte_size for number in range(told.num_row_groups))
+    if values > MAX_VALUES or unpacked > MAX_BYTES:
+        raise RecordsError(
+            f"has {told.num_rows:,} rows of {told.num_columns:,} columns and {unpacked:,} bytes when unpacked; at most "
+            f"{MAX_VALUES:,} values and {MAX_BYTES:,} bytes are read: keep the columns of the schema"
+        )
     return Contents(numbered(pd.read_parquet(BytesIO(content))))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from hlt_bayes.core.errors import RecordsError, unknown_name
+from hlt_bayes.core.files import LARGEST_DRAWS, open_regular, size_of, too_large
 from hlt_bayes.ipd.data.conversion import Converted, converted
 from hlt_bayes.ipd.data.files import Contents, contents_of, numbered
 from hlt_bayes.ipd.data.findings import finding_of_column, findings_at, raise_for, together
@@ -121,7 +122,10 @@ def _without_disclosure(work: Callable[[], Checked], where: str) -> Checked:
 
 def _read(path: Path, mapping: RecordsMapping | None) -> Checked:
     try:
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            if size_of(file) > LARGEST_DRAWS:
+                raise RecordsError(too_large(size_of(file), LARGEST_DRAWS))
+            content = file.read()
     except OSError as error:
         raise RecordsError(f"cannot be read ({error.strerror})") from None
     except ValueError as error:
