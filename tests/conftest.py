@@ -13,13 +13,14 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import xarray as xr  # noqa: E402
 from file_access import Watch, edges  # noqa: E402
-from helpers import REFERENCE, fill_block  # noqa: E402
+from helpers import REFERENCE, answer_here, fill_block  # noqa: E402
 
 import hlt_bayes  # noqa: E402
 from hlt_bayes.analysis import analyse  # noqa: E402
 from hlt_bayes.core.vocabulary import GROUPS, OUTCOMES  # noqa: E402
 from hlt_bayes.evidence import load_evidence, load_ips_counts  # noqa: E402
 from hlt_bayes.evidence.load import EMBEDDED  # noqa: E402
+from hlt_bayes.impacts import external_files  # noqa: E402
 from hlt_bayes.ipd.synthetic import make_twin  # noqa: E402
 from hlt_bayes.meta import included, load_meta_spec  # noqa: E402
 from hlt_bayes.results.write import write_result  # noqa: E402
@@ -183,6 +184,12 @@ def result_folder(written_once, tmp_path):
 def with_components(drawn, evidence, primary, published, components):
     """An analysis with an appraisal by components and a smallest effect."""
     return analyse(drawn, evidence, primary, published, seed=1, smallest={"health": 0.05}, components=components)
+
+
+@pytest.fixture
+def netcdf_read_here(monkeypatch):
+    """Read netCDF in this process, for tests that are not about that: starting another one takes a while."""
+    monkeypatch.setattr(external_files, "_answer", answer_here)
 
 
 @pytest.fixture(scope="session")

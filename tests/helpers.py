@@ -1,6 +1,8 @@
 """Small things that tests share."""
 
 import contextlib
+import io
+import json
 import os
 import pickle
 import re
@@ -11,6 +13,8 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 from hlt_bayes.cli import app
+from hlt_bayes.impacts import netcdf_reader
+from hlt_bayes.results.manifest import file_sha256
 from hlt_bayes.specs import spec_path
 
 ROOT = Path(__file__).parents[1]
@@ -46,6 +50,22 @@ def made_once(tmp_path_factory, name, make):
         made = make()
         path.write_bytes(pickle.dumps(made))
         return made
+
+
+def rehash(folder, *names):
+    """Give the manifest of a result the hash of files as they are now; one that is gone is no longer listed."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    for name in names:
+        manifest["outputs"].pop(name, None)
+        if (folder / name).exists():
+            manifest["outputs"][name] = file_sha256(folder / name)
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def answer_here(request, file, *_):
+    """Answer as the reader of netCDF does, without a process of its own."""
+    content = io.BytesIO(file.read())
+    return b"".join(netcdf_reader.answer(content, json.loads(request)))
 
 
 def words(text):

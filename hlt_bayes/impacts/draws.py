@@ -15,7 +15,8 @@ import pandas as pd
 import xarray as xr
 
 from hlt_bayes.core.errors import ImpactError, unknown_name
-from hlt_bayes.core.vocabulary import OUTCOMES, POOLED_GROUPS, REPORTED_GROUPS
+from hlt_bayes.core.text import label_findings
+from hlt_bayes.core.vocabulary import OUTCOMES, POOLED_GROUPS, REPORTED_GROUPS, RESERVED
 
 DIMS = ("chain", "draw", "outcome", "group")
 LARGEST = 1e9
@@ -88,6 +89,10 @@ def _checked(source: xr.DataArray) -> xr.DataArray:
         for name in impact[dim].to_numpy():
             if not isinstance(name, str):
                 raise ImpactError(f"impact has the label {name!r} along {dim!r}; a label must be text: rename it")
+            for finding in label_findings(str(name)):
+                raise ImpactError(f"impact, label along {dim!r}: {finding}")
+            if name in RESERVED:
+                raise ImpactError(f"impact, label along {dim!r}: {name!r} is reserved for pooled results; rename it")
         if not impact.indexes[dim].is_unique:
             raise ImpactError(
                 f"impact has duplicate labels along {dim!r}: {', '.join(impact[dim].to_numpy())}; each must be unique"
@@ -118,11 +123,12 @@ def _checked_new(new: xr.DataArray, impact: xr.DataArray) -> xr.DataArray:
 def _check_units(impact: xr.DataArray) -> None:
     try:
         units = json.loads(impact.attrs.get("unit", "{}"))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         units = None
     if not isinstance(units, dict):
+        stated = str(impact.attrs["unit"])[:200]
         example = json.dumps({name: outcome.unit for name, outcome in OUTCOMES.items()}, ensure_ascii=False)
-        raise ImpactError(f"impact.attrs['unit'] is {impact.attrs['unit']!r}; it must be JSON such as {example}")
+        raise ImpactError(f"impact.attrs['unit'] is {stated!r}; it must be JSON such as {example}")
     for name, unit in units.items():
         if name in OUTCOMES and unit != OUTCOMES[name].unit:
             raise ImpactError(f"impact, outcome {name!r} is in {unit!r}; it must be in {OUTCOMES[name].unit!r}")

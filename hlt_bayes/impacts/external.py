@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from hlt_bayes.core.errors import ImpactError, unknown_name
+from hlt_bayes.core.text import composed
 from hlt_bayes.core.vocabulary import OUTCOMES
 from hlt_bayes.impacts.draws import impact_draws
 from hlt_bayes.impacts.external_files import read_csv_draws, read_netcdf
@@ -65,15 +66,22 @@ def from_posterior(
 
     Notes
     -----
-    A damaged netCDF file can send the HDF5 library into a loop that cannot be interrupted. Files in a result folder
-    are checked against their hashes before they are opened; check the hash of any other file yourself.
+    netCDF-4 and netCDF-3 are read in a process of its own, with limits on time and memory: only the variable and its
+    labels are looked at, links to other files are refused. A dim whose labels are pairs of chain and draw is split.
     """
     if columns is not None:
-        impact = _from_columns(_table(source), columns)
+        impact = _from_columns(_table(source, columns), columns)
     else:
-        impact = _rename_dims(_array(source, variable), dims or {})
+        impact = _rename_dims(_unstacked(_array(source, variable)), dims or {})
         for dim, names in (("outcome", outcomes), ("group", groups)):
             impact = _select_labels(impact, dim, names)
+    for dim in ("outcome", "group"):
+        if dim in impact.coords:
+            if impact[dim].dims != (dim,):
+                raise ImpactError(f"the coordinate {dim!r} labels {impact[dim].dims}, not the dim {dim!r}; rename it")
+            labels = [_label(name) for name in impact[dim].to_numpy()]
+            kind = str if all(isinstance(label, str) for label in labels) else object
+            impact = impact.assign_coords({dim: np.array(labels, dtype=kind)})
     factors = []
     for name in map(str, impact["outcome"].to_numpy()):
         if name not in OUTCOMES:
@@ -98,7 +106,7 @@ def _refuse_other_units(impact: xr.DataArray, units: Mapping[str, str]) -> None:
     """Raise if the units given contradict those that the array states in its attributes."""
     try:
         stated = json.loads(impact.attrs.get("unit", ""))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return
     for name in map(str, impact["outcome"].to_numpy()):
         says = str(stated.get(name)) if isinstance(stated, dict) else ""
@@ -110,7 +118,7 @@ def _refuse_other_units(impact: xr.DataArray, units: Mapping[str, str]) -> None:
 
 def _array(source: PosteriorSource, variable: str) -> xr.DataArray:
     if isinstance(source, str | Path):
-        source = read_netcdf(source, "for a CSV file, give columns")
+        source = read_netcdf(source, "for a CSV file, give columns", groups=["posterior"], variable=variable)
     if isinstance(source, xr.DataTree):
         if "posterior" not in source.children and not source.data_vars:
             raise ImpactError(
@@ -128,15 +136,47 @@ def _array(source: PosteriorSource, variable: str) -> xr.DataArray:
     return source
 
 
+def _label(name: object) -> object:
+    """Label as text: R writes labels as bytes, padded to equal length."""
+    if isinstance(name, bytes):
+        name = name.rstrip(b"\0 ").decode("utf-8", "replace")
+    return composed(name) if isinstance(name, str) else name
+
+
+def _unstacked(array: xr.DataArray) -> xr.DataArray:
+    """Split a dim whose labels are pairs, such as of chain and draw."""
+    for dim in array.dims:
+        index = array.indexes.get(dim)
+        if not isinstance(index, pd.MultiIndex):
+            continue
+        names = " and ".join(map(str, index.names))
+        if not index.is_unique:
+            raise ImpactError(f"dim {str(dim)!r} has the same labels twice; each {names} must occur once")
+        if len(index) != np.prod(index.levshape):
+            raise ImpactError(f"dim {str(dim)!r} lacks some combinations of {names}: all chains must have equal length")
+        array = array.unstack([dim])
+    return array
+
+
 def _rename_dims(array: xr.DataArray, dims: Mapping[str, str]) -> xr.DataArray:
-    """Rename the dims to those of this package."""
+    """Rename the dims to those of this package; coordinates that label no dim are dropped."""
     for ours, theirs in dims.items():
         if theirs not in array.dims:
             raise ImpactError(f"dims, {ours!r}: {unknown_name(theirs, [str(dim) for dim in array.dims])}")
     for ours, theirs in dims.items():
         if ours != theirs and ours in array.dims and ours not in dims.values():
             raise ImpactError(f"dims, {ours!r}: the array already has another dim of that name; rename it first")
-    renamed = array.rename({theirs: ours for ours, theirs in dims.items() if theirs != ours})
+    for ours, theirs in dims.items():
+        labels = array.coords.get(ours)
+        if ours == theirs or labels is None or labels.dims != (theirs,):
+            continue
+        if theirs in array.indexes:
+            raise ImpactError(
+                f"dims, {ours!r}: {theirs!r} has labels of its own and a coordinate {ours!r}; drop one with drop_vars"
+            )
+        array = array.swap_dims({theirs: ours})
+    array = array.drop_vars([name for name in array.coords if name not in array.dims])
+    renamed = array.rename({theirs: ours for ours, theirs in dims.items() if theirs in array.dims and theirs != ours})
     missing = {"chain", "draw", "outcome", "group"} - set(renamed.dims)
     if missing:
         raise ImpactError(
@@ -158,7 +198,7 @@ def _select_labels(array: xr.DataArray, dim: str, names: Mapping[str, str] | Non
     return chosen.assign_coords({dim: list(names)})
 
 
-def _table(source: PosteriorSource) -> pd.DataFrame:
+def _table(source: PosteriorSource, columns: Collection[str]) -> pd.DataFrame:
     """Read draws in columns, with their ``.chain``."""
     if isinstance(source, pd.DataFrame):
         return source
@@ -169,7 +209,7 @@ def _table(source: PosteriorSource) -> pd.DataFrame:
     paths = [source] if isinstance(source, str | Path) else list(source)
     if not paths:
         raise ImpactError("source: no CSV file given; give one per chain, or one with a column .chain")
-    return read_csv_draws(paths)
+    return read_csv_draws(paths, columns)
 
 
 def _from_columns(table: pd.DataFrame, columns: Mapping[str, tuple[str, str]]) -> xr.DataArray:
