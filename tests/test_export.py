@@ -136,8 +136,8 @@ def test_cmdstan_files_say_what_each_index_is(written, full):
         assert "# num_samples = 1000\n" in text
         said = dict(line[2:].split(" = ", 1) for line in text.splitlines() if line.startswith("# ") and " = " in line)
         for name, labels in STAN_COLUMNS.items():
-            assert said[name] == ", ".join(labels)
-        assert said["benefit_cost_ratio.2.4"] == "economic, WMCA"
+            assert json.loads(said[name]) == list(labels)
+        assert said["benefit_cost_ratio.2.4"] == '["economic", "WMCA"]'
         economic = full.draws["economics"]["benefit_cost_ratio"].sel(perspective="economic", group="WMCA")
         np.testing.assert_allclose(table["benefit_cost_ratio.2.4"], economic.isel(chain=number - 1), rtol=1e-14)
         stan = ["lp__", "accept_stat__", "stepsize__", "treedepth__", "n_leapfrog__", "divergent__"]
@@ -218,6 +218,7 @@ def test_the_summary_has_moments_quantiles_and_covariance(written, full):
     np.testing.assert_allclose(content["correlation"], np.corrcoef(together), rtol=1e-10)
     square = pd.read_csv(written / "covariance.csv", comment="#", index_col="label")
     assert list(square.index) == list(square.columns) == [one["label"] for one in content["impacts"]]
+    assert set(square) <= set(read(written, "draws.csv"))
     np.testing.assert_allclose(square, np.cov(together), rtol=1e-10)
     # The sabotaged twin: SDs in place of variances.
     assert not np.allclose(np.sqrt(np.diag(square)), np.diag(np.cov(together)), rtol=1e-3)
@@ -561,9 +562,11 @@ def test_own_trials_are_exported_with_what_they_have(own, tmp_path):
     assert counted["effective_sample_size"]["sd_between_people"] == pytest.approx(np.sqrt(rate * (1 - rate)))
     unknown = json.loads((tmp_path / "out/mixture-employment-b-1-old.json").read_text(encoding="utf-8"))
     assert unknown["hlt_bayes"]["effective_sample_size"]["elir"] is None
-    # A label with a comma, a comment sign and a star comes back, and what nobody measured is said.
+    # A label with a comment sign and a star comes back, one with a comma by its entry; what nobody measured is said.
     draws = read(tmp_path / "out", "draws.csv")
-    assert {"impact[health,B #1, old]", "impact[health,*A]"} <= set(draws)
+    assert {"impact[health,B #1; old]", "impact[health,*A]"} <= set(draws)
+    assert set(read(tmp_path / "out", "covariance.csv")["label"]) <= set(draws)
+    assert json.loads(metadata(own)["index_labels"]) == {"B #1; old": "B #1, old"}
     assert json.loads(metadata(own)["predicted_not_measured"]) == ["employment, B #1, old"]
     assert "returns" not in metadata(own, with_returns=True)
     assert metadata(own)["of_whom"] == "as published by each trial"

@@ -1,6 +1,8 @@
 """Fits that tests share, made once for all of them."""
 
 import re
+import shutil
+import subprocess
 from functools import cache, partial
 
 import pytest
@@ -64,3 +66,19 @@ def held(request):
             assert abs(ours - theirs) <= max(3.01 * 10.0**-decimals, 0.1 * abs(ours)), (name, shown, fresh)
 
     return check
+
+
+R_PACKAGES = ("jsonlite", "metafor", "ncdf4", "posterior", "readr")
+
+
+@pytest.fixture(scope="session")
+def rscript():
+    """Rscript with all packages that are needed."""
+    found = shutil.which("Rscript")
+    if found is None:
+        pytest.skip("no Rscript here")
+    asked = f"cat(Filter(function(p) !requireNamespace(p, quietly = TRUE), c{R_PACKAGES!r}))"
+    missing = subprocess.run([found, "-e", asked], capture_output=True, text=True, check=True).stdout.split()
+    if missing:
+        pytest.skip(f"R has no package {', '.join(missing)}")
+    return found

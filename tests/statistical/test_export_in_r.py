@@ -1,7 +1,6 @@
 """What is exported is the same in R: read by its own packages, moments, quantiles, pooled estimates and mixtures."""
 
 import json
-import shutil
 import subprocess
 
 import numpy as np
@@ -19,24 +18,10 @@ from hlt_bayes.results.export.priors import mixture_json
 
 pytestmark = pytest.mark.ci
 
-PACKAGES = ("jsonlite", "metafor", "ncdf4", "posterior", "readr")
 PROBABILITIES = (0.025, 0.055, 0.25, 0.5, 0.75, 0.945, 0.975)
 EXACT = 1e-6
 THREE = Mixture(np.array([0.5, 0.3, 0.2]), np.array([0.0, 0.1, -0.2]), np.array([0.05, 0.2, 0.1]))
 """Of three components jsonlite simplifies lists of three to a matrix."""
-
-
-@pytest.fixture(scope="module")
-def rscript():
-    """Rscript with all packages that are needed."""
-    found = shutil.which("Rscript")
-    if found is None:
-        pytest.skip("no Rscript here")
-    asked = f"cat(Filter(function(p) !requireNamespace(p, quietly = TRUE), c{PACKAGES!r}))"
-    missing = subprocess.run([found, "-e", asked], capture_output=True, text=True, check=True).stdout.split()
-    if missing:
-        pytest.skip(f"R has no package {', '.join(missing)}")
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from typing import NamedTuple
 
@@ -94,8 +94,26 @@ def draws_table(analysis: Analysis) -> pd.DataFrame:
     chain, iteration = (index.ravel() + 1 for index in np.indices((chains, draws)))
     columns = {".chain": chain, ".iteration": iteration, ".draw": np.arange(chains * draws) + 1}
     for array in found:
-        columns |= {f"{array.name}[{','.join(labels)}]": values.ravel() for _, labels, values in array.cells()}
+        index = [index_labels(labels) for labels in array.labels]
+        for _, labels, values in array.cells():
+            columns[element_name(array.name, *map(dict.__getitem__, index, labels))] = values.ravel()
     return pd.DataFrame(columns)
+
+
+def element_name(name: str, *index: str) -> str:
+    """Name of an element of an array, as the R package posterior splits it again: at each comma."""
+    return f"{name}[{','.join(index)}]"
+
+
+def index_labels(labels: Iterable[str]) -> dict[str, str]:
+    """Labels as they stand in the name of an element: unique, with a semicolon in place of a comma."""
+    found: dict[str, str] = {}
+    for label in sorted(set(labels), key=lambda label: ("," in label, label)):
+        text = label.replace(",", ";")
+        while text in found.values():
+            text += ";"
+        found[label] = text
+    return found
 
 
 def metadata(analysis: Analysis, *, with_returns: bool = False) -> dict[str, str]:
@@ -122,6 +140,9 @@ def metadata(analysis: Analysis, *, with_returns: bool = False) -> dict[str, str
         "created_by": f"hlt-bayes {version('hlt-bayes')}",
         "cite": f"{SOFTWARE.format(version=version('hlt-bayes'))} {TRIAL_REPORTS if own else EVALUATION}",
     }
+    written = index_labels(map(str, impact["group"].to_numpy()))
+    if changed := {text: label for label, text in written.items() if text != label}:
+        fields["index_labels"] = json.dumps(changed, ensure_ascii=False)
     if with_returns and any(group in analysis.draws.children for group in RETURN_NAMES):
         fields["returns"] = "gross benefit per GBP 1 of cost; above 1, benefits exceed costs"
     if predicted := _not_measured(analysis, outcomes, [str(name) for name in impact["group"].to_numpy()]):

@@ -105,7 +105,7 @@ def _write_cmdstan(analysis: Analysis, found: Sequence[Array], chain: int, path:
         for at, labels, values in array.cells():
             name = ".".join([array.name, *(str(index + 1) for index in at)])
             columns[name] = values[chain]
-            lines.append(f"# {name} = {', '.join(labels)}\n")
+            lines.append(f"# {name} = {json.dumps(labels, ensure_ascii=False)}\n")
     head = [
         f"# model = {fields['spec']}\n",
         "# method = sample\n",

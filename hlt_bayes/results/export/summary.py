@@ -19,7 +19,7 @@ from hlt_bayes.results.export.approximation_error import (
     normal_closeness,
     refuse_constant,
 )
-from hlt_bayes.results.export.content import metadata, metadata_values, named_impacts
+from hlt_bayes.results.export.content import element_name, index_labels, metadata, metadata_values, named_impacts
 from hlt_bayes.results.export.csv_tables import write_csv
 from hlt_bayes.results.export.draws import Files
 
@@ -55,7 +55,7 @@ def summary(analysis: Analysis) -> Files:
 
 def summary_content(analysis: Analysis) -> dict[str, object]:
     """Content of ``summary.json``; the matrices follow the order of ``impacts``."""
-    impacts = named_impacts(analysis)
+    impacts, labels = named_impacts(analysis), _labels(analysis)
     together = np.column_stack(list(impacts.values()))
     joint = joint_closeness(together)
     return {
@@ -64,7 +64,7 @@ def summary_content(analysis: Analysis) -> dict[str, object]:
         "probabilities": list(PROBABILITIES),
         "impacts": [
             {
-                "label": _label(*key),
+                "label": labels[key],
                 "outcome": key[0],
                 "group": key[1],
                 "unit": OUTCOMES[key[0]].unit,
@@ -81,17 +81,20 @@ def summary_content(analysis: Analysis) -> dict[str, object]:
     }
 
 
-def _label(outcome: str, group: str) -> str:
-    return f"impact[{outcome},{group}]"
+def _labels(analysis: Analysis) -> dict[tuple[str, str], str]:
+    """Name of each impact by outcome and group, as in the tables of draws."""
+    keys = list(named_impacts(analysis))
+    index = index_labels(group for _, group in keys)
+    return {(outcome, group): element_name("impact", outcome, index[group]) for outcome, group in keys}
 
 
 def _summary_table(analysis: Analysis) -> pd.DataFrame:
     """One row per impact: moments, quantiles, distances from the normal."""
-    rows = []
+    rows, names = [], _labels(analysis)
     for (outcome, group), draws in named_impacts(analysis).items():
         quantiles = {f"q{100 * probability:g}": np.quantile(draws, probability) for probability in PROBABILITIES}
         moments = {"mean": draws.mean(), "sd": draws.std(ddof=1)}
-        labels = {"label": _label(outcome, group), "outcome": outcome, "group": group, "unit": OUTCOMES[outcome].unit}
+        labels = {"label": names[outcome, group], "outcome": outcome, "group": group, "unit": OUTCOMES[outcome].unit}
         rows.append({**labels, **moments, **quantiles, **normal_closeness(draws)})
     return pd.DataFrame(rows)
 
@@ -99,7 +102,7 @@ def _summary_table(analysis: Analysis) -> pd.DataFrame:
 def _covariance_table(analysis: Analysis) -> pd.DataFrame:
     """Covariance matrix of all impacts, labelled by its first column and its column names."""
     impacts = named_impacts(analysis)
-    labels = [_label(*key) for key in impacts]
+    labels = list(_labels(analysis).values())
     matrix = np.atleast_2d(np.cov(np.column_stack(list(impacts.values())), rowvar=False))
     table = pd.DataFrame(matrix, columns=labels)
     table.insert(0, "label", labels)
