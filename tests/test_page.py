@@ -45,6 +45,8 @@ from hlt_bayes.results.read import load_result
 from hlt_bayes.results.write import write_result
 from hlt_bayes.specs import load_impact_spec, load_individual_spec
 
+pytestmark = pytest.mark.usefixtures("netcdf_read_here")
+
 
 class Tags(html.parser.HTMLParser):
     """All tags of a page, its links, ids and words."""
@@ -198,14 +200,15 @@ def test_an_item_is_met_by_what_is_there_and_missing_without_it(written, tmp_pat
     assert reasons.str.len().min() > 10
     assert (worked_out[worked_out["status"] != NOT_APPLICABLE]["where"].str.len() > 0).all()
     everything = dict.fromkeys(REASONS, True)
-    nothing = checklists(Context(tmp_path, ""), everything)
+    nothing = checklists(Context(tmp_path, (), ""), everything)
     assert set(nothing["status"]) == {NOT_APPLICABLE, ABSENT}
     assert set(nothing[nothing["status"] == NOT_APPLICABLE]["item"]) == {item.number for item in ITEMS if item.never}
 
 
 def test_artefacts_are_found_where_they_are(result_folder):
+    groups = load_result(result_folder).draws.children
     context = Context(
-        result_folder, f'<section id="limits">{"x" * 50}</section><section id="empty"><h2>Head</h2></section>'
+        result_folder, groups, f'<section id="limits">{"x" * 50}</section><section id="empty"><h2>Head</h2></section>'
     )
     there = (
         File("impacts.csv", ("mean", "sd")),
@@ -229,8 +232,18 @@ def test_artefacts_are_found_where_they_are(result_folder):
     assert [one.is_there(context) for one in absent] == [False] * len(absent)
 
 
+@pytest.mark.parametrize("content", [bytes(range(256)) * 10, b'a,b\n1,2,3,4\n1\n"x', b"", b"\0" * 100, b"sd\n1\n"])
+def test_a_file_that_is_no_such_table_does_not_count_as_there(content, tmp_path):
+    wanted, any_table = File("impacts.csv", ("mean",)), File("impacts.csv")
+    (tmp_path / "impacts.csv").write_bytes(content)
+    assert not wanted.is_there(Context(tmp_path, (), ""))
+    (tmp_path / "impacts.csv").write_bytes(b"mean\n1\n")
+    assert wanted.is_there(Context(tmp_path, (), ""))
+    assert any_table.is_there(Context(tmp_path, (), ""))
+
+
 def test_a_prior_without_its_reason_does_not_count_as_stated(analysis, result_folder):
-    context = Context(result_folder, "")
+    context = Context(result_folder, (), "")
     assert Stated("impact", "priors").is_there(context)
     file = result_folder / "specs.json"
     why = html.unescape(analysis.impact_spec.priors.mu["health"].why)
@@ -277,13 +290,14 @@ def test_a_report_looks_for_what_its_manifest_records(analysis, tmp_path):
     impact = impact.assign_coords(group=groups)
     tree = xr.DataTree.from_dict({"posterior": impact.to_dataset(name="impact")})
     folder = write_result(analyse(tree, evidence, analysis.impact_spec, None, seed=1), tmp_path / "mine")
-    write_report(folder, evidence=evidence)
+    write_report(folder)
     kept = read_checklists(folder)
     recorded = kept[kept["status"] != NOT_APPLICABLE]["where"].str.contains("manifest.json", regex=False)
     assert recorded.sum() >= 3
     assert (kept.loc[recorded[recorded].index, "status"] == MET).all()
     text = (folder / "report.html").read_text(encoding="utf-8")
-    assert kept.equals(checklists(Context(folder, text), _holds(load_result(folder, evidence=evidence))))
+    again = load_result(folder)
+    assert kept.equals(checklists(Context(folder, set(again.draws.children), text), _holds(again)))
 
 
 def test_a_table_that_was_edited_is_not_given_a_new_hash(result_folder):
@@ -298,6 +312,6 @@ def test_priors_are_those_of_the_spec_that_made_the_draws(result_folder):
     file = result_folder / "specs.json"
     specs = json.loads(file.read_text(encoding="utf-8"))
     priors = Stated("fitted", "priors")
-    assert priors.is_there(Context(result_folder, ""))
+    assert priors.is_there(Context(result_folder, (), ""))
     file.write_text(json.dumps({**specs, "individual": {"name": "without"}}), encoding="utf-8")
-    assert not priors.is_there(Context(result_folder, ""))
+    assert not priors.is_there(Context(result_folder, (), ""))

@@ -18,6 +18,8 @@ from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individua
 
 TABLES = ("impacts", "estimands", "returns", "prices", "comparison", "diagnostics")
 
+pytestmark = pytest.mark.usefixtures("netcdf_read_here")
+
 
 @pytest.fixture
 def folder(written_with_components, tmp_path):
@@ -64,7 +66,10 @@ def test_a_file_that_changed_since_is_refused(folder, name):
 def test_specs_of_another_version_are_refused(folder):
     edit(folder / "specs.json", '"structure"', '"shape"')
     edit(folder / "manifest.json", file_sha256_of(folder, "specs.json"), file_sha256(folder / "specs.json"))
-    with pytest.raises(ResultFolderError, match="specs incompatible with this version"):
+    with pytest.raises(
+        ResultFolderError,
+        match=r"not specs of this version of hlt-bayes \(key .*structure.*make the result again: hlt-bayes run --spec",
+    ):
         load_result(folder)
 
 
@@ -73,7 +78,7 @@ def file_sha256_of(folder, name):
 
 
 def test_what_is_no_result_of_an_analysis_is_refused(tmp_path, folder):
-    with pytest.raises(ResultFolderError, match=r"not an hlt-bayes result \(no valid manifest.json"):
+    with pytest.raises(ResultFolderError, match=r"not an hlt-bayes result \(no manifest.json"):
         load_result(tmp_path)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     del manifest["outputs"]["specs.json"]
@@ -89,11 +94,8 @@ def test_the_evidence_must_be_that_which_it_was_made_from(drawn, primary, writte
     tree = xr.DataTree.from_dict({"posterior": impact.to_dataset(name="impact")})
     analysis = analyse(tree, mine, primary, None, seed=1)
     own = write_result(analysis, tmp_path / "own")
-    with pytest.raises(
-        ResultFolderError, match=r"was fitted to other evidence, not to the current version of the evidence of this"
-    ):
-        load_result(own)
-    again = load_result(own, evidence=mine)
-    pd.testing.assert_frame_equal(again.impacts, analysis.impacts, check_exact=True)
+    for again in (load_result(own), load_result(own, evidence=mine)):
+        pd.testing.assert_frame_equal(again.impacts, analysis.impacts, check_exact=True)
+        assert again.evidence.sha256 == mine.sha256
     with pytest.raises(ResultFolderError, match=r"not to the current version of .*my_trials\.csv"):
         load_result(written_with_components, evidence=mine)

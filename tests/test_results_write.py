@@ -43,8 +43,11 @@ FILES = {
     "returns.png",
     "returns.svg",
     "specs.json",
+    "evidence.json",
     "manifest.json",
 }
+
+pytestmark = pytest.mark.usefixtures("netcdf_read_here")
 
 
 def write(analysis, folder, **kwargs):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hlt_bayes.cli.options import EvidencePath
+from hlt_bayes.cli.options import OriginalEvidence
 from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
 
@@ -20,7 +20,7 @@ def export(
         list[str] | None, typer.Option(help="Format, or all; may be repeated. Without --to, lists the formats.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Output folder, created if needed.")] = Path("exports"),
-    evidence: EvidencePath = None,
+    evidence: OriginalEvidence = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of the same names.")] = False,
 ) -> None:
     """Export a result to R, Stan, ArviZ and meta-analysis packages.

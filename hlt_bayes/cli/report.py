@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hlt_bayes.cli.options import EvidencePath
+from hlt_bayes.cli.options import OriginalEvidence
 from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
 
@@ -16,7 +16,7 @@ from hlt_bayes.cli.verbs import verb
 def report(
     output: Output,
     result: Annotated[Path, typer.Argument(help="Result folder.")] = Path("results/primary"),
-    evidence: EvidencePath = None,
+    evidence: OriginalEvidence = None,
 ) -> None:
     """Write the report of a result: one HTML file that works offline.
 

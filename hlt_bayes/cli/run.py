@@ -146,8 +146,7 @@ def run(
         output.table(table)
     for sentence in message(analysis):
         output.say(sentence, style="bold")
-    words = ["hlt-bayes", "report", str(out), *([] if evidence is None else ["--evidence", str(evidence)])]
-    output.say(f"Written: {out} (for a report: {shlex.join(words)})", whole=True)
+    output.say(f"Written: {out} (for a report: {shlex.join(['hlt-bayes', 'report', str(out)])})", whole=True)
 
 
 def _refuse_missing_groups(people: Records, evidence: Evidence, path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html.parser
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from hlt_bayes.display.table import Table
-from hlt_bayes.results.folder import PAGE, SPECS
+from hlt_bayes.results.contents import PAGE, SPECS
 from hlt_bayes.results.manifest import MANIFEST
 
 MET = "met"
@@ -27,9 +27,10 @@ ABSENT = "missing"
 
 
 class Context(NamedTuple):
-    """Where to look for artefacts: a result folder and the page made from it."""
+    """Where to look for artefacts: a result folder, the groups of its draws, and the page made from it."""
 
     folder: Path
+    groups: Collection[str]
     page: str
 
 
@@ -50,7 +51,10 @@ class File(NamedTuple):
             return False
         if file.suffix != ".csv":
             return True
-        table = pd.read_csv(file)
+        try:
+            table = pd.read_csv(file, usecols=(lambda name: name in self.columns) if self.columns else [0])
+        except ValueError:
+            return False
         return (
             len(table) > 0
             and set(self.columns) <= set(table.columns)
@@ -69,13 +73,7 @@ class DrawsGroup(NamedTuple):
 
     def is_there(self, context: Context) -> bool:
         """Whether it exists."""
-        import h5py
-
-        file = context.folder / "posterior.nc"
-        if not file.is_file():
-            return False
-        with h5py.File(file) as tree:
-            return self.group in tree and len(tree[self.group]) > 0
+        return self.group in context.groups
 
 
 STANDS_FOR = {"fitted": ("individual", "impact"), "valued": ("components", "economic")}

@@ -47,7 +47,8 @@ from hlt_bayes.economics.summaries import lead_perspective
 from hlt_bayes.ipd.models.fitting import PARETO_K_MAX
 from hlt_bayes.report.checklists import Context, checklists, checklists_table
 from hlt_bayes.report.explorer import Explorer, explorer
-from hlt_bayes.specs import load_economic_spec, load_impact_spec, shipped_specs
+from hlt_bayes.results.manifest import Manifest
+from hlt_bayes.specs.load import is_shipped
 
 TITLE = "Health-led Employment Trials: Bayesian re-analysis and economic evaluation"
 QUESTION = (
@@ -104,7 +105,7 @@ def page(
     pictures: Mapping[str, str],
     *,
     folder: Path,
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     model: str,
 ) -> tuple[str, pd.DataFrame]:
     """Render the page, and evaluate its checklists.
@@ -131,12 +132,12 @@ def page(
     }
     # Checklist items refer to sections of the page, so it is first rendered without them.
     draft = template.render(**content, checklists=None, show=_numbered_tables())
-    worked_out = checklists(Context(folder, draft), _holds(analysis))
+    worked_out = checklists(Context(folder, set(analysis.draws.children), draft), _holds(analysis))
     text = template.render(**content, checklists=checklists_table(worked_out), show=_numbered_tables())
     return text, worked_out
 
 
-def _content(analysis: Analysis, checked: CheckTables, manifest: Mapping[str, Any], model: str) -> dict[str, Any]:
+def _content(analysis: Analysis, checked: CheckTables, manifest: Manifest, model: str) -> dict[str, Any]:
     own, appraisal = analysis.evidence.is_user_data, analysis.appraisal
     explored = explorer(analysis)
     return {
@@ -177,7 +178,7 @@ def _content(analysis: Analysis, checked: CheckTables, manifest: Mapping[str, An
         "pooled": pools(analysis),
         "worst": _worst(analysis),
         "commands": _commands(analysis),
-        "versions": versions_table(manifest),
+        "versions": versions_table(manifest.model_dump()),
     }
 
 
@@ -349,6 +350,5 @@ def _commands(analysis: Analysis) -> list[str]:
 def _uses_shipped_specs(analysis: Analysis) -> bool:
     impact = [analysis.impact_spec, *([analysis.moderation.spec] if analysis.moderation else [])]
     economic = [one for one in (analysis.economic_spec, analysis.appraisal and analysis.appraisal.spec) if one]
-    shipped = [one.name in shipped_specs("impact") and load_impact_spec(one.name) == one for one in impact]
-    shipped += [one.name in shipped_specs("economic") and load_economic_spec(one.name) == one for one in economic]
+    shipped = [is_shipped(one, "impact") for one in impact] + [is_shipped(one, "economic") for one in economic]
     return _engine(analysis) != UNKNOWN_ENGINE and all(shipped)

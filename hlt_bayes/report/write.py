@@ -23,10 +23,11 @@ from hlt_bayes.economics.summaries import lead_perspective
 from hlt_bayes.evidence import Evidence
 from hlt_bayes.inference.structures import build_model
 from hlt_bayes.report.page import page
+from hlt_bayes.results.contents import PAGE
 from hlt_bayes.results.figures import origin_of, svg
-from hlt_bayes.results.folder import PAGE, claimed, replacing
-from hlt_bayes.results.manifest import read_manifest, unchanged_bytes, write_manifest
-from hlt_bayes.results.read import load_result
+from hlt_bayes.results.folder import claimed, replacing
+from hlt_bayes.results.manifest import Manifest, read_manifest, unchanged_bytes, write_manifest
+from hlt_bayes.results.read import load_result, refusing_malformed_draws
 from hlt_bayes.results.write import specs_of
 
 if TYPE_CHECKING:
@@ -58,31 +59,40 @@ def write_report(
     target = Path(folder)
     tell = progress or silent
     tell("Reading the result", 0, 0)
+    read_manifest(target)
     with claimed(target, overwrite=True):
         manifest = read_manifest(target)
-        kept = [name for name in manifest["outputs"] if name != PAGE]
+        kept = [name for name in manifest.outputs if name != PAGE]
         for name in kept:
             # Files copied below are hashed anew; an edited file must not get a new hash.
             unchanged_bytes(target / name, manifest)
         analysis = load_result(target, evidence=evidence)
-        checked = run_checks(analysis, progress=progress)
-        tell("Writing the report", 0, 0)
-        origin = origin_of(specs_of(analysis), analysis.evidence)
-        pictures = {name: svg(figure, name, origin) for name, figure in _figures(analysis, checked).items()}
-        with replacing(target, overwrite=True) as staging:
-            for name in kept:
-                (staging / name).write_bytes(unchanged_bytes(target / name, manifest))
-            for name, table in checked.tables.items():
-                table.to_csv(staging / f"{name}.csv", index=False)
-            # The checklists look for their artefacts in the folder, including the manifest.
-            write_manifest(staging, manifest)
-            text, worked_out = page(
-                analysis, checked, pictures, folder=staging, manifest=manifest, model=_model(analysis)
-            )
-            worked_out.to_csv(staging / "checklists.csv", index=False)
-            (staging / PAGE).write_text(text, encoding="utf-8")
-            write_manifest(staging, manifest)
+        with refusing_malformed_draws(target, manifest):
+            checked = run_checks(analysis, progress=progress)
+            tell("Writing the report", 0, 0)
+            with replacing(target, overwrite=True) as staging:
+                for name in kept:
+                    (staging / name).write_bytes(unchanged_bytes(target / name, manifest))
+                _add_report(analysis, checked, staging, manifest)
     return target / PAGE
+
+
+def complete(analysis: Analysis, folder: Path, manifest: Manifest, *, progress: Progress | None = None) -> None:
+    """Add page and checks to a folder that ``write_result`` has just filled, with the facts of ``manifest``."""
+    _add_report(analysis, run_checks(analysis, progress=progress), folder, manifest)
+
+
+def _add_report(analysis: Analysis, checked: CheckTables, folder: Path, manifest: Manifest) -> None:
+    origin = origin_of(specs_of(analysis), analysis.evidence)
+    pictures = {name: svg(figure, name, origin) for name, figure in _figures(analysis, checked).items()}
+    for name, table in checked.tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    # The checklists look for their artefacts in the folder, including the manifest.
+    write_manifest(folder, manifest)
+    text, worked_out = page(analysis, checked, pictures, folder=folder, manifest=manifest, model=_model(analysis))
+    worked_out.to_csv(folder / "checklists.csv", index=False)
+    (folder / PAGE).write_text(text, encoding="utf-8")
+    write_manifest(folder, manifest)
 
 
 def _model(analysis: Analysis) -> str:

@@ -10,9 +10,6 @@ from hlt_bayes.core.errors import ResultFolderError
 from hlt_bayes.results.locking import put, refuse_unwritable, sole_writer, written_whole
 from hlt_bayes.results.manifest import MANIFEST, read_manifest
 
-SPECS = "specs.json"
-PAGE = "report.html"
-
 
 def check_target(target: Path, *, overwrite: bool) -> None:
     """Raise, before any work is done, if a result folder may not be written.
@@ -47,10 +44,14 @@ def check_target(target: Path, *, overwrite: bool) -> None:
 def foreign_content(folder: Path, names: list[str]) -> str:
     """Return one of the ``names`` in ``folder`` that its manifest does not list; empty if there is none."""
     try:
-        listed = {MANIFEST, *read_manifest(folder)["outputs"]}
+        listed = {MANIFEST, *read_manifest(folder).outputs}
     except ResultFolderError:
         return f"no valid {MANIFEST}"
-    return next((name for name in names if name not in listed or (folder / name).is_dir()), "")
+    return next((name for name in names if name not in listed or not _is_file(folder / name)), "")
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 @contextlib.contextmanager

@@ -34,18 +34,21 @@ def sole_writer(place: Path | None) -> Iterator[None]:
         yield
         return
     refuse_unwritable(place)
-    parent = place.absolute().parent
+    place = place.absolute()
+    parent = place.parent
     made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
     lock = FileLock(parent / f"{_hidden(place)}.lock", timeout=0, is_singleton=True)
     try:
         parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=parent):
+            pass  # the lock cannot tell a folder that takes no files from one that is locked
         lock.acquire()
     except Timeout as error:
         raise ResultFolderError(
             f"{place}: another run is writing to it; wait for that run to finish, or give another path (--out)"
         ) from error
     except OSError as error:
-        raise ResultFolderError(f"{place}: cannot be written ({error})") from error
+        raise ResultFolderError(f"{place}: cannot be written ({error.strerror})") from error
     try:
         if lock.lock_counter == 1:
             _clear(place)
@@ -108,8 +111,10 @@ def refuse_unwritable(place: Path) -> None:
     Raises
     ------
     ResultFolderError
-        The nearest existing parent is not a writable folder.
+        ``place`` has no name of its own, or its nearest existing parent is not a writable folder.
     """
+    if place.name in ("", ".."):
+        raise ResultFolderError(f"{place}: is not the name of a new file or folder; give one, such as results/mine")
     parent = next(folder for folder in place.absolute().parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise ResultFolderError(f"{place}: {parent} cannot be written to; give another folder (--out)")
@@ -120,11 +125,14 @@ def _hidden(place: Path) -> str:
 
 
 def _clear(place: Path) -> None:
-    """Remove working folders of killed runs, and restore what they had set aside but not yet replaced."""
-    parent = place.absolute().parent
-    for left in sorted(parent.glob(f"{glob.escape(_hidden(place))}-*")):
-        for old in left.glob(f"*{OLD}"):
-            home = parent / old.name.removesuffix(OLD)
-            if not os.path.lexists(home):
-                old.rename(home)
+    """Remove working folders of killed runs, and restore ``place`` where it was set aside but not yet replaced.
+
+    Links are left alone: what they point to is not ours.
+    """
+    for left in sorted(place.absolute().parent.glob(f"{glob.escape(_hidden(place))}-*")):
+        if left.is_symlink() or not left.is_dir():
+            continue
+        old = left / f"{place.name}{OLD}"
+        if old.is_dir() and not old.is_symlink() and not os.path.lexists(place):
+            old.rename(place)
         shutil.rmtree(left, ignore_errors=True)

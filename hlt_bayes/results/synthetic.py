@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from hlt_bayes.core.errors import ResultFolderError
+from hlt_bayes.core.files import read_bytes
 from hlt_bayes.display.synthetic import SYNTHETIC
 from hlt_bayes.ipd.data.schema import COLUMNS
 from hlt_bayes.ipd.synthetic import Twin
@@ -117,14 +118,14 @@ def _figure(value: float) -> float | None:
 def _is_unchanged_pair(path: Path) -> bool:
     """Return True if both files are a synthetic dataset unchanged since it was written."""
     try:
-        content = json.loads(truth_path(path).read_text(encoding="utf-8"))
+        content = json.loads(read_bytes(truth_path(path), ResultFolderError, follow=False))
         return bool(
             not path.is_symlink()
             and content["format"] == TRUTH_FORMAT
             and content["file"] == path.name
             and content["file_sha256"] == file_sha256(path)
         )
-    except (OSError, ValueError, TypeError, KeyError):
+    except (ResultFolderError, OSError, ValueError, TypeError, KeyError, RecursionError):
         return False
 
 

@@ -1,95 +1,58 @@
-"""Verifies that a result folder is unchanged and that its tables can be reproduced from its draws."""
+"""Verifies that the files of a result folder are those that were written, and belong together."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
-
 from hlt_bayes.core.errors import ResultFolderError
-from hlt_bayes.display.table import Table
-from hlt_bayes.evidence import Evidence
-from hlt_bayes.results.manifest import MANIFEST, file_sha256, output_hashes, read_manifest
-from hlt_bayes.results.read import load_result
-from hlt_bayes.results.write import tables_of
+from hlt_bayes.results.contents import EVIDENCE, PAGE, allowed_files, required_files
+from hlt_bayes.results.manifest import MANIFEST, Manifest, output_hashes, read_manifest
 
 AS_WRITTEN = "as written"
 CHANGED = "changed"
 MISSING = "missing"
 FOREIGN = "not of this result"
-FOLLOWS = "follows from the draws"
-DEPARTS = "does not follow from the draws"
 
 
-def verify_result(
-    folder: str | Path, *, recompute: bool = False, evidence: Evidence | str | Path | None = None
-) -> pd.DataFrame:
-    """Compare every file of a result folder with the hashes in its manifest.
-
-    Hashes do not detect a file that was edited together with its hash in the manifest. ``recompute`` derives the tables
-    from the draws again, so that an edited table is detected unless the draws were replaced as well.
-
-    Parameters
-    ----------
-    folder
-        A result folder, written by any verb.
-    recompute
-        Also derive the tables of an analysis from its draws again, and compare them.
-    evidence
-        As in ``hlt_bayes.load_result``, for ``recompute``.
-
-    Returns
-    -------
-    DataFrame
-        One row per file and finding: ``file``, and ``finding``, "as written", "changed", "missing" or "not of this
-        result"; each recomputed table has another row, "follows from the draws" or "does not follow from the draws".
+def file_findings(folder: Path) -> dict[str, str]:
+    """Compare the files of a result folder with its manifest, and those of an analysis with what an analysis has.
 
     Raises
     ------
     ResultFolderError
-        ``folder`` is not a result or cannot be read; or, with ``recompute``, its draws or specs have changed.
+        ``folder`` is not a result or cannot be read.
     """
-    path = Path(folder)
-    told = read_manifest(path)["outputs"]
+    manifest = read_manifest(folder)
+    told = manifest.outputs
+    expected, allowed = _names_of_kind(manifest)
     try:
-        found = output_hashes(path)
+        found = output_hashes(folder, of={*told, *expected})
     except OSError as error:
-        raise ResultFolderError(f"{path}: cannot be read ({error}); give a readable folder") from error
-    rows = []
-    for name in [*told, *(name for name in found if name not in told)]:
-        if name not in found:
-            rows.append((name, MISSING))
-        elif name not in told:
-            rows.append((name, FOREIGN))
-        else:
-            rows.append((name, AS_WRITTEN if found[name] == told[name] else CHANGED))
-    if recompute:
-        for name, table in tables_of(load_result(path, evidence=evidence)).items():
-            file = f"{name}.csv"
-            if file in found:
-                again = hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
-                rows.append((file, FOLLOWS if again == found[file] else DEPARTS))
-    return pd.DataFrame(rows, columns=["file", "finding"])
+        raise ResultFolderError(f"{folder}: cannot be read ({error}); give a readable folder") from error
+    names = dict.fromkeys([*told, *sorted(expected), *found])
+    return {name: _finding(name, told, found, expected, allowed) for name in names}
 
 
-def discrepancies(findings: pd.DataFrame) -> pd.DataFrame:
-    """Rows of ``verify_result`` that report a discrepancy."""
-    return findings[~findings["finding"].isin([AS_WRITTEN, FOLLOWS])]
+def _finding(
+    name: str, told: Mapping[str, str], found: Mapping[str, str], expected: set[str], allowed: set[str]
+) -> str:
+    if name not in found:
+        return MISSING
+    if name not in allowed:
+        return FOREIGN
+    if name not in told:
+        return f"not in {MANIFEST}" if name in expected else FOREIGN
+    if len(found[name]) != len(told[name]):
+        return f"{CHANGED}: {found[name]}"
+    return AS_WRITTEN if found[name] == told[name] else CHANGED
 
 
-def verification_table(findings: pd.DataFrame, folder: Path) -> Table:
-    """Table of ``verify_result``, discrepancies first."""
-    wrong = discrepancies(findings)
-    shown = pd.concat([wrong, findings.drop(wrong.index)])
-    title = f"{folder}: discrepancies: {len(wrong)}" if len(wrong) else f"{folder}: no discrepancies"
-    return Table(
-        title=title,
-        columns=("File", "Finding"),
-        rows=tuple(shown.itertuples(index=False, name=None)),
-        notes=(
-            f"Compared with the hashes in {MANIFEST}, whose own SHA-256 is {file_sha256(folder / MANIFEST)}: keep this "
-            "hash elsewhere, to detect changes to the manifest. --recompute derives the tables from the draws again.",
-        ),
-        frame=shown,
-    )
+def _names_of_kind(manifest: Manifest) -> tuple[set[str], set[str]]:
+    """Files that a result of this kind must and may have; those of a check are any that its manifest lists."""
+    if not manifest.is_analysis:
+        return set(), set(manifest.outputs)
+    roles = [name.removesuffix(" spec") for name in manifest.inputs if name.endswith(" spec")]
+    reported = PAGE in manifest.outputs
+    required = required_files(roles, reported=reported)
+    return required - ({EVIDENCE} if manifest.number == 1 else set()), allowed_files(roles, reported=reported)

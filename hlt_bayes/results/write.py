@@ -11,10 +11,12 @@ import pandas as pd
 
 from hlt_bayes.analysis import Analysis
 from hlt_bayes.display.plots import plot_funnel, plot_impacts, plot_returns, plot_trials, plot_walk
+from hlt_bayes.evidence.kept import evidence_json
 from hlt_bayes.meta import PooledTrials
+from hlt_bayes.results.contents import DRAWS, EVIDENCE, MODERATED_DRAWS, SPECS
 from hlt_bayes.results.figures import origin_of, save
-from hlt_bayes.results.folder import SPECS, replacing
-from hlt_bayes.results.manifest import made_now, write_manifest
+from hlt_bayes.results.folder import replacing
+from hlt_bayes.results.manifest import Input, Settings, made_now, write_manifest
 from hlt_bayes.results.netcdf import netcdf_bytes
 from hlt_bayes.specs import EconomicSpec, ImpactSpec, IndividualSpec, Spec
 
@@ -52,9 +54,9 @@ def write_result(
     """
     target = Path(folder)
     with replacing(target, overwrite=overwrite) as staging:
-        _write_draws(analysis.draws, staging / "posterior.nc")
+        _write_draws(analysis.draws, staging / DRAWS)
         if analysis.moderation is not None:
-            _write_draws(analysis.moderation.draws, staging / "moderators.nc")
+            _write_draws(analysis.moderation.draws, staging / MODERATED_DRAWS)
         for name, table in tables_of(analysis).items():
             table.to_csv(staging / f"{name}.csv", index=False)
         figures = {"impacts": plot_impacts(analysis.comparison)}
@@ -68,8 +70,12 @@ def write_result(
             save(figure, staging / name, origin)
         resolved = {kind: spec.model_dump(mode="json") for kind, spec in specs.items()}
         (staging / SPECS).write_text(json.dumps(resolved, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        settings = {"smallest": dict(analysis.smallest)}
-        made = made_now(seed=analysis.seed, inputs=_inputs(analysis), seconds=seconds(), settings=settings)
+        if analysis.evidence.contents:
+            (staging / EVIDENCE).write_text(evidence_json(analysis.evidence), encoding="utf-8")
+        engine = analysis.draws["posterior"]["impact"].attrs.get("engine")
+        used = None if engine is None else str(engine)
+        settings = Settings(smallest=dict(analysis.smallest), engine=used)
+        made = made_now("analysis", seed=analysis.seed, inputs=_inputs(analysis), seconds=seconds(), settings=settings)
         write_manifest(staging, made)
     return target
 
@@ -107,7 +113,7 @@ def write_trials(trials: PooledTrials, folder: str | Path, *, overwrite: bool = 
         shown = trials.pooled.loc[[name for name in trials.pooled.index if name != "DL-HK"]]
         save(plot_trials(trials.effects, shown), staging / "forest", origin)
         save(plot_funnel(trials.effects, float(trials.pooled["mean"]["DL"])), staging / "funnel", origin)
-        write_manifest(staging, made_now(seed=trials.seed, inputs={"meta spec": _spec_used(trials.spec)}))
+        write_manifest(staging, made_now("trials", seed=trials.seed, inputs={"meta spec": _spec_used(trials.spec)}))
     return target
 
 
@@ -134,8 +140,8 @@ def write_check(
         origin = origin_of(specs)
         for name, figure in figures.items():
             save(figure, staging / name, origin)
-        inputs = {name: {"sha256": spec.fingerprint} for name, spec in specs.items()}
-        write_manifest(staging, made_now(seed=seed, inputs=inputs))
+        inputs = {name: Input(sha256=spec.fingerprint) for name, spec in specs.items()}
+        write_manifest(staging, made_now("check", seed=seed, inputs=inputs))
     return target
 
 
@@ -157,15 +163,15 @@ def _write_draws(draws: xr.DataTree, file: Path) -> None:
     file.write_bytes(netcdf_bytes(draws))
 
 
-def _inputs(analysis: Analysis) -> dict[str, object]:
+def _inputs(analysis: Analysis) -> dict[str, Input]:
     attrs = analysis.draws["posterior"]["impact"].attrs
-    records = {"records": {"sha256": attrs["records_sha256"]}} if "records_sha256" in attrs else {}
+    records = {"records": Input(sha256=attrs["records_sha256"])} if "records_sha256" in attrs else {}
     return {
-        "evidence": {"sha256": analysis.evidence.sha256, "files": analysis.evidence.files},
+        "evidence": Input(sha256=analysis.evidence.sha256, files=analysis.evidence.files),
         **records,
         **{f"{kind} spec": _spec_used(spec) for kind, spec in specs_of(analysis).items()},
     }
 
 
-def _spec_used(spec: Spec) -> dict[str, object]:
-    return {"name": spec.name, "sha256": spec.fingerprint, "files": spec.files}
+def _spec_used(spec: Spec) -> Input:
+    return Input(name=spec.name, sha256=spec.fingerprint, files=spec.files)

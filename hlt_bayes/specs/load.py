@@ -70,6 +70,11 @@ def shipped_specs(kind: SpecKind) -> dict[str, Path]:
     return {path.stem: path for path in sorted((models_folder() / kind).glob("*.toml"))}
 
 
+def is_shipped(spec: Spec, kind: SpecKind) -> bool:
+    """Return True if a spec has the content of the shipped one of its name."""
+    return spec.name in shipped_specs(kind) and read_spec(spec.name, kind, type(spec)) == spec
+
+
 def spec_path(name: str | Path, kind: SpecKind, *, beside: Path | None = None) -> Path:
     """File of a spec: ``name`` itself if it is the path of a TOML file, else the shipped spec of that name.
 

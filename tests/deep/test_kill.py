@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from hlt_bayes.report.verify import discrepancies, verify_result
 from hlt_bayes.results.locking import sole_writer
-from hlt_bayes.results.verify import discrepancies, verify_result
 
 PROGRAM = Path(sys.executable).with_name("hlt-bayes")
 QUICK = ["--engine", "exact"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hlt_bayes.results.verify import discrepancies, verify_result
+from hlt_bayes.report.verify import discrepancies, verify_result
 
 PROGRAM = Path(sys.executable).with_name("hlt-bayes")
 RUN = ["run", "--engine", "exact", "--moderators", "none", "--components", "none"]
