@@ -1,5 +1,7 @@
 """Figures show the numbers of their tables."""
 
+from xml.etree import ElementTree as ET
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,6 +32,7 @@ from hlt_bayes.economics import (
     volume_curve,
     walk,
 )
+from hlt_bayes.results.figures import svg
 
 
 def line(axis, label):
@@ -206,3 +209,17 @@ def test_one_panel_takes_one_axes(drawn, evidence, components):
     axis = Figure().subplots()
     assert plot_acceptability(acceptability(economics, [0.0, 1.0, 2.0]), ax=axis) is axis.figure
     assert "£ of benefit per £1" in axis.get_xlabel()
+
+
+NAMES = ["cost $5 and $6", r"$\bad{$", "x_$a^2$ & <b>"]
+
+
+def test_names_with_dollar_signs_are_names_and_no_mathematics(analysis):
+    renamed = dict(zip(("SCR IW", "SCR OOW", "WMCA"), NAMES, strict=True))
+    comparison = analysis.comparison.assign(group=analysis.comparison["group"].replace(renamed))
+    economics = analysis.draws["economics"].dataset
+    groups = [renamed.get(name, name) for name in map(str, economics["group"].to_numpy())]
+    for figure in (plot_impacts(comparison), plot_returns(economics.assign_coords(group=groups))):
+        text = svg(figure, "figure", "made by a test")
+        shown = {node.text for node in ET.fromstring(text).iter() if node.text}  # noqa: S314 - ours
+        assert set(NAMES) <= shown

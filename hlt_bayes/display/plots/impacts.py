@@ -11,7 +11,7 @@ import xarray as xr
 
 from hlt_bayes.core.errors import ImpactError
 from hlt_bayes.core.vocabulary import OUTCOMES
-from hlt_bayes.display.plots.shared import MARKERS, OURS, PUBLISHED, SPECTRUM, legend, panels
+from hlt_bayes.display.plots.shared import MARKERS, OURS, PUBLISHED, SPECTRUM, legend, names_as_they_are, panels
 from hlt_bayes.impacts.draws import INTERVALS
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ PARAMETERS = ("mu", "tau")
 """Parameters whose prior and posterior are shown, if the model has them."""
 
 
+@names_as_they_are
 def plot_impacts(comparison: pd.DataFrame, *, ax: AxesGiven = None) -> Figure:
     """Draw a forest plot of impacts: posterior beside the published result, joined by a grey line.
 
@@ -72,6 +73,7 @@ def _impact_panel(axis: Axes, rows: pd.DataFrame, outcome: str) -> None:
     axis.set_xlabel(f"impact, {OUTCOMES[outcome].display_unit}")
 
 
+@names_as_they_are
 def plot_specs(impacts: pd.DataFrame, *, ax: AxesGiven = None) -> Figure:
     """Draw the impacts of every group by spec, one panel per outcome.
 
@@ -105,6 +107,7 @@ def plot_specs(impacts: pd.DataFrame, *, ax: AxesGiven = None) -> Figure:
     return figure
 
 
+@names_as_they_are
 def plot_prior_posterior(tree: xr.DataTree, *, backend: Literal["matplotlib", "bokeh"] = "matplotlib") -> Any:  # noqa: ANN401 - the backend's own
     """Draw prior and posterior of the mean impact and of tau, one panel per parameter and outcome.
 
@@ -165,6 +168,7 @@ def _by_panel(parameters: xr.Dataset) -> dict[str, xr.DataArray]:
     return found
 
 
+@names_as_they_are
 def plot_moderators(slopes: pd.DataFrame, *, ax: AxesGiven = None) -> Figure:
     """Draw prior and posterior of each moderator's slope, one panel per outcome.
 

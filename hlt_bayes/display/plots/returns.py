@@ -10,7 +10,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from hlt_bayes.display.plots.shared import MARKERS, OURS, PUBLISHED, SPECTRUM, UNFILTERED, legend, panels
+from hlt_bayes.display.plots.shared import (
+    MARKERS,
+    OURS,
+    PUBLISHED,
+    SPECTRUM,
+    UNFILTERED,
+    legend,
+    names_as_they_are,
+    panels,
+)
 from hlt_bayes.impacts.draws import INTERVALS
 
 if TYPE_CHECKING:
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
     from hlt_bayes.display.plots.shared import AxesGiven
 
 
+@names_as_they_are
 def plot_returns(economics: xr.Dataset, *, ax: AxesGiven = None) -> Figure:
     """Draw the posterior of the gross benefit per £1 beside the published return, one panel per perspective.
 
@@ -72,6 +82,7 @@ def _return_panel(axis: Axes, economics: xr.Dataset, perspective: str) -> None:
     axis.set_xlabel("£ of benefit per £1 of cost")
 
 
+@names_as_they_are
 def plot_prior_grid(grid: pd.DataFrame, *, perspective: str = "economic", ax: AxesGiven = None) -> Figure:
     """Draw the probability that £1 returns more than £1 against the scales of the priors, one panel per group.
 
@@ -107,6 +118,7 @@ def plot_prior_grid(grid: pd.DataFrame, *, perspective: str = "economic", ax: Ax
     return figure
 
 
+@names_as_they_are
 def plot_walk(steps: pd.DataFrame, *, perspective: str = "economic", ax: AxesGiven = None) -> Figure:
     """Draw the bridge from the published to the re-analysed return, one panel per group.
 
@@ -148,6 +160,7 @@ def plot_walk(steps: pd.DataFrame, *, perspective: str = "economic", ax: AxesGiv
     return figure
 
 
+@names_as_they_are
 def plot_acceptability(curve: pd.DataFrame, *, perspective: str = "economic", ax: AxesGiven = None) -> Figure:
     """Draw acceptability curves: by threshold on the return per £1, or by price of one benefit; one line per group.
 
@@ -181,6 +194,7 @@ def plot_acceptability(curve: pd.DataFrame, *, perspective: str = "economic", ax
     return figure
 
 
+@names_as_they_are
 def plot_plane(
     effects: xr.DataArray, cost: xr.DataArray, *, unit: str, price: float | None = None, ax: AxesGiven = None
 ) -> Figure:
@@ -222,6 +236,7 @@ def plot_plane(
     return figure
 
 
+@names_as_they_are
 def plot_tornado(
     moved: pd.DataFrame,
     labels: Mapping[str, str],
@@ -263,6 +278,7 @@ def plot_tornado(
     return figure
 
 
+@names_as_they_are
 def plot_volume(curve: pd.DataFrame, *, perspective: str = "economic", ax: AxesGiven = None) -> Figure:
     """Draw the return at the planned volume against the fixed share of the cost, one line per group.
 
@@ -292,6 +308,7 @@ def plot_volume(curve: pd.DataFrame, *, perspective: str = "economic", ax: AxesG
     return figure
 
 
+@names_as_they_are
 def plot_new_trial(trials: pd.DataFrame, *, perspective: str = "economic", ax: AxesGiven = None) -> Figure:
     """Draw the value of a new trial to the decision, and its cost, against its size.
 

@@ -10,7 +10,7 @@ import pandas as pd
 from hlt_bayes.core.errors import EvidenceError
 from hlt_bayes.display.plots.shared import OURS as POOLED
 from hlt_bayes.display.plots.shared import PUBLISHED as TRIAL
-from hlt_bayes.display.plots.shared import legend, panels
+from hlt_bayes.display.plots.shared import legend, names_as_they_are, panels
 from hlt_bayes.likelihood import STAR_BOUNDS
 from hlt_bayes.meta.effects import Z95
 
@@ -27,6 +27,7 @@ _CONTOURS = (
 _TICKS = np.array([0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64])
 
 
+@names_as_they_are
 def plot_trials(effects: pd.DataFrame, pooled: pd.DataFrame, *, ax: AxesGiven = None) -> Figure:
     """Draw a forest plot of the trials, the largest at the bottom as in the briefing, with pooled ratios below.
 
@@ -66,6 +67,7 @@ def plot_trials(effects: pd.DataFrame, pooled: pd.DataFrame, *, ax: AxesGiven = 
     return figure
 
 
+@names_as_they_are
 def plot_funnel(effects: pd.DataFrame, mean: float, *, ax: AxesGiven = None) -> Figure:
     """Draw a contour-enhanced funnel plot: each trial's effect against its SE.
 
