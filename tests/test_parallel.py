@@ -20,6 +20,7 @@ from hlt_bayes.core.errors import TaskError
 from hlt_bayes.core.parallel import pool as module
 from hlt_bayes.core.parallel import run_tasks
 from hlt_bayes.core.parallel.journal import HEAD, HEADER, Journal, digest
+from hlt_bayes.core.parallel.serialise import from_bytes
 from hlt_bayes.core.threads import BLAS_THREADS
 
 VARIABLES = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -507,3 +508,46 @@ def test_a_scheduler_that_is_not_there_or_has_no_worker_is_said(tmp_path, monkey
     for nowhere in (address, "nonsense://here"):
         with pytest.raises(TaskError, match=f"{nowhere}: no answer"):
             run_tasks(abs, [1], scheduler=nowhere)
+
+
+def test_a_journal_that_claims_terabytes_is_damaged(tmp_path):
+    head = HEAD.pack(bytes(32), 2**40, bytes(32), bytes(32))[:-32]
+    (tmp_path / "journal").write_bytes(HEADER + head + hashlib.sha256(head).digest())
+    try:
+        os.truncate(tmp_path / "journal", 2**41)
+    except OSError:
+        pytest.skip("this file system has no sparse files")
+    with pytest.raises(TaskError, match=r"damaged at byte 20 of 2199023255552, so left unchanged"):
+        run_tasks(abs, [1], journal=tmp_path / "journal")
+
+
+def parts(*contents):
+    """Bytes of a result in a journal: each part after its length."""
+    return b"".join(len(one).to_bytes(8, "big") + one for one in contents)
+
+
+HUGE = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000), }".ljust(117) + b"\n"
+ABSURD = {
+    "a part longer than all": b"\xff" * 8 + b"[]",
+    "JSON of great depth": parts(b"[" * 200_000),
+    "an array of a million million": parts(b'["array",0]', b"\x93NUMPY\x01\x00v\x00" + HUGE),
+    "a part that is not there": parts(b'["array",7]'),
+    "no part": b"",
+    "an empty array": parts(b'["array",0]', b""),
+    "an archive": parts(b'["array",0]', b"PK\x03\x04" + bytes(100)),
+    "a pickle": pickle.dumps([1.0]),
+}
+
+
+@pytest.mark.parametrize("content", ABSURD.values(), ids=ABSURD)
+def test_an_absurd_result_in_a_journal_is_an_error_of_ours(content):
+    with pytest.raises(TaskError, match=r"a result in the journal cannot be read .*; choose another path"):
+        from_bytes(content)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes of that kind")
+def test_a_journal_that_is_no_file_does_not_keep_a_run_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(TaskError, match="cannot be written"):
+            Journal(path)

@@ -334,6 +334,24 @@ def test_a_table_of_another_family_replaces_the_one_below(tmp_path):
         load_impact_spec(path)
 
 
+def test_a_file_is_based_on_a_few_others_at_most(tmp_path):
+    for number in range(30):
+        (tmp_path / f"{number}.toml").write_text(f'based_on = "{number + 1}.toml"\n', encoding="utf-8")
+    with pytest.raises(SpecError, match=r"key 'based_on': based on more than 20 files, one on the other: merge them"):
+        load_impact_spec(tmp_path / "0.toml")
+
+
+@pytest.mark.parametrize("key", [".".join("a" * 100_000), '"a" . ' * 50_000 + "a", "[" + ".".join("a" * 100_000) + "]"])
+def test_a_key_of_very_many_parts_is_refused_before_it_is_read(tmp_path, key):
+    path = tmp_path / "mine.toml"
+    path.write_text(f"{key}\n" if key.startswith("[") else f"{key} = 1\n", encoding="utf-8")
+    with pytest.raises(SpecError, match=r"tables or lists nested more than 30 deep"):
+        load_impact_spec(path)
+    path.write_text(f'title = "{key[:2000].replace(chr(34), chr(39)).lstrip("[")}"\n', encoding="utf-8")
+    with pytest.raises(SpecError, match=r"key 'name' is missing"):
+        load_impact_spec(path)
+
+
 @pytest.mark.parametrize(
     ("base", "message"),
     [

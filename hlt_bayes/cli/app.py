@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import io
 import os
 import sys
@@ -27,6 +28,7 @@ from hlt_bayes.cli.report import report
 from hlt_bayes.cli.run import run
 from hlt_bayes.cli.twin import twin
 from hlt_bayes.cli.verify import verify
+from hlt_bayes.core.errors import HltBayesError
 from hlt_bayes.core.threads import cap_blas_threads
 
 VERBS: dict[str, typer.Typer | Callable[..., None]] = {
@@ -102,9 +104,47 @@ def _ensure_compile_cache() -> None:
 def main() -> None:
     """Run the command line."""
     cap_blas_threads()
+    _check_streams()
+    _check_working_directory()
+    # No verb shows a window, so that the backend for windows, which may be missing, does not matter.
+    os.environ["MPLBACKEND"] = "agg"
     _ensure_compile_cache()
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # What is still in its buffer would be written, and fail again, at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno == errno.EPIPE:  # the program that read it has ended, as in ``| head``
+            sys.exit(1)
+        sys.exit(_told(f"standard output cannot be written ({error.strerror}); redirect it to another file"))
+
+
+def _check_streams() -> None:
+    """End if standard output is closed: a file opened later would take its place; do without standard error."""
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open to the end
+    if sys.stdout is None:
+        sys.exit(_told("standard output is closed; redirect it to a file, or to /dev/null"))
     for stream in (sys.stdout, sys.stderr):
         # Replace characters that the terminal cannot show: displaying a finished result must not fail.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    app()
+
+
+def _check_working_directory() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        sys.exit(_told(f"the working directory cannot be used ({error.strerror}); change to another one"))
+
+
+def _told(problem: str) -> int:
+    """Print a problem, and return the exit code."""
+    with contextlib.suppress(OSError):  # standard error may be full as well
+        print(f"hlt-bayes: {problem}", file=sys.stderr)
+    return HltBayesError.exit_code

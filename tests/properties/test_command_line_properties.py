@@ -37,13 +37,21 @@ VERBS = [
     ["check", "calibration"],
     ["compare", "--outcome", "health"],
     ["report", "result", "--evidence", "mine.csv"],
+    ["verify", "result", "--recompute"],
+    ["compare", "result", "other"],
+    ["fit", "--out", "/proc/mine.nc"],
+    ["run", "--out", "/", "--evidence", "mine.csv"],
+    ["check", "calibration", "--journal", "mine.nc"],
     ["export", "result", "--to", "all", "--out", "exports"],
     ["twin", "--n", "100", "--out", "twin.csv"],
 ]
+PLACES = ["/", ".", "..", "/proc/x", "/dev/null", "/dev/full", "/dev/zero", "a/../..", "~", "result", "mine.nc"]
+PLACES += ["\x1b[31m"]
 FLAGS = ["--json", "--quiet", "-q", "--csv", "--help", "--overwrite", "--evidence", "--spec", "--out", "--seed", "--"]
 junk_words = st.one_of(
     st.sampled_from([*NUMERALS, *FLAGS, "health=nan", "health=inf", "health", "=", "helth=1", "mine.csv", "mine.toml"]),
     st.sampled_from([word for word in WORDS if "\x00" not in word]),
+    st.sampled_from(PLACES),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=8),
     st.just("\udcff"),
 )
@@ -89,6 +97,8 @@ def command_holds(typed):
         )
         (place / "mine.toml").write_text('based_on = "primary"\nname = "mine"\n', "utf-8")
         (place / "mine.nc").write_bytes(b"\x89HDF\r\n\x1a\nno more")
+        (place / "result").mkdir()
+        (place / "result/manifest.json").write_text('{"format": "hlt-bayes result 2", "outputs": {"../a": 1}}', "utf-8")
         before = listing(place)
         with contextlib.chdir(place):
             found = CliRunner().invoke(app, typed)

@@ -18,11 +18,17 @@ HEAD = struct.Struct(">32sQ32s32s")
 """Header of a journal record: key, length of the result in bytes, its SHA-256, and the SHA-256 of these three."""
 
 
+LARGEST_RESULT = 1_000_000_000
+"""Bytes of a result; a sparse file may claim terabytes."""
+
+
 class Journal:
     """Append-only file of results, as bytes, by key; used by one run at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        if path.is_fifo():
+            raise TaskError(f"{path}: cannot be written (it is a pipe); choose another path for the journal")
         try:
             self._file = path.open("ab", buffering=0)
         except OSError as error:
@@ -54,7 +60,7 @@ class Journal:
             end = len(header) if header == HEADER else 0
             while len(head := file.read(HEAD.size)) == HEAD.size:
                 key, length, digest, check = HEAD.unpack(head)
-                if hashlib.sha256(head[:-32]).digest() != check:
+                if hashlib.sha256(head[:-32]).digest() != check or length > LARGEST_RESULT:
                     raise TaskError(
                         f"{self._path}: damaged at byte {end} of {size}, so left unchanged; choose another path, or "
                         f"keep the results before the damage: truncate --size {end} {self._path}"
@@ -72,7 +78,9 @@ class Journal:
         return found
 
     def append(self, key: bytes, payload: bytes) -> None:
-        """Append a finished result."""
+        """Append a finished result; one that is too large to be read again is not kept."""
+        if len(payload) > LARGEST_RESULT:
+            return
         head = key + struct.pack(">Q", len(payload)) + hashlib.sha256(payload).digest()
         self._write(head + hashlib.sha256(head).digest() + payload)
 

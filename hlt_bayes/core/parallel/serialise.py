@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 LENGTH = struct.Struct(">Q")
 """Prefix of each part: its length in bytes."""
 
+UNREADABLE = (
+    *(ValueError, LookupError, TypeError, OSError, EOFError, ArithmeticError, MemoryError, RecursionError),
+    struct.error,
+)
+"""Errors that JSON, NumPy and Arrow may raise on bytes that are something else."""
+
 ALLOWED = "None, text, numbers, arrays of numbers, data frames, and tuples, lists and dicts of them"
 
 
@@ -45,9 +51,10 @@ def from_bytes(content: bytes) -> object:
     parts = []
     try:
         while head := file.read(LENGTH.size):
-            parts.append(file.read(LENGTH.unpack(head)[0]))
+            # No part is longer than the whole, whatever its length says.
+            parts.append(file.read(min(LENGTH.unpack(head)[0], len(content))))
         return _result(json.loads(parts[0]), parts[1:])
-    except (ValueError, LookupError, TypeError, OSError, OverflowError, struct.error) as error:
+    except UNREADABLE as error:
         raise TaskError(
             f"a result in the journal cannot be read ({error}); choose another path for the journal"
         ) from error
@@ -85,7 +92,7 @@ def _result(plain: object, blobs: list[bytes]) -> object:
     blob = io.BytesIO(blobs[rest[0]])
     if kind == "frame":
         return _frame(blob)
-    array = np.load(blob, allow_pickle=False)
+    array = np.lib.format.read_array(blob, allow_pickle=False)
     return array if kind == "array" else array[()]
 
 
@@ -112,5 +119,7 @@ def _frame(file: io.BytesIO) -> pd.DataFrame:
     import pyarrow as pa
 
     with pa.ipc.open_stream(file) as stream:
-        frame: pd.DataFrame = stream.read_all().to_pandas()
+        table = stream.read_all()
+    table.validate(full=True)
+    frame: pd.DataFrame = table.to_pandas()
     return frame
