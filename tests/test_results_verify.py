@@ -1,7 +1,6 @@
 """A result that is no longer what was written is found out, by hashes or by making its tables again."""
 
 import json
-import shutil
 
 import pytest
 from helpers import edit, invoked, rehash
@@ -20,15 +19,10 @@ from hlt_bayes.report.verify import (
     verify_result,
 )
 from hlt_bayes.report.write import write_report
+from hlt_bayes.results.findings import AS_WRITTEN, file_findings
 from hlt_bayes.results.read import load_result
-from hlt_bayes.results.verify import AS_WRITTEN, file_findings
 
 pytestmark = pytest.mark.usefixtures("netcdf_read_here")
-
-
-@pytest.fixture
-def folder(written_with_components, tmp_path):
-    return shutil.copytree(written_with_components, tmp_path / "mine")
 
 
 def found(folder, **settings):

@@ -110,7 +110,8 @@ def _toml(content: bytes, path: Path, error: type[HltBayesError]) -> dict[str, A
     except RecursionError as found:
         raise error(f"{path}: {_TOO_DEEP}") from found
     _refuse_unusable_values(parsed, path, error)
-    return {composed(key): _composed(value) for key, value in parsed.items()}
+    tidy: dict[str, Any] = _composed(parsed)
+    return tidy
 
 
 _TOO_DEEP = f"tables or lists nested more than {MAX_DEPTH} deep; no key needs that many levels: flatten them"

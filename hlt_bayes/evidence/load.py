@@ -69,8 +69,8 @@ def _embedded(*, as_printed: bool) -> Evidence:
     return _from_folder(EvidenceFiles(EMBEDDED), as_printed=as_printed)
 
 
-def is_embedded(contents: Mapping[str, bytes]) -> bool:
-    """Return True if files are those of the embedded evidence."""
+def is_embedded(contents: Contents) -> bool:
+    """Return True if contents are the files of the embedded evidence."""
     return _embedded(as_printed=False).contents == contents
 
 

@@ -48,6 +48,7 @@ from hlt_bayes.ipd.models.fitting import PARETO_K_MAX
 from hlt_bayes.report.checklists import Context, checklists, checklists_table
 from hlt_bayes.report.explorer import Explorer, explorer
 from hlt_bayes.results.manifest import Manifest
+from hlt_bayes.results.write import specs_of
 from hlt_bayes.specs.load import is_shipped
 
 TITLE = "Health-led Employment Trials: Bayesian re-analysis and economic evaluation"
@@ -348,7 +349,4 @@ def _commands(analysis: Analysis) -> list[str]:
 
 
 def _uses_shipped_specs(analysis: Analysis) -> bool:
-    impact = [analysis.impact_spec, *([analysis.moderation.spec] if analysis.moderation else [])]
-    economic = [one for one in (analysis.economic_spec, analysis.appraisal and analysis.appraisal.spec) if one]
-    shipped = [is_shipped(one, "impact") for one in impact] + [is_shipped(one, "economic") for one in economic]
-    return _engine(analysis) != UNKNOWN_ENGINE and all(shipped)
+    return _engine(analysis) != UNKNOWN_ENGINE and all(map(is_shipped, specs_of(analysis).values()))

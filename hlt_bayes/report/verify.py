@@ -19,10 +19,12 @@ from hlt_bayes.core.errors import ResultFolderError
 from hlt_bayes.core.progress import Progress, silent
 from hlt_bayes.core.text import printable
 from hlt_bayes.display.table import Table
-from hlt_bayes.evidence import Evidence, load_evidence
+from hlt_bayes.evidence import Evidence
+from hlt_bayes.evidence.load import is_embedded
 from hlt_bayes.impacts.external_files import read_netcdf
 from hlt_bayes.report.write import complete
 from hlt_bayes.results.contents import DRAWS, EVIDENCE, MODERATED_DRAWS, PAGE, SPECS
+from hlt_bayes.results.findings import AS_WRITTEN, MISSING, file_findings
 from hlt_bayes.results.manifest import (
     MANIFEST,
     Manifest,
@@ -32,9 +34,8 @@ from hlt_bayes.results.manifest import (
     write_manifest,
 )
 from hlt_bayes.results.read import DERIVED_GROUPS, Kept, analysis_of, command_of, read_kept, refusing_malformed_draws
-from hlt_bayes.results.verify import AS_WRITTEN, MISSING, file_findings
 from hlt_bayes.results.write import write_result
-from hlt_bayes.specs.load import SpecKind, is_shipped
+from hlt_bayes.specs.load import is_shipped
 
 FOLLOWS = "follows from the draws"
 DEPARTS = "does not follow from the draws"
@@ -49,15 +50,6 @@ TOLERANCE = 1e-9
 
 ORIGINS = (DRAWS, MODERATED_DRAWS, SPECS, EVIDENCE)
 """Files that all others follow from; the returns in ``DRAWS`` follow too, from the impacts beside them."""
-
-KINDS: dict[str, SpecKind] = {
-    "impact": "impact",
-    "moderators": "impact",
-    "individual": "individual",
-    "economic": "economic",
-    "components": "economic",
-}
-"""Kind of the spec in each role."""
 
 PLAIN = re.compile(r"[-+]?[0-9]+(\.[0-9]+(e[-+]?[0-9]+)?|e[-+]?[0-9]+)")
 """A number that was computed, as tables of this package have it; whole numbers may be names."""
@@ -143,8 +135,12 @@ def _compared(file: Path, again: Path, kept: Kept) -> str:
     if not os.path.lexists(file):
         return ""
     content, other = unchanged_bytes(file, kept.manifest), again.read_bytes()
-    same = {".csv": same_table, ".nc": _same_returns}.get(file.suffix)
-    if content == other or (same is not None and same(content, other)):
+    same = content == other
+    if not same and file.suffix == ".csv":
+        same = same_table(content, other)
+    elif not same and file.name == DRAWS:
+        same = _same_returns(kept.draws, read_netcdf(other, "", name=DRAWS))
+    if same:
         return _origin(file.name, kept)
     changed = [name for name, number in kept.manifest.versions.items() if name in DRAWN_BY and number != version(name)]
     if file.suffix in PICTURED and changed:
@@ -155,10 +151,9 @@ def _compared(file: Path, again: Path, kept: Kept) -> str:
 def _origin(name: str, kept: Kept) -> str:
     """Return where a file comes from that is the same when made again."""
     if name == SPECS:
-        return SHIPPED if all(is_shipped(spec, KINDS[role]) for role, spec in kept.specs.items()) else GIVEN
+        return SHIPPED if all(map(is_shipped, kept.specs.values())) else GIVEN
     if name == EVIDENCE:
-        ours = load_evidence(as_printed=kept.evidence.as_printed)
-        return SHIPPED if kept.evidence.contents == ours.contents else GIVEN
+        return SHIPPED if is_embedded(kept.evidence.contents) else GIVEN
     return RETURNS_FOLLOW if name == DRAWS else FOLLOWS
 
 
@@ -196,9 +191,8 @@ def _close(one: str, two: str) -> bool:
     return math.isclose(float(one), float(two), rel_tol=TOLERANCE, abs_tol=1e-12)
 
 
-def _same_returns(content: bytes, other: bytes) -> bool:
-    """Return True if two files of draws have the same groups, and derived ones with equal numbers, labels and units."""
-    first, second = (read_netcdf(one, "", name=DRAWS) for one in (content, other))
+def _same_returns(first: xr.DataTree, second: xr.DataTree) -> bool:
+    """Return True if two trees of draws have the same groups, and derived ones with equal numbers, labels and units."""
     if set(first.children) != set(second.children):
         return False
     pairs = [(first[name].dataset, second[name].dataset) for name in DERIVED_GROUPS if name in first.children]

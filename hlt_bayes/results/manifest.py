@@ -29,7 +29,7 @@ LARGEST_MANIFEST, LARGEST_TABLE = MEGABYTE, 100 * MEGABYTE
 """Largest manifest, and largest other file but draws, that is read."""
 
 MOST_FILES = 1000
-"""Most files of a folder that is looked at; a result has some forty."""
+"""Most files of a folder that is looked at, far more than any result has."""
 
 FORMAT = 2
 PACKAGES = (

@@ -235,7 +235,7 @@ def _check_origin(file: Path, draws: xr.DataTree, spec: Spec, evidence: Evidence
 
 def _check_making(file: Path, draws: xr.DataTree, manifest: Manifest) -> None:
     """Raise if draws and manifest differ on the records or the engine that draws were made with."""
-    attrs = impact_draws(draws).attrs
+    attrs = draws["posterior"]["impact"].attrs
     records = manifest.inputs.get("records")
     stated = {"records_sha256": records.sha256 if records else None}
     if manifest.number > 1:

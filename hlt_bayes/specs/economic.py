@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,7 +12,7 @@ from hlt_bayes.core.errors import unknown_name
 from hlt_bayes.core.toml import Finite, Frozen, Positive, Words
 from hlt_bayes.core.vocabulary import SURVEY_OUTCOMES
 from hlt_bayes.specs.impact import Figure, GroupName, OutcomeName
-from hlt_bayes.specs.load import Spec, read_spec
+from hlt_bayes.specs.load import Spec, SpecKind, read_spec
 from hlt_bayes.specs.priors import Amount, Portion, Quantity, Reasoned, Sourced
 from hlt_bayes.specs.priors.quantities import FixedQuantity, LogNormalQuantity, UniformQuantity
 
@@ -207,6 +207,8 @@ class GrossOrNet(Reasoned):
 class EconomicSpec(Spec):
     """Specification of an economic model; see ``models/economic/*.toml``."""
 
+    kind: ClassVar[SpecKind] = "economic"
+
     pooling: Pooling
     gross_or_net: GrossOrNet | None = None
     prices: Prices | None = None
@@ -386,4 +388,4 @@ def load_economic_spec(name: str | Path) -> EconomicSpec:
     SpecError
         No such spec, or an invalid file; the message lists all its errors with file and key.
     """
-    return read_spec(name, "economic", EconomicSpec)
+    return read_spec(name, EconomicSpec)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from hlt_bayes.core.toml import Finite, Frozen, Positive, Words
 from hlt_bayes.core.vocabulary import OUTCOMES
-from hlt_bayes.specs.load import Spec, read_spec
+from hlt_bayes.specs.load import Spec, SpecKind, read_spec
 from hlt_bayes.specs.priors import Family, NormalPrior, Prior, Reasoned, ScalePrior, Sourced
 
 OutcomeName = Literal["employment", "earnings", "health", "wellbeing"]
@@ -222,6 +222,8 @@ class Sampling(Frozen):
 class ImpactSpec(Spec):
     """Specification of an impact model; see ``models/impact/*.toml``."""
 
+    kind: ClassVar[SpecKind] = "impact"
+
     structure: Literal["pooled", "no-pooling", "complete-pooling", "sites", "moderators", "joint"]
     outcomes: Annotated[list[OutcomeName], Field(min_length=1)]
     priors: Priors
@@ -317,4 +319,4 @@ def load_impact_spec(name: str | Path) -> ImpactSpec:
     SpecError
         No such spec, or an invalid file; the message lists all its errors with file and key.
     """
-    return read_spec(name, "impact", ImpactSpec)
+    return read_spec(name, ImpactSpec)

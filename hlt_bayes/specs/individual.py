@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from hlt_bayes.core.toml import Finite, Frozen, Positive, Words
 from hlt_bayes.core.vocabulary import OUTCOMES, SURVEY_OUTCOMES
 from hlt_bayes.specs.impact import SEED_END, Count, Nonresponse, OutcomeName, Share
-from hlt_bayes.specs.load import Spec, read_spec
+from hlt_bayes.specs.load import Spec, SpecKind, read_spec
 from hlt_bayes.specs.priors import Family, NormalPrior, Prior, Reasoned, ScalePrior
 
 IndividualEngine = Literal["nuts", "laplace"]
@@ -162,6 +162,8 @@ class IndividualSpec(Spec):
     ``outcomes`` selects the outcomes; entries of other tables for other outcomes are not used.
     """
 
+    kind: ClassVar[SpecKind] = "individual"
+
     outcomes: Annotated[list[OutcomeName], Field(min_length=1)]
     likelihood: dict[OutcomeName, Likelihood]
     covariates: dict[OutcomeName, list[Words]]
@@ -246,4 +248,4 @@ def load_individual_spec(name: str | Path) -> IndividualSpec:
     SpecError
         No such spec, or an invalid file; the message lists all its errors with file and key.
     """
-    return read_spec(name, "individual", IndividualSpec)
+    return read_spec(name, IndividualSpec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import PrivateAttr
 
@@ -21,6 +21,8 @@ class Spec(Frozen):
 
     Specs are equal if their content is, whichever ``files`` they were read from.
     """
+
+    kind: ClassVar[SpecKind]
 
     name: Words
     title: Words
@@ -45,12 +47,12 @@ class Spec(Frozen):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
-def read_spec[T: Spec](name: str | Path, kind: SpecKind, table: type[T]) -> T:
+def read_spec[T: Spec](name: str | Path, table: type[T]) -> T:
     """Read a spec of one kind by name or path, and the specs that it is based on."""
-    path = spec_path(name, kind)
+    path = spec_path(name, table.kind)
     hashes: dict[str, str] = {}
     spec = read_strict(
-        path, table, SpecError, base=lambda other, beside: spec_path(other, kind, beside=beside), hashes=hashes
+        path, table, SpecError, base=lambda other, beside: spec_path(other, table.kind, beside=beside), hashes=hashes
     )
     spec._files.update(hashes)
     return spec
@@ -70,9 +72,9 @@ def shipped_specs(kind: SpecKind) -> dict[str, Path]:
     return {path.stem: path for path in sorted((models_folder() / kind).glob("*.toml"))}
 
 
-def is_shipped(spec: Spec, kind: SpecKind) -> bool:
+def is_shipped(spec: Spec) -> bool:
     """Return True if a spec has the content of the shipped one of its name."""
-    return spec.name in shipped_specs(kind) and read_spec(spec.name, kind, type(spec)) == spec
+    return spec.name in shipped_specs(spec.kind) and read_spec(spec.name, type(spec)) == spec
 
 
 def spec_path(name: str | Path, kind: SpecKind, *, beside: Path | None = None) -> Path:

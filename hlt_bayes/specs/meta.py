@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from hlt_bayes.core.toml import Finite, Frozen, Positive
 from hlt_bayes.evidence.ips_trials import OutcomeClass
 from hlt_bayes.specs import Figure, Sampling, Share, Spec, read_spec
+from hlt_bayes.specs.load import SpecKind
 from hlt_bayes.specs.priors import HalfNormalPrior, NormalPrior, Reasoned, Sourced
 
 
@@ -46,6 +47,8 @@ class TrialsSampling(Sampling):
 class MetaSpec(Spec):
     """Specification of the meta-analysis."""
 
+    kind: ClassVar[SpecKind] = "meta"
+
     trials: Trials
     reference_size: Figure
     priors: MetaPriors
@@ -61,4 +64,4 @@ def load_meta_spec(name: str | Path) -> MetaSpec:
     SpecError
         No such spec, or an invalid file; the message lists all its errors with file and key.
     """
-    return read_spec(name, "meta", MetaSpec)
+    return read_spec(name, MetaSpec)

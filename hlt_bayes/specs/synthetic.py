@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar, get_args
+from typing import Annotated, ClassVar, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -12,7 +12,7 @@ from hlt_bayes.core.errors import unknown_name
 from hlt_bayes.core.toml import Finite, Frozen, Positive, Words
 from hlt_bayes.core.vocabulary import GROUPS, OUTCOMES, SITES
 from hlt_bayes.specs.impact import Figure, OutcomeName, Share
-from hlt_bayes.specs.load import Spec, read_spec
+from hlt_bayes.specs.load import Spec, SpecKind, read_spec
 from hlt_bayes.specs.priors import Sourced
 
 GroupKey = Literal["SCR IW", "SCR OOW", "WMCA"]
@@ -221,6 +221,8 @@ class TwinSpec(Spec):
     ``impacts`` replaces published impacts, by outcome and group.
     """
 
+    kind: ClassVar[SpecKind] = "twin"
+
     impacts: dict[OutcomeName, dict[GroupKey, Number]] = Field(default_factory=dict)
     below_half: Probability
     recruitment: Recruitment
@@ -299,4 +301,4 @@ def load_twin_spec(name: str | Path) -> TwinSpec:
     SpecError
         No such spec, or an invalid file; the message lists all its errors with file and key.
     """
-    return read_spec(name, "twin", TwinSpec)
+    return read_spec(name, TwinSpec)
