@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -23,6 +24,7 @@ from hlt_bayes.cli.export import export
 from hlt_bayes.cli.fit import fit
 from hlt_bayes.cli.ips import ips
 from hlt_bayes.cli.models import models_app
+from hlt_bayes.cli.options import tell
 from hlt_bayes.cli.records import records_app
 from hlt_bayes.cli.report import report
 from hlt_bayes.cli.run import run
@@ -121,7 +123,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if error.errno == errno.EPIPE:  # the program that read it has ended, as in ``| head``
             sys.exit(1)
-        sys.exit(_told(f"standard output cannot be written ({error.strerror}); redirect it to another file"))
+        _refuse(f"standard output cannot be written ({error.strerror}); redirect it to another file")
 
 
 def _check_streams() -> None:
@@ -129,7 +131,7 @@ def _check_streams() -> None:
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open to the end
     if sys.stdout is None:
-        sys.exit(_told("standard output is closed; redirect it to a file, or to /dev/null"))
+        _refuse("standard output is closed; redirect it to a file, or to /dev/null")
     for stream in (sys.stdout, sys.stderr):
         # Replace characters that the terminal cannot show: displaying a finished result must not fail.
         if isinstance(stream, io.TextIOWrapper):
@@ -140,11 +142,9 @@ def _check_working_directory() -> None:
     try:
         Path.cwd()
     except OSError as error:
-        sys.exit(_told(f"the working directory cannot be used ({error.strerror}); change to another one"))
+        _refuse(f"the working directory cannot be used ({error.strerror}); change to another one")
 
 
-def _told(problem: str) -> int:
-    """Print a problem, and return the exit code."""
-    with contextlib.suppress(OSError):  # standard error may be full as well
-        print(f"hlt-bayes: {problem}", file=sys.stderr)
-    return HltBayesError.exit_code
+def _refuse(problem: str) -> NoReturn:
+    tell(problem)
+    sys.exit(HltBayesError.exit_code)

@@ -201,7 +201,7 @@ def exit_codes() -> Iterator[None]:
             line: str | None = None,
         ) -> None:
             if issubclass(category, HltBayesWarning):
-                _tell(f"note: {printable(str(message))}")
+                tell(f"note: {printable(str(message))}")
             else:
                 others(message, category, filename, lineno, file, line)
 
@@ -216,14 +216,14 @@ def _errors_to_exit_codes() -> Iterator[None]:
     try:
         yield
     except HltBayesError as error:
-        _tell(printable(str(error)))
+        tell(printable(str(error)))
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt as error:
-        _tell("interrupted; nothing was written")
+        tell("interrupted; nothing was written")
         raise typer.Exit(EXIT_INTERRUPTED) from error
 
 
-def _tell(sentence: str) -> None:
+def tell(sentence: str) -> None:
     """Print on standard error; where that is full, the exit code must do."""
     with contextlib.suppress(OSError):
         typer.echo(f"hlt-bayes: {sentence}", err=True)
