@@ -198,6 +198,12 @@ def written_with_components(with_components, tmp_path_factory):
     return write_result(with_components, tmp_path_factory.mktemp("written_with_components") / "mine")
 
 
+@pytest.fixture
+def folder(written_with_components, tmp_path):
+    """A copy of that folder, for tests that do more."""
+    return shutil.copytree(written_with_components, tmp_path / "mine")
+
+
 @pytest.fixture(scope="session")
 def twin():
     """Synthetic records of as many people as the trials had, and what is true of them."""

@@ -41,11 +41,6 @@ from hlt_bayes.specs import load_impact_spec
 pytestmark = pytest.mark.usefixtures("netcdf_read_here")
 
 
-@pytest.fixture
-def folder(written_with_components, tmp_path):
-    return shutil.copytree(written_with_components, tmp_path / "mine")
-
-
 def manifest_of(folder):
     return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
 

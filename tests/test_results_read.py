@@ -1,7 +1,6 @@
 """A result folder is read again as it was written, or not at all."""
 
 import json
-import shutil
 
 import pandas as pd
 import pytest
@@ -19,11 +18,6 @@ from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individua
 TABLES = ("impacts", "estimands", "returns", "prices", "comparison", "diagnostics")
 
 pytestmark = pytest.mark.usefixtures("netcdf_read_here")
-
-
-@pytest.fixture
-def folder(written_with_components, tmp_path):
-    return shutil.copytree(written_with_components, tmp_path / "mine")
 
 
 def test_all_tables_and_draws_come_back_bit_for_bit(with_components, written_with_components):

@@ -12,8 +12,8 @@ from hlt_bayes.core.errors import HltBayesError
 
 MEGABYTE = 1_000_000
 LARGEST_TEXT, LARGEST_DRAWS = 5 * MEGABYTE, 2000 * MEGABYTE
-"""Largest file that is read: of evidence, specs or settings, of which the embedded evidence has 0.3 MB in all; and of
-draws or records. A sparse file may claim terabytes."""
+"""Largest file that is read: of evidence, specs or settings; and of draws or records. A sparse file may claim
+terabytes."""
 
 KINDS = (
     (stat.S_ISLNK, "a link"),

@@ -30,7 +30,7 @@ MAX_COLUMNS = 100_000
 """Most columns of a CSV file of draws."""
 
 MAX_COMMENTS = 100_000
-"""Most comments and empty lines of a CSV file of draws; CmdStan writes some fifty."""
+"""Most comments and empty lines of a CSV file of draws."""
 
 BEFORE_COMMENT = re.compile(r'[^"#]*(?:"[^"]*"[^"#]*)*')
 
