@@ -70,8 +70,8 @@ from .inference.exact import exact_posterior_of_rows as exact_posterior_of_rows
 from .inference.fit import fit as fit
 from .inference.structures import build_model as build_model
 from .ipd.data import check_records as check_records
-from .ipd.data import describe_records as describe_records
 from .ipd.data import load_records as load_records
+from .ipd.disclosure import describe_records as describe_records
 from .ipd.models import aggregate as aggregate
 from .ipd.models import fit_records as fit_records
 from .ipd.models import individual_model as individual_model

@@ -220,7 +220,9 @@ def test_exit_codes(monkeypatch, raised, code):
 
 
 def test_findings_in_records_come_as_json_with_exit_code_2(tmp_path):
-    (tmp_path / "records.csv").write_text("person,site\n1,nowhere\n", encoding="utf-8")
+    (tmp_path / "records.csv").write_text(
+        "person,site,group,arm,randomised\n1,nowhere,WMCA,control,2018-06-01\n", encoding="utf-8"
+    )
     result = invoked("records", "check", tmp_path / "records.csv", "--json")
     assert result.exit_code == 2
     (table,) = json.loads(result.stdout)["tables"]

@@ -10,6 +10,8 @@ import typer
 from hlt_bayes.cli.options import (
     EngineName,
     EvidencePath,
+    KeyPath,
+    LeaveOut,
     MappingPath,
     RecordsOption,
     Seed,
@@ -34,6 +36,8 @@ def fit(
     evidence: EvidencePath = None,
     records: RecordsOption = None,
     mapping: MappingPath = None,
+    key: KeyPath = None,
+    leave_out: LeaveOut = None,
     engine: EngineName = None,
     seed: Seed = None,
     out: Annotated[Path | None, typer.Option(help="netCDF file (.nc) for the draws, usable with --posterior.")] = None,
@@ -53,7 +57,9 @@ def fit(
     from hlt_bayes.results.netcdf import check_draws_target, write_draws_file
     from hlt_bayes.specs import load_impact_spec, load_individual_spec
 
-    individual_engine = check_record_options(evidence, records, mapping, engine)
+    individual_engine = check_record_options(
+        evidence, records, engine, only_with_records={"--mapping": mapping, "--key": key, "--leave-out": leave_out}
+    )
     with sole_writer(out), output.stages() as stages:
         if out is not None:
             check_draws_target(out, overwrite=overwrite)
@@ -64,8 +70,15 @@ def fit(
         seed = (individual_spec or impact_spec).sampling.seed if seed is None else seed
         if individual_spec is not None and records is not None:
             stages.enter("Reading the records")
-            people = load_records(records, mapping=mapping)
-            tree = fit_records(individual_spec, people, engine=individual_engine, seed=seed, progress=stages.enter)
+            people = load_records(records, mapping=mapping, key=key)
+            tree = fit_records(
+                individual_spec,
+                people,
+                engine=individual_engine,
+                seed=seed,
+                leave_out=leave_out,
+                progress=stages.enter,
+            )
         else:
             tree = fit_spec(impact_spec, loaded, engine=engine_of(engine), seed=seed, progress=stages.enter)
         stages.enter("Summarising")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -92,6 +92,17 @@ RecordsOption = Annotated[
 MappingPath = Annotated[
     Path | None, typer.Option("--mapping", help="TOML file that maps column names and codes to the schema.")
 ]
+KeyPath = Annotated[
+    Path | None,
+    typer.Option("--key", help="Key of the records. Default: the file beside them with .key added, if there is one."),
+]
+LeaveOut = Annotated[
+    float | None,
+    typer.Option(
+        help="Share of records left out at random, 0 to 0.2, so that results do not differ by one person. Default: "
+        "0.02 (0 of synthetic records)."
+    ),
+]
 EvidencePath = Annotated[
     Path | None,
     typer.Option(help="CSV file of your own trials, or an evidence folder, replacing the published evidence."),
@@ -165,17 +176,24 @@ def numbers(given: Sequence[str] | None, *, option: str, example: str) -> dict[s
 
 
 def check_record_options(
-    evidence: Path | None, records: Path | None, mapping: Path | None, engine: EngineChoice | None
+    evidence: Path | None,
+    records: Path | None,
+    engine: EngineChoice | None,
+    *,
+    only_with_records: Mapping[str, object],
 ) -> IndividualEngine | None:
     """Check that the options are compatible, and return the engine for records if there is one.
+
+    ``only_with_records`` are further options, by name, that need records.
 
     Raises
     ------
     SpecError
         The options are not compatible.
     """
-    if mapping is not None and records is None:
-        raise SpecError("--mapping needs --records: give the file of records as well")
+    for option, value in only_with_records.items():
+        if value is not None and records is None:
+            raise SpecError(f"{option} needs --records: give the file of records as well")
     if records is not None and evidence is not None:
         raise SpecError("--records and --evidence cannot be combined: give individual records or published trials")
     if records is None or engine is None:

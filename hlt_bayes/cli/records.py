@@ -1,4 +1,4 @@
-"""Individual records: their schema, validation and description."""
+"""Individual records: their schema, validation and description, and disclosure control."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hlt_bayes.cli.options import MappingPath
+from hlt_bayes.cli.options import KeyPath, MappingPath, Overwrite, tell
 from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
 
@@ -45,27 +45,19 @@ def records_check(
 ) -> None:
     """List errors in records, by row and column.
 
-    Exit code 2 if there are any; otherwise describes the records.
+    Exit code 2 if there are any. For whoever holds the records: not for release.
     """
-    from hlt_bayes.display.records import description_table, record_findings_table
+    from hlt_bayes.display.records import record_findings_table
     from hlt_bayes.display.table import frame_csv
-    from hlt_bayes.ipd.data import RecordFindings, describe_records, load_records
+    from hlt_bayes.ipd.data import RecordFindings, check_records
 
-    try:
-        records = load_records(file, mapping=mapping)
-    except RecordFindings as error:
-        findings = error.findings
-    else:
-        if as_csv:
-            output.text("row,column,problem")
-        else:
-            output.table(description_table(describe_records(records)))
-        return
+    findings = check_records(file, mapping=mapping)
     if as_csv:
         output.text(frame_csv(findings))
     else:
         output.table(record_findings_table(findings), wrapped=("Problem",), grouped=False)
-    raise typer.Exit(RecordFindings.exit_code)
+    if len(findings):
+        raise typer.Exit(RecordFindings.exit_code)
 
 
 @records_app.command(name="describe")
@@ -74,15 +66,80 @@ def records_describe(
     output: Output,
     file: RecordsPath,
     mapping: MappingPath = None,
+    key: KeyPath = None,
+    fewest: Annotated[int, typer.Option(help="Fewest people behind anything shown, 10 or more.")] = 10,
+    base: Annotated[int, typer.Option(help="Base to which counts are rounded: 5 or 10.")] = 5,
+    exact: Annotated[bool, typer.Option("--exact", help="Exact numbers instead, which must not be released.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print as CSV.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the description and its output-check sheet, both as CSV.")
+    ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Describe records by trial group and arm, with small counts suppressed."""
+    """Describe records by trial group and arm, under disclosure control.
+
+    With --out also writes the output-check sheet: for each table, which rules
+    were applied with which parameters, for the staff of a safe setting.
+    """
+    from hlt_bayes.core.errors import RecordsError
     from hlt_bayes.display.records import description_table
     from hlt_bayes.display.table import frame_csv
-    from hlt_bayes.ipd.data import describe_records, load_records
+    from hlt_bayes.ipd.data import load_records
+    from hlt_bayes.ipd.disclosure import Rules, describe_records, output_check
+    from hlt_bayes.results.folder import claimed
+    from hlt_bayes.results.write import write_check
 
-    description = describe_records(load_records(file, mapping=mapping))
+    if exact and out is not None:
+        raise RecordsError("--exact cannot be used with --out: exact numbers are shown, not written for release")
+    rules = Rules(fewest=fewest, base=base)
+    with claimed(out, overwrite=overwrite):
+        records = load_records(file, mapping=mapping, key=key)
+        if not (records.keyed or records.synthetic or exact):
+            tell(f"note: {NO_KEY}")
+        description = describe_records(records, rules=None if exact else rules)
+        if out is not None:
+            sheet = output_check(description, rules)
+            write_check(
+                {"description": description, "disclosure": sheet}, {}, out, specs={}, seed=0, overwrite=overwrite
+            )
     if as_csv:
         output.text(frame_csv(description))
+        return
+    output.table(description_table(description, None if exact else rules))
+    if out is not None:
+        output.say(f"Written: {out} (description.csv and its output-check sheet, disclosure.csv)", whole=True)
+
+
+NO_KEY = (
+    "no key: the rounding is fixed by the records alone, so that somebody who knows all of them but one could test "
+    "guesses at that one; make a key with hlt-bayes records key"
+)
+
+
+@records_app.command(name="key")
+@verb()
+def records_key(output: Output, file: RecordsPath) -> None:
+    """Make a key beside a file of records, which fixes the rounding and who is left out.
+
+    Whoever has the key can repeat both: it stays with the records and never
+    leaves with a result. An existing key is never replaced.
+    """
+    from hlt_bayes.results.key import write_key
+
+    output.say(f"Written: {write_key(file)}", whole=True)
+
+
+@records_app.command(name="rules")
+@verb()
+def records_rules(output: Output, as_csv: Annotated[bool, typer.Option("--csv", help="Print as CSV.")] = False) -> None:
+    """List the rules of disclosure control, what they apply to, and what is not checked."""
+    from hlt_bayes.display.records import rules_page
+    from hlt_bayes.display.table import frame_csv
+    from hlt_bayes.ipd.disclosure import Rules, rules_table
+    from hlt_bayes.ipd.disclosure.leave_out import LEFT_OUT
+
+    table = rules_table(Rules(), left_out=LEFT_OUT)
+    if as_csv:
+        output.text(frame_csv(table))
     else:
-        output.table(description_table(description))
+        output.table(rules_page(table), wrapped=("What it does", "Applied to", "Guide"), grouped=False)

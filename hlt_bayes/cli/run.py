@@ -11,6 +11,8 @@ import typer
 from hlt_bayes.cli.options import (
     EngineName,
     EvidencePath,
+    KeyPath,
+    LeaveOut,
     MappingPath,
     Overwrite,
     RecordsOption,
@@ -64,6 +66,8 @@ def run(
     evidence: EvidencePath = None,
     records: RecordsOption = None,
     mapping: MappingPath = None,
+    key: KeyPath = None,
+    leave_out: LeaveOut = None,
     engine: EngineName = None,
     smallest: Smallest = None,
     out: Annotated[Path, typer.Option(help="Result folder.")] = Path("results/primary"),
@@ -90,7 +94,9 @@ def run(
     from hlt_bayes.specs import load_economic_spec, load_impact_spec, load_individual_spec
 
     effects = smallest_effects(smallest)
-    individual_engine = check_record_options(evidence, records, mapping, engine)
+    individual_engine = check_record_options(
+        evidence, records, engine, only_with_records={"--mapping": mapping, "--key": key, "--leave-out": leave_out}
+    )
     with claimed(out, overwrite=overwrite), output.stages() as stages:
         stages.enter("Reading evidence and specs")
         impact_name = "primary" if records is not None else spec or "primary"
@@ -109,9 +115,16 @@ def run(
         seed = (individual_spec or impact_spec).sampling.seed if seed is None else seed
         if individual_spec is not None and records is not None:
             stages.enter("Reading the records")
-            people = load_records(records, mapping=mapping)
+            people = load_records(records, mapping=mapping, key=key)
             _refuse_missing_groups(people, loaded, records)
-            tree = fit_records(individual_spec, people, engine=individual_engine, seed=seed, progress=stages.enter)
+            tree = fit_records(
+                individual_spec,
+                people,
+                engine=individual_engine,
+                seed=seed,
+                leave_out=leave_out,
+                progress=stages.enter,
+            )
         else:
             tree = fit(impact_spec, loaded, engine=engine_of(engine), seed=seed, progress=stages.enter)
         moderated = None

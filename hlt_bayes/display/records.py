@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from hlt_bayes.display.table import Table
+from hlt_bayes.ipd.disclosure.rounding import LARGEST_ERROR
+from hlt_bayes.ipd.disclosure.rules import Rules
 
-SUPPRESSED = "*"
+WITHHELD = "*"
 
 SHOWN_FINDINGS = 200
 """Maximum number of findings shown."""
@@ -87,37 +91,90 @@ def record_findings_table(findings: pd.DataFrame) -> Table:
         columns=("Row", "Column", "Problem"),
         rows=rows,
         notes=(
-            "Row 1 is the first record; the header is not counted.",
+            "Row 1 is the first record; the header is not counted. For whoever holds the records; not for release.",
             *([f"{more:,} more are not shown; --csv lists all."] if more else []),
         ),
         frame=findings,
     )
 
 
-def description_table(description: pd.DataFrame) -> Table:
-    """Show ``hlt_bayes.describe_records``, one column per trial group and arm."""
-    shown = description.assign(text=[_cell(row) for _, row in description.iterrows()])
+def description_table(description: pd.DataFrame, rules: Rules | None) -> Table:
+    """Show ``hlt_bayes.describe_records`` with its ``rules``, one column per trial group and arm."""
+    least = 0 if rules is None else rules.least_shown
+    shown = description.assign(text=[_cell(row, least) for _, row in description.iterrows()])
     wide = shown.pivot(index=["column", "value"], columns=["group", "arm"], values="text")
     lines = list(dict.fromkeys(zip(shown["column"], shown["value"], strict=True)))
     cells = list(dict.fromkeys(zip(shown["group"], shown["arm"], strict=True)))
     return Table(
-        title="Records by trial group and arm",
+        title="Records by trial group and arm" + ("" if rules else f": {EXACT}"),
         columns=("Column", "Value", *(", ".join(cell) for cell in cells)),
         rows=tuple((*line, *(wide.loc[line, cell] for cell in cells)) for line in lines),
-        notes=(
-            "Count, and percentage of the group and arm; for numbers also mean (SD); for dates, mean (SD) of days "
-            "since the first randomisation.",
-            f"{SUPPRESSED} suppressed: a small count, or one from which a small count could be derived.",
-        ),
+        notes=_notes(rules),
         frame=description,
     )
 
 
-def _cell(row: pd.Series) -> str:
-    if pd.isna(row["count"]):
-        count = SUPPRESSED
-    else:
-        count = f"{row['count']:,}" + ("" if pd.isna(row["percent"]) else f" ({row['percent']:.1f}%)")
+EXACT = "exact numbers, not for release"
+
+
+def _notes(rules: Rules | None) -> tuple[str, ...]:
+    what = (
+        "Count, and percentage of the group and arm; for numbers also mean (SD); for dates, mean (SD) of days since "
+        "the first randomisation."
+    )
+    if rules is None:
+        return (what, "Exact numbers: single people can be worked out from these. Not for release.")
+    return (
+        what,
+        f"Counts are rounded at random, up or down, to multiples of {rules.base}; means and SDs are of top-coded "
+        "values and are rounded at random (--csv says how far a mean may be off).",
+        f"<{rules.least_shown}: fewer than that after rounding, or none. {WITHHELD} withheld. Blank: does not apply.",
+        "Release one description of the same people, not two: hlt-bayes records rules says what is checked and what is "
+        "not.",
+    )
+
+
+def _cell(row: pd.Series, least: int) -> str:
+    if row["status"] != "shown":
+        return {"few": f"<{least}", "withheld": WITHHELD}.get(row["status"], "")
+    text = f"{row['count']:,}" + ("" if pd.isna(row["percent"]) else f" ({row['percent']:.1f}%)")
+    if row["value"] != "present":
+        return text
     if pd.isna(row["mean"]):
-        return count
-    return f"{count}, mean {row['mean']:,.2f} ({row['sd']:,.2f})"
+        return f"{text}, mean {WITHHELD}"
+    # The step to which a mean is rounded is a third larger than its error, and SDs have two digits.
+    decimals = _decimals(row["within"] / LARGEST_ERROR) if row["within"] else 2
+    sd = WITHHELD if pd.isna(row["sd"]) else f"{row['sd']:,.{max(0, _decimals(row['sd']) + (row['sd'] < 10))}f}"
+    return f"{text}, mean {row['mean']:,.{decimals}f} ({sd})"
+
+
+def _decimals(size: float) -> int:
+    """Decimals up to the first digit of ``size``."""
+    return max(0, -math.floor(math.log10(size) + 1e-9)) if size else 0
+
+
+def rules_page(rules: pd.DataFrame) -> Table:
+    """Show ``hlt_bayes.ipd.disclosure.rules_table``."""
+    return Table(
+        title="Disclosure control of what is computed from individual records",
+        columns=("Rule", "What it does", "Applied to", "Guide"),
+        rows=tuple(
+            (row["rule"], row["parameter"], row["applies_to"], f"{row['guide']}: {row['link']}")
+            for _, row in rules.iterrows()
+        ),
+        notes=NOT_CHECKED,
+        frame=rules,
+    )
+
+
+NOT_CHECKED = (
+    "Checked: tables of records describe, hb.aggregate and its estimates, draws, tables, figures and pages of run and "
+    "fit with --records, and what verify and export make of them. Errors and progress tell of no row and no value.",
+    "Not checked, and not for release: lists of findings by row (records check), exact descriptions (--exact), the "
+    "records themselves, and PyMC models and frames made from them in Python.",
+    "Not checked, a matter for the staff: other outputs on nearly the same people, made with another key, rules, "
+    "mapping or program; two descriptions under different rules; many outputs on overlapping people, whose rounding "
+    "averages out; and what an intruder knows of other people in the records.",
+    "With a key beside the records (hlt-bayes records key FILE) rounding cannot be repeated by somebody who knows all "
+    "records but one. The key must never leave with the results.",
+)

@@ -23,10 +23,11 @@ from hlt_bayes.evidence import Evidence
 from hlt_bayes.evidence.load import is_embedded
 from hlt_bayes.impacts.external_files import read_netcdf
 from hlt_bayes.report.write import complete
-from hlt_bayes.results.contents import DRAWS, EVIDENCE, MODERATED_DRAWS, PAGE, SPECS
+from hlt_bayes.results.contents import DRAWS, EVIDENCE, MODERATED_DRAWS, OUTPUT_CHECK, PAGE, SPECS
 from hlt_bayes.results.findings import AS_WRITTEN, MISSING, file_findings
 from hlt_bayes.results.manifest import (
     MANIFEST,
+    RECORDS,
     Manifest,
     file_sha256,
     read_manifest,
@@ -44,6 +45,10 @@ SHIPPED = "that of this package"
 RETURNS_FOLLOW = "returns follow; the rest taken as given"
 NOT_CHECKED = "not checked"
 DOES_NOT_BELONG = "does not belong to this result"
+
+UNKEYED = (
+    "holds a hash of the records without a key, which confirms guesses at them; make the result again before it leaves"
+)
 
 TOLERANCE = 1e-9
 """Relative difference of two numbers that count as equal: another processor may add in another order."""
@@ -105,6 +110,8 @@ def verify_result(
             read_kept(path, evidence=evidence)
         except ResultFolderError as error:
             found[SPECS] = f"{DOES_NOT_BELONG} ({error})"
+    if RECORDS in (inputs := read_manifest(path).inputs) and inputs[RECORDS].sha256 is not None:
+        found[MANIFEST] = UNKEYED
     rows = [(printable(name, keep=""), finding, again.get(name, "")) for name, finding in found.items()]
     return pd.DataFrame(rows, columns=["file", "finding", "again"])
 
@@ -123,7 +130,7 @@ def _made_again(folder: Path, kept: Kept, progress: Progress) -> dict[str, str]:
         compared = {name: _compared(folder / name, again / name, kept) for name in manifest.outputs}
         more = {path.name for path in again.iterdir()} - {MANIFEST, *compared}
         if manifest.number == 1:
-            more.discard(EVIDENCE)
+            more -= {EVIDENCE, OUTPUT_CHECK}
         return compared | dict.fromkeys(sorted(more), "")
 
 

@@ -9,6 +9,7 @@ EVIDENCE = "evidence.json"
 DRAWS = "posterior.nc"
 MODERATED_DRAWS = "moderators.nc"
 PAGE = "report.html"
+OUTPUT_CHECK = "disclosure.csv"
 
 OF_EVERY_ANALYSIS = (
     DRAWS,
@@ -21,6 +22,7 @@ OF_EVERY_ANALYSIS = (
     "impacts.svg",
 )
 BY_ROLE = {
+    "individual": (OUTPUT_CHECK,),
     "economic": ("returns.csv", "returns.png", "returns.svg"),
     "moderators": (MODERATED_DRAWS, "moderators.csv", "counterfactuals.csv"),
     "components": ("appraisal.csv", "benefits.csv"),

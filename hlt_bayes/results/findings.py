@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hlt_bayes.core.errors import ResultFolderError
-from hlt_bayes.results.contents import EVIDENCE, PAGE, allowed_files, required_files
+from hlt_bayes.results.contents import EVIDENCE, OUTPUT_CHECK, PAGE, allowed_files, required_files
 from hlt_bayes.results.manifest import MANIFEST, Manifest, output_hashes, read_manifest
 
 AS_WRITTEN = "as written"
@@ -55,4 +55,5 @@ def _names_of_kind(manifest: Manifest) -> tuple[set[str], set[str]]:
     roles = [name.removesuffix(" spec") for name in manifest.inputs if name.endswith(" spec")]
     reported = PAGE in manifest.outputs
     required = required_files(roles, reported=reported)
-    return required - ({EVIDENCE} if manifest.number == 1 else set()), allowed_files(roles, reported=reported)
+    later = {EVIDENCE, OUTPUT_CHECK} if manifest.number == 1 else set()
+    return required - later, allowed_files(roles, reported=reported)

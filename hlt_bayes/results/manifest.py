@@ -40,7 +40,8 @@ PACKAGES = (
 ROLES = ("impact", "individual", "moderators", "economic", "components", "meta")
 """Roles of the specs that a result is made from."""
 
-INPUTS = ("evidence", "records", *(f"{role} spec" for role in ROLES))
+RECORDS = "records"
+INPUTS = ("evidence", RECORDS, *(f"{role} spec" for role in ROLES))
 
 Kind = Literal["analysis", "check", "trials"]
 """What a result folder holds: an analysis, the tables of a check, or the pooled other trials."""
@@ -66,9 +67,14 @@ class Machine(Frozen):
 
 
 class Input(Frozen):
-    """What a result was made from: its name and files as far as it has any, and the hash of its content."""
+    """What a result was made from: its name and files as far as it has any, and the hash of its content.
 
-    sha256: Sha256
+    Of records, only version 0.1.0 wrote a hash, which confirms guesses; now it is an HMAC under the key of the records,
+    if they have one.
+    """
+
+    sha256: Sha256 | None = None
+    hmac_sha256: Sha256 | None = None
     name: Line | None = None
     files: dict[Line, Sha256] = Field(default_factory=dict, exclude_if=lambda files: not files)
 
@@ -101,6 +107,9 @@ class Manifest(Frozen):
         foreign = [name for name in self.inputs if name not in INPUTS]
         if self.is_analysis and foreign:
             raise ValueError(f"key 'inputs': {unknown_name(foreign[0], INPUTS)}")
+        for name, used in self.inputs.items():
+            if name != RECORDS and (used.sha256 is None or used.hmac_sha256 is not None):
+                raise ValueError(f"key 'inputs.{name}': 'sha256' is needed, and 'hmac_sha256' is for records only")
         return self
 
     @property

@@ -23,7 +23,7 @@ from hlt_bayes.impacts.moderation import moderation_summary
 from hlt_bayes.inference.fit import Engine
 from hlt_bayes.likelihood import reported_results
 from hlt_bayes.results.contents import DRAWS, EVIDENCE, MODERATED_DRAWS, SPECS
-from hlt_bayes.results.manifest import Input, Manifest, read_manifest, unchanged_bytes
+from hlt_bayes.results.manifest import RECORDS, Input, Manifest, read_manifest, unchanged_bytes
 from hlt_bayes.specs import EconomicSpec, ImpactSpec, IndividualSpec, Spec
 
 SPEC_CLASSES: dict[str, type[Spec]] = {
@@ -236,8 +236,11 @@ def _check_origin(file: Path, draws: xr.DataTree, spec: Spec, evidence: Evidence
 def _check_making(file: Path, draws: xr.DataTree, manifest: Manifest) -> None:
     """Raise if draws and manifest differ on the records or the engine that draws were made with."""
     attrs = draws["posterior"]["impact"].attrs
-    records = manifest.inputs.get("records")
-    stated = {"records_sha256": records.sha256 if records else None}
+    records = manifest.inputs.get(RECORDS)
+    stated = {
+        "records_sha256": records.sha256 if records else None,
+        "records_hmac_sha256": records.hmac_sha256 if records else None,
+    }
     if manifest.number > 1:
         stated["engine"] = manifest.settings.engine if manifest.settings else None
     for key, expected in stated.items():
@@ -264,7 +267,7 @@ def command_of(manifest: Manifest) -> str:
         elif role != "economic":
             words += [option, "none"]
     evidence = manifest.inputs.get("evidence")
-    if "records" in manifest.inputs:
+    if RECORDS in manifest.inputs:
         words += ["--records", "RECORDS"]
     elif evidence is not None and evidence.sha256 != load_evidence().sha256:
         own = "EVIDENCE" if "sources.toml" in evidence.files else next(iter(evidence.files), "EVIDENCE.csv")

@@ -12,11 +12,13 @@ import pandas as pd
 from hlt_bayes.analysis import Analysis
 from hlt_bayes.display.plots import plot_funnel, plot_impacts, plot_returns, plot_trials, plot_walk
 from hlt_bayes.evidence.kept import evidence_json
+from hlt_bayes.ipd.disclosure.output_check import output_check_of_result
+from hlt_bayes.ipd.disclosure.rules import Rules
 from hlt_bayes.meta import PooledTrials
-from hlt_bayes.results.contents import DRAWS, EVIDENCE, MODERATED_DRAWS, SPECS
+from hlt_bayes.results.contents import DRAWS, EVIDENCE, MODERATED_DRAWS, SPECS, allowed_files
 from hlt_bayes.results.figures import origin_of, save
 from hlt_bayes.results.folder import replacing
-from hlt_bayes.results.manifest import Input, Settings, made_now, write_manifest
+from hlt_bayes.results.manifest import RECORDS, Input, Settings, made_now, write_manifest
 from hlt_bayes.results.netcdf import netcdf_bytes
 from hlt_bayes.specs import EconomicSpec, ImpactSpec, IndividualSpec, Spec
 
@@ -92,7 +94,19 @@ def tables_of(analysis: Analysis) -> dict[str, pd.DataFrame]:
         tables["appraisal"], tables["benefits"] = analysis.appraisal.returns, analysis.appraisal.benefits
         if len(analysis.appraisal.walk):
             tables["walk"] = analysis.appraisal.walk
+    if analysis.individual_spec is not None:
+        tables["disclosure"] = _output_check(analysis)
     return tables
+
+
+def _output_check(analysis: Analysis) -> pd.DataFrame:
+    """Output-check sheet of a result on records, for all files that it and its report may have."""
+    return output_check_of_result(
+        allowed_files(specs_of(analysis), reported=True),
+        left_out=float(analysis.draws["posterior"]["impact"].attrs.get("left_out", 0.0)),
+        subgroups="subgroup_impact" in analysis.draws["posterior"],
+        rules=Rules(),
+    )
 
 
 def write_trials(trials: PooledTrials, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -165,7 +179,8 @@ def _write_draws(draws: xr.DataTree, file: Path) -> None:
 
 def _inputs(analysis: Analysis) -> dict[str, Input]:
     attrs = analysis.draws["posterior"]["impact"].attrs
-    records = {"records": Input(sha256=attrs["records_sha256"])} if "records_sha256" in attrs else {}
+    hmac = attrs.get("records_hmac_sha256")
+    records = {RECORDS: Input(hmac_sha256=hmac)} if "records" in attrs else {}
     return {
         "evidence": Input(sha256=analysis.evidence.sha256, files=analysis.evidence.files),
         **records,

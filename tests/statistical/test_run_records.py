@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from helpers import invoked, made_once
@@ -74,9 +75,12 @@ def test_the_folder_is_that_of_the_main_job(result):
     assert "Impacts: treatment minus control" in shown
     assert "gained as much as similar respondents" in " ".join(shown.split())
     names = {path.name for path in out.iterdir()}
-    assert {"impacts.csv", "returns.csv", "appraisal.csv", "comparison.csv", "posterior.nc", "specs.json"} <= names
+    tables = {"impacts.csv", "returns.csv", "appraisal.csv", "comparison.csv", "disclosure.csv"}
+    assert tables | {"posterior.nc", "specs.json"} <= names
+    assert set(pd.read_csv(out / "disclosure.csv")["output"]) >= names - {"manifest.json"}
     manifest = json.loads((out / "manifest.json").read_text())
-    assert set(manifest["inputs"]["records"]) == {"sha256"}
+    # Neither a hash of the records nor, without a key, an HMAC.
+    assert manifest["inputs"]["records"] == {}
     assert manifest["inputs"]["individual spec"]["name"] == "records"
     page = (out / "report.html").read_text()
     assert "3,000 synthetic people" in page

@@ -1,6 +1,5 @@
-"""Individual records: their schema, and how they are read, checked and described."""
+"""Individual records: their schema, and how they are read and checked."""
 
-from hlt_bayes.ipd.data.disclosure import describe_records, suppressed
 from hlt_bayes.ipd.data.findings import RecordFindings
 from hlt_bayes.ipd.data.load import check_records, load_records, records_of_frame
 from hlt_bayes.ipd.data.records import Records
@@ -13,9 +12,7 @@ __all__ = [
     "RecordFindings",
     "Records",
     "check_records",
-    "describe_records",
     "load_records",
     "records_of_frame",
     "schema_table",
-    "suppressed",
 ]

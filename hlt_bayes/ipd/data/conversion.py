@@ -49,7 +49,8 @@ def converted(
         texts, absent = _recoded(as_text(values), column, mapped, frozenset(missing), labels or {})
         unique, bad = _of_text(texts.mask(absent, ""), column, mapped.date_format if mapped else None)
     if column.kind == "date":
-        unique = unique.dt.tz_localize(None).dt.normalize()
+        unique, timed = _days(unique)
+        bad = bad | timed
     if column.kind in ("count", "number"):
         unique, unfit = _numbers(unique, whole=column.kind == "count")
         bad = bad | unfit
@@ -61,7 +62,8 @@ def converted(
     return Converted(
         pd.Series(taken, index=series.index, name=name),
         np.append(bad, False)[places],
-        _allowed(column, mapped.date_format if mapped else None),
+        _allowed(column, mapped.date_format if mapped else None)
+        + (_days_only(series) if column.kind == "date" else ""),
     )
 
 
@@ -121,6 +123,21 @@ def _dates(texts: pd.Series, date_format: str | None) -> pd.Series:
     # Some programs append midnight to a date.
     days = texts.str.removesuffix(" 00:00:00").str.removesuffix("T00:00:00")
     return pd.to_datetime(days, format=date_format or "%Y-%m-%d", errors="coerce")
+
+
+def _days(moments: pd.Series) -> tuple[pd.Series, Flags]:
+    """Set to missing, and mark, what has a time of day: midnight of another time zone would be another day."""
+    here = moments.dt.tz_localize(None)
+    days = here.dt.normalize()
+    timed = here.notna() & (here != days)
+    return days.mask(timed), timed.to_numpy(bool)
+
+
+def _days_only(series: pd.Series) -> str:
+    """Say what is allowed in a date that is not text."""
+    if pd.api.types.is_datetime64_any_dtype(series):
+        return " without a time of day: midnight in London is 23:00 in UTC in summer, so write the local days"
+    return " (in Stata %td), not a month or another period" if pd.api.types.is_numeric_dtype(series) else ""
 
 
 def _numerals(texts: pd.Series) -> pd.Series:

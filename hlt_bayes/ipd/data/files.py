@@ -113,7 +113,7 @@ def _parquet(content: bytes) -> Contents:
 
 
 def _stata(content: bytes) -> Contents:
-    numbers = pd.read_stata(BytesIO(content), convert_categoricals=False)
+    numbers = _with_days_only(content, pd.read_stata(BytesIO(content), convert_categoricals=False))
     labelled = _labelled(content, [str(name) for name in numbers])
     labels = {}
     for name in labelled.select_dtypes("category"):
@@ -121,6 +121,22 @@ def _stata(content: bytes) -> Contents:
         pairs = pairs.drop_duplicates().dropna()
         labels[str(name)] = dict(zip(as_text(pairs["number"]), as_text(pairs["label"]), strict=True))
     return Contents(numbered(numbers), labels)
+
+
+def _with_days_only(content: bytes, frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave months, quarters and other periods as numbers: pandas makes each the first day of it."""
+    dated = [str(name) for name in frame.select_dtypes("datetime")]
+    if not dated:
+        return frame
+    counts = pd.read_stata(BytesIO(content), columns=dated, convert_dates=False, convert_categoricals=False)
+    for name in dated:
+        since = frame[name] - pd.Timestamp("1960-01-01")
+        in_days = (since / pd.Timedelta(days=1)).round(6)
+        in_milliseconds = since / pd.Timedelta(milliseconds=1)
+        counted = counts[name].astype(float)
+        if not any((unit.dropna() == counted[unit.notna()]).all() for unit in (in_days, in_milliseconds)):
+            frame[name] = counted
+    return frame
 
 
 def _labelled(content: bytes, names: list[str]) -> pd.DataFrame:

@@ -11,8 +11,8 @@ from hlt_bayes.core.errors import RecordsError
 SHOWN_LINES = 20
 """Maximum number of lines of findings in an error."""
 
-SHOWN_ROWS = 5
-"""Maximum number of rows named in a line of findings."""
+FEWEST_TOLD, TOLD_TO = 10, 5
+"""Numbers of rows in an error are told from the first, rounded down to the second: an error may end up in a log."""
 
 
 class RecordFindings(RecordsError):  # noqa: N818 - it holds findings
@@ -59,16 +59,15 @@ def together(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def findings_by_column(findings: pd.DataFrame) -> pd.DataFrame:
-    """Count findings by column and problem, most frequent first, with their first rows."""
+    """Count findings by column and problem, most frequent first; ``rows`` is the number of rows, 0 if about none."""
     kinds = findings.assign(problem=findings["problem"].str.replace(r" \(row \d+\)$", "", regex=True))
-    rows = kinds.groupby(["column", "problem"], sort=False)["row"]
-    first = rows.agg(lambda found: ", ".join(str(row) for row in found.dropna().head(SHOWN_ROWS)))
-    summary = pd.DataFrame({"findings": rows.size(), "rows": first})
+    grouped = kinds.groupby(["column", "problem"], sort=False)["row"]
+    summary = pd.DataFrame({"findings": grouped.size(), "rows": grouped.count()})
     return summary.sort_values("findings", ascending=False, kind="stable").reset_index()
 
 
-def raise_for(findings: pd.DataFrame, *, where: str, people: int) -> None:
-    """Raise all findings as one error, if there are any.
+def raise_for(findings: pd.DataFrame, *, where: str) -> None:
+    """Raise all findings as one error, if there are any; its message names no row.
 
     Raises
     ------
@@ -78,21 +77,19 @@ def raise_for(findings: pd.DataFrame, *, where: str, people: int) -> None:
     if findings.empty:
         return
     summary = findings_by_column(findings)
-    lines = [f"{where}: {_counted(len(findings), 'finding')} in the records of {people:,} people"]
-    lines += [_line(*row) for row in summary.head(SHOWN_LINES).itertuples(index=False, name=None)]
+    lines = [f"{where}: the records break the schema or are inconsistent"]
+    lines += [
+        f"column {column!r}: {problem}" + (f" [{_about(rows)}]" if rows else "")
+        for column, problem, _, rows in summary.head(SHOWN_LINES).itertuples(index=False, name=None)
+    ]
     if len(summary) > SHOWN_LINES:
         lines.append(f"and findings of {len(summary) - SHOWN_LINES} more kinds")
     lines.append(
-        "Row 1 is the first record, not counting the header. For all findings, run hlt-bayes records check --csv on "
-        "the file, or use the attribute findings of this error"
+        "For all findings by row, run hlt-bayes records check on the file, or use the attribute findings of this "
+        "error; they are for whoever holds the records, not for release"
     )
     raise RecordFindings("\n".join(lines), findings)
 
 
-def _line(column: str, problem: str, count: int, rows: str) -> str:
-    more = ", ..." if count > SHOWN_ROWS else ""
-    return f"column {column!r}: {problem}" + (f" [{_counted(count, 'row')}: {rows}{more}]" if rows else "")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' if count != 1 else ''}"
+def _about(rows: int) -> str:
+    return f"fewer than {FEWEST_TOLD} rows" if rows < FEWEST_TOLD else f"about {rows // TOLD_TO * TOLD_TO:,} rows"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +15,7 @@ from hlt_bayes.core.files import LARGEST_DRAWS, open_regular, size_of, too_large
 from hlt_bayes.ipd.data.conversion import Converted, converted
 from hlt_bayes.ipd.data.files import Contents, contents_of, numbered
 from hlt_bayes.ipd.data.findings import finding_of_column, findings_at, raise_for, together
+from hlt_bayes.ipd.data.key import key_path, load_key
 from hlt_bayes.ipd.data.mapping import RecordsMapping, load_mapping
 from hlt_bayes.ipd.data.records import Records
 from hlt_bayes.ipd.data.rules import rule_findings
@@ -33,7 +33,7 @@ class Checked:
     findings: pd.DataFrame
 
 
-def load_records(path: str | Path, *, mapping: str | Path | None = None) -> Records:
+def load_records(path: str | Path, *, mapping: str | Path | None = None, key: str | Path | None = None) -> Records:
     """Load individual records.
 
     Parameters
@@ -41,21 +41,27 @@ def load_records(path: str | Path, *, mapping: str | Path | None = None) -> Reco
     path
         CSV (UTF-8, column names in the first line), Parquet or Stata file, recognised by its suffix. Columns are those
         of ``hlt_bayes.ipd.data.COLUMNS``. Flags are true or false, yes or no, 1 or 0; dates are YYYY-MM-DD or of the
-        format's date type, whose time of day is dropped; missing values are blank, or the format's own.
+        format's date type, without a time of day; missing values are blank, or the format's own.
     mapping
         TOML file that maps the columns and codes of the file to those of the schema.
+    key
+        File of the key that fixes what is random in disclosure control (``hlt-bayes records key`` makes one); by
+        default the one beside the records, of the same name with ``.key`` added, if there is one.
 
     Raises
     ------
     RecordsError
-        The file or the mapping cannot be read.
+        The file, the mapping or the key cannot be read.
     RecordFindings
         The records break the schema or are inconsistent: all findings at once, by row and column. No message
         discloses the content of a record.
     """
+    if key is None and key_path(path).is_file():
+        key = key_path(path)
+    secret = None if key is None else load_key(key)
     checked = _checked_file(Path(path), mapping)
-    raise_for(checked.findings, where=str(path), people=len(checked.records))
-    return checked.records
+    raise_for(checked.findings, where=str(path))
+    return replace(checked.records, _key=secret)
 
 
 def check_records(path: str | Path, *, mapping: str | Path | None = None) -> pd.DataFrame:
@@ -75,15 +81,15 @@ def check_records(path: str | Path, *, mapping: str | Path | None = None) -> pd.
     return _checked_file(Path(path), mapping).findings
 
 
-def records_of_frame(frame: pd.DataFrame, *, sha256: str) -> Records:
+def records_of_frame(frame: pd.DataFrame, *, key: bytes | None = None) -> Records:
     """Check records in memory as ``load_records`` checks those of a file.
 
     Parameters
     ----------
     frame
         One row per person, columns as in ``hlt_bayes.ipd.data.COLUMNS``.
-    sha256
-        SHA-256 of the source of the records.
+    key
+        Key that fixes what is random in disclosure control.
 
     Raises
     ------
@@ -94,9 +100,9 @@ def records_of_frame(frame: pd.DataFrame, *, sha256: str) -> Records:
     """
     if not len(frame):
         raise RecordsError("data frame: it has no records; one row per person is needed")
-    checked = _without_disclosure(lambda: _checked(Contents(numbered(frame)), None, sha256), "data frame")
-    raise_for(checked.findings, where="data frame", people=len(checked.records))
-    return checked.records
+    checked = _without_disclosure(lambda: _checked(Contents(numbered(frame)), None), "data frame")
+    raise_for(checked.findings, where="data frame")
+    return replace(checked.records, _key=key)
 
 
 def _checked_file(path: Path, mapping: str | Path | None) -> Checked:
@@ -130,10 +136,10 @@ def _read(path: Path, mapping: RecordsMapping | None) -> Checked:
         raise RecordsError(f"cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise RecordsError(f"not a valid file path ({error})") from None
-    return _checked(contents_of(content, path.suffix.lower()), mapping, hashlib.sha256(content).hexdigest())
+    return _checked(contents_of(content, path.suffix.lower()), mapping)
 
 
-def _checked(contents: Contents, mapping: RecordsMapping | None, sha256: str) -> Checked:
+def _checked(contents: Contents, mapping: RecordsMapping | None) -> Checked:
     sources, found = _sources(contents.frame, mapping)
     found.append(contents.findings)
     columns = {}
@@ -147,7 +153,7 @@ def _checked(contents: Contents, mapping: RecordsMapping | None, sha256: str) ->
     found.append(rule_findings(frame, together(found)))
     synthetic = "synthetic" in frame and bool(frame["synthetic"].fillna(value=False).all())
     frame = frame.reset_index(drop=True)
-    return Checked(Records(synthetic=synthetic, sha256=sha256, _frame=frame), together(found))
+    return Checked(Records(synthetic=synthetic, _frame=frame), together(found))
 
 
 def _sources(frame: pd.DataFrame, mapping: RecordsMapping | None) -> tuple[dict[str, int], list[pd.DataFrame]]:
@@ -155,12 +161,7 @@ def _sources(frame: pd.DataFrame, mapping: RecordsMapping | None) -> tuple[dict[
     names = [str(name) for name in frame]
     mapped = {} if mapping is None else {name: column.from_ for name, column in mapping.columns.items()}
     taken = set(mapped.values())
-    if not set(names) & (set(COLUMNS) | taken):
-        # In a CSV file without a header the first line is a record, which must not be shown.
-        raise RecordsError(
-            "no column name is in the schema or the mapping; the first line of a CSV file must name the columns, and "
-            "hlt-bayes records columns lists the allowed names"
-        )
+    _refuse_doubtful_header(names, mapped)
     sources = {name: name for name in names if name in COLUMNS and name not in taken} | mapped
     others = [name for name in dict.fromkeys(names) if name not in COLUMNS and name not in taken]
     found = [
@@ -175,17 +176,29 @@ def _sources(frame: pd.DataFrame, mapping: RecordsMapping | None) -> tuple[dict[
             if source not in names
         ),
         *(
-            finding_of_column(name, "required but missing; add it to the file, or map a column of the file to it")
-            for name, column in COLUMNS.items()
-            if column.required and name not in sources
-        ),
-        *(
             finding_of_column(name, f"unknown{_nearest(name)}; remove it, or map it")
             for name in others
             if mapping is None or not mapping.drop_others
         ),
     ]
     return {name: names.index(source) for name, source in sources.items() if source in names}, found
+
+
+def _refuse_doubtful_header(names: list[str], mapped: Mapping[str, str]) -> None:
+    """Raise, without showing any name of the file, unless all required columns are there.
+
+    In a CSV file without a header the first line is a record, some of whose values may be names of columns.
+    """
+    missing = [name for name, column in COLUMNS.items() if column.required and mapped.get(name, name) not in names]
+    if not missing:
+        return
+    alike = [one.strip().casefold() for one in names]
+    near = [f"column {alike.index(name) + 1} differs from {name!r} in case only" for name in missing if name in alike]
+    raise RecordsError(
+        f"required columns are missing: {', '.join(missing)}; the first line of a CSV file must name the columns. Add "
+        "them, or map columns of the file to them; hlt-bayes records columns lists the names"
+        + "".join(f"; {one}" for one in near)
+    )
 
 
 def _nearest(name: str) -> str:

@@ -41,6 +41,8 @@ class Column:
     ``codes`` are the allowed values of a category, ``printed`` the reports' label of each (for a flag, of True), and
     ``measure`` the name of the published table's rows in the ledger. ``lower`` and ``upper`` bound numbers. Only
     ``people`` may have a value. A column that is not ``required`` may be absent from a file or have missing values.
+    ``sensitive`` columns must not tell a property of everybody in a trial group and arm. ``top`` is the highest value
+    that enters a mean or SD that is shown; higher ones count as it. Values are never above ``upper``.
     """
 
     label: str
@@ -54,19 +56,43 @@ class Column:
     upper: float = float("inf")
     people: Population = "everyone"
     required: bool = False
+    sensitive: bool = False
+    top: float = float("inf")
+
+    @property
+    def highest(self) -> float:
+        """Highest value that enters a mean or SD that is shown."""
+        return min(self.upper, self.top)
 
 
-def _category(label: str, source: str, codes: tuple[str, ...], *, measure: str = "", required: bool = False) -> Column:
+def _category(
+    label: str,
+    source: str,
+    codes: tuple[str, ...],
+    *,
+    measure: str = "",
+    required: bool = False,
+    sensitive: bool = False,
+) -> Column:
     """Use the reports' labels as codes, in plain characters: '30-39', '<30'."""
     plain = tuple(code.replace(" \N{EN DASH} ", "-").replace("< ", "<") for code in codes)
-    return Column(label, "category", source, codes=plain, printed=codes, measure=measure, required=required)
+    return Column(
+        label,
+        "category",
+        source,
+        codes=plain,
+        printed=codes,
+        measure=measure,
+        required=required,
+        sensitive=sensitive,
+    )
 
 
 def _flags(
     stem: str, measure: str, source: str, printed: dict[str, str], people: Population = "everyone"
 ) -> dict[str, Column]:
     return {
-        f"{stem}_{name}": Column(text, "flag", source, printed=(text,), measure=measure, people=people)
+        f"{stem}_{name}": Column(text, "flag", source, printed=(text,), measure=measure, people=people, sensitive=True)
         for name, text in printed.items()
     }
 
@@ -86,7 +112,7 @@ DESIGN = {
         "synthesis, section 6.2",
     ),
     "referral_route": _category(
-        "Referral route", "theory, Tables 6.3 and 6.10", ("GP", "specialist care service", "other")
+        "Referral route", "theory, Tables 6.3 and 6.10", ("GP", "specialist care service", "other"), sensitive=True
     ),
     "synthetic": Column(
         "Synthetic: True in every row of a synthetic data set, False or absent in real records", "flag", ""
@@ -107,6 +133,7 @@ BASELINE = {
             "Other ethnic group",
         ),
         measure="ethnic group",
+        sensitive=True,
     ),
     **_flags(
         "condition",
@@ -148,6 +175,7 @@ BASELINE = {
             "I do not have a health condition or disability",
         ),
         measure="extent of limitation",
+        sensitive=True,
     ),
     "work_history": _category(
         "Paid employment in the last 2 years",
@@ -159,6 +187,7 @@ BASELINE = {
             "Not been in paid employment in last 2 years",
         ),
         measure="employment history",
+        sensitive=True,
     ),
     **_flags(
         "reason",
@@ -258,15 +287,22 @@ def _asked(
             lower=bounds[0],
             upper=bounds[1],
             people=people,
+            sensitive=kind == "flag",
         )
         for name, (label, unit, kind, bounds) in asked.items()
     }
 
 
-def _monthly(stem: str, label: str, kind: ColumnKind, unit: str = "") -> dict[str, Column]:
+def _monthly(stem: str, label: str, kind: ColumnKind, unit: str = "", top: float = float("inf")) -> dict[str, Column]:
     return {
         f"{stem}_month_{month}": Column(
-            f"{label}, month {month}", kind, "synthesis, Table 6.3", unit=unit, lower=0 if unit else float("-inf")
+            f"{label}, month {month}",
+            kind,
+            "synthesis, Table 6.3",
+            unit=unit,
+            lower=0 if unit else float("-inf"),
+            sensitive=kind == "flag",
+            top=top,
         )
         for month in MONTHS
     }
@@ -276,7 +312,7 @@ SCALES_AT_START = _asked(_SCALES, "baseline_{}", "at baseline", "everyone")
 
 OUTCOMES_OF_RECORDS = {
     "employed_13_weeks": Column(
-        "Employed for 13 or more of the 52 weeks since randomisation", "flag", "synthesis, Table 6.3"
+        "Employed for 13 or more of the 52 weeks since randomisation", "flag", "synthesis, Table 6.3", sensitive=True
     ),
     "months_employed": Column(
         "Months employed since randomisation", "count", "synthesis, Table 6.3", unit="months", lower=0, upper=12
@@ -288,9 +324,10 @@ OUTCOMES_OF_RECORDS = {
         unit="GBP in the 12 months",
         lower=0,
         upper=1_000_000,
+        top=60_000,
     ),
     **_monthly("employed", "Employed", "flag"),
-    **_monthly("earnings", "Earnings", "number", "GBP"),
+    **_monthly("earnings", "Earnings", "number", "GBP", top=10_000),
     **_monthly("benefits", "On out-of-work benefits", "flag"),
     **_asked({**_SURVEY, **_LAST_SURVEY}, "{}", "at 12 months", "respondents"),
     **_asked(_SURVEY, "{}_4_months", "at 4 months", "4-month respondents"),
@@ -306,6 +343,7 @@ RESPONSE = {
         unit="mean about 1",
         lower=1e-6,
         upper=1000,
+        top=5,
         people="respondents",
     ),
 }
@@ -330,6 +368,7 @@ DELIVERY = {
             unit="contacts",
             lower=0,
             upper=2000,
+            top=20,
             people="treatment",
         )
         for name, length in CONTACT_BANDS.items()
@@ -341,6 +380,7 @@ DELIVERY = {
         unit="days",
         lower=0,
         upper=600,
+        top=180,
         people="treatment",
     ),
     "caseload": Column(
@@ -350,6 +390,7 @@ DELIVERY = {
         unit="clients",
         lower=1,
         upper=200,
+        top=60,
         people="treatment",
     ),
 }

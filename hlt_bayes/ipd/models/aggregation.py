@@ -10,6 +10,7 @@ import pandas as pd
 from hlt_bayes.core.errors import RecordsError, SpecError, unknown_name
 from hlt_bayes.core.vocabulary import OUTCOMES, SITES, SURVEY_OUTCOMES
 from hlt_bayes.ipd.data import Records
+from hlt_bayes.ipd.disclosure import some_left_out
 from hlt_bayes.ipd.models.design_matrix import People, in_control_sds, people_of
 from hlt_bayes.ipd.models.outcome_model import Problem, effect_positions, impact_and_slope, problem_of
 from hlt_bayes.specs import Bernoulli, Hurdle, IndividualSpec, OutcomeName, load_individual_spec
@@ -28,6 +29,7 @@ def aggregate(
     *,
     estimator: Estimator = "as modelled",
     weights: SurveyWeights = "none",
+    leave_out: float | None = None,
 ) -> pd.DataFrame:
     """Estimate covariate-adjusted impacts with robust standard errors, as rows of a file of trials.
 
@@ -41,6 +43,8 @@ def aggregate(
         ``"linear"``: least squares on the outcome itself, by group, as published.
     weights
         ``"survey_weight"`` weights survey respondents by that column.
+    leave_out
+        Share of people left out at random, as in ``fit_records``.
 
     Returns
     -------
@@ -53,7 +57,8 @@ def aggregate(
     Raises
     ------
     RecordsError
-        A column or weight is missing, or an arm of a trial group has fewer than ten people.
+        A column or weight is missing, an arm of a trial group has fewer than ten people, or its mean would tell of
+        single people; or the share left out is not allowed.
     SpecError
         The estimator or weights are unknown.
     """
@@ -64,6 +69,7 @@ def aggregate(
         if name not in allowed:
             raise SpecError(f"{key}: {unknown_name(name, allowed)}")
     spec = load_individual_spec("records") if spec is None else spec
+    records = some_left_out(records, share=leave_out)
     rows = []
     for outcome in spec.outcomes:
         people = people_of(records, spec, outcome)

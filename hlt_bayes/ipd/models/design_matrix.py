@@ -17,6 +17,8 @@ from hlt_bayes.core.errors import RecordsError, SpecError, unknown_name
 from hlt_bayes.core.vocabulary import GROUPS, SURVEY_OUTCOMES
 from hlt_bayes.ipd.data import COLUMNS, Records
 from hlt_bayes.ipd.data.schema import BASELINE, SCALES_AT_START
+from hlt_bayes.ipd.disclosure import Rules
+from hlt_bayes.ipd.disclosure.contributions import rests_on_few
 from hlt_bayes.specs import IndividualSpec, OutcomeName
 
 if TYPE_CHECKING:
@@ -169,7 +171,8 @@ def people_of(
     Raises
     ------
     RecordsError
-        A column is missing, or an arm of a trial group has fewer than ten people with an observed outcome.
+        A column is missing, an arm of a trial group has fewer than ten people with an observed outcome, or its mean
+        would tell of single people.
     SpecError
         A covariate is unknown or is not one of ``AT_RANDOMISATION``.
     """
@@ -181,7 +184,8 @@ def people_of(
     group = frame["group"].cat.set_categories(groups).cat.codes.to_numpy().astype(int)
     treated = (frame["arm"] == "treatment").to_numpy()
     values = frame[column].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
-    refuse_few(group, treated, np.isfinite(values), groups, outcome)
+    _refuse_few(group, treated, np.isfinite(values), groups, outcome)
+    _refuse_dominated(group, treated, values, groups, outcome)
     profile, first = _profiles([group, *factors, *extra], frame[names])
     counts = np.bincount(profile)
     levels = [factor[first] for factor in factors]
@@ -209,7 +213,7 @@ def refuse_covariates(names: Sequence[str], spec: IndividualSpec, outcome: str) 
             raise SpecError(f"{key}: {unknown_name(name, AT_RANDOMISATION)}")
 
 
-def refuse_few(group: Array, treated: Array, seen: Array, groups: list[str], outcome: str) -> None:
+def _refuse_few(group: Array, treated: Array, seen: Array, groups: list[str], outcome: str) -> None:
     """Raise if an arm of a trial group has fewer than ``FEWEST`` people ``seen``.
 
     Raises
@@ -223,6 +227,25 @@ def refuse_few(group: Array, treated: Array, seen: Array, groups: list[str], out
                 raise RecordsError(
                     f"{outcome} was observed for fewer than {FEWEST} people of {name} in {arm}; remove the group from "
                     "the records, or the outcome from the spec"
+                )
+
+
+def _refuse_dominated(group: Array, treated: Array, values: Array, groups: list[str], outcome: OutcomeName) -> None:
+    """Raise if the mean outcome in an arm of a trial group would tell of single people.
+
+    Raises
+    ------
+    RecordsError
+        The message says why.
+    """
+    for position, name in enumerate(groups):
+        for arm, of_arm in (("treatment", treated), ("control", ~treated)):
+            here = values[of_arm & (group == position) & np.isfinite(values)]
+            problem = rests_on_few(here, Rules(), of_money=outcome == "earnings")
+            if problem:
+                raise RecordsError(
+                    f"{outcome} of {name} in {arm}: {problem}, so that results would tell of single people; remove the "
+                    "group from the records, or the outcome from the spec"
                 )
 
 
@@ -310,6 +333,4 @@ def in_control_sds(people: People, outcome: OutcomeName) -> tuple[Array, float, 
         raise ValueError(f"{outcome} is not standardised")
     controls = people.outcome[(people.treated == 0) & np.isfinite(people.outcome)]
     mean, sd = float(controls.mean()), float(controls.std(ddof=1))
-    if not sd > 0:
-        raise RecordsError(f"{outcome} is the same for all controls with an observed value: there is nothing to fit")
     return (people.outcome - mean) / sd, mean, sd

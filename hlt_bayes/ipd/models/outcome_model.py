@@ -10,7 +10,7 @@ import numpy as np
 from hlt_bayes.core.errors import RecordsError
 from hlt_bayes.core.vocabulary import SURVEY_OUTCOMES
 from hlt_bayes.ipd.data import Records
-from hlt_bayes.ipd.models.design_matrix import Cells, Moments, People, in_control_sds, people_of, refuse_few
+from hlt_bayes.ipd.models.design_matrix import Cells, Moments, People, in_control_sds, people_of
 from hlt_bayes.ipd.models.laplace import ImpactAndSlope
 from hlt_bayes.ipd.models.regressions import NUMPY, Gain, amount_gained, share_gained
 from hlt_bayes.ipd.models.regressions_numpy import (
@@ -98,8 +98,6 @@ def problem_of(
     if isinstance(likelihood, Hurdle):
         anything = people.cells(seen, outcome=(people.outcome > 0).astype(float))
         positive = seen & (people.outcome > 0)
-        group = people.profiles.group[people.profile]
-        refuse_few(group, people.treated == 1, positive, people.profiles.groups, f"{outcome} above 0")
         logs = np.log(people.outcome[positive])
         if np.ptp(logs) == 0:
             raise RecordsError(f"{outcome} is the same for everyone with a value above 0: there is nothing to fit")

@@ -109,6 +109,22 @@ def people_at_levels(records: Records, levels: Levels, outcome: str) -> Array:
     return np.asarray(found.min(axis=0))
 
 
+def shown_levels(people: Array, levels: Levels, *, fewest: int) -> Array:
+    """Mark the subgroups {group, level} whose impact may be shown.
+
+    Those of ``fewest`` ``people`` {group, level} or more; but where only one level of a variable would be withheld in a
+    trial group, the next smallest is, too: the impact on the whole group is their mean.
+    """
+    shown = people >= fewest
+    for variable in range(len(levels.variables)):
+        own = np.flatnonzero(levels.variable == variable)
+        for group in np.flatnonzero((~shown[:, own]).sum(axis=1) == 1):
+            left = own[shown[group, own]]
+            if len(left):
+                shown[group, left[people[group, left].argmin()]] = False
+    return np.asarray(shown)
+
+
 def members(people: People, levels: Levels) -> Array:
     """Indicate membership {profile, level}: 1 at that level, else 0."""
     codes = levels.codes[people.first]

@@ -37,7 +37,7 @@ class Twin:
     Parameters
     ----------
     records
-        One row per synthetic person; the hash is of spec, evidence, seed and number of people.
+        One row per synthetic person.
     truth
         Averages over all people of both potential outcomes, and the parameters behind them.
     """
@@ -112,4 +112,4 @@ def make_twin(
         "n": n,
         "sha256": made_from,
     }
-    return Twin(Records(synthetic=True, sha256=made_from, _frame=frame), truth)
+    return Twin(Records(synthetic=True, _frame=frame), truth)

@@ -19,6 +19,8 @@ from hlt_bayes.results.export.csv_tables import comments, write_csv
 from hlt_bayes.results.netcdf import netcdf_bytes
 from hlt_bayes.results.parquet import write_parquet
 
+UNKEYED_HASH = "records_sha256"
+
 Files = dict[str, Callable[[Path], None]]
 """Function that writes each file of a format, by file name."""
 
@@ -87,6 +89,8 @@ def _tree(analysis: Analysis) -> xr.DataTree:
     fields = {"unit": json.dumps({name: OUTCOMES[name].unit for name in outcomes}), "sign": SIGN}
     posterior = analysis.draws["posterior"].dataset
     impact = posterior["impact"]
+    # Version 0.1.0 kept a hash of the records there, which confirms guesses at them.
+    impact = impact.drop_attrs().assign_attrs({key: impact.attrs[key] for key in impact.attrs if key != UNKEYED_HASH})
     tree["posterior"] = xr.DataTree(posterior.assign(impact=impact.assign_attrs({**fields, **impact.attrs})))
     return tree
 
