@@ -160,6 +160,69 @@ def test_a_byte_order_mark_and_blank_lines_are_no_matter(tmp_path):
     pd.testing.assert_frame_equal(load_records(path).frame, records_of_frame(people()).frame)
 
 
+IN_LONDON = pd.date_range("2018-05-03", periods=SIZE, freq="21D", tz="Europe/London")
+"""Local days on both sides of the change of clocks."""
+
+
+@pytest.mark.parametrize(
+    ("days", "wrong"),
+    [
+        (IN_LONDON.tz_localize(None), 0),
+        (IN_LONDON, 0),
+        (IN_LONDON.tz_localize(None).date, 0),
+        (IN_LONDON.tz_convert("UTC"), sum(day.dst() != pd.Timedelta(0) for day in IN_LONDON)),
+        (IN_LONDON.tz_localize(None) + pd.Timedelta(hours=9), SIZE),
+    ],
+    ids=["midnights", "midnights in London", "dates", "midnights in London held as UTC", "nine in the morning"],
+)
+def test_a_day_of_a_parquet_file_is_never_another_day(tmp_path, days, wrong):
+    assert 0 < sum(day.dst() != pd.Timedelta(0) for day in IN_LONDON) < SIZE
+    path = tmp_path / "records.parquet"
+    people().assign(randomised=days).to_parquet(path)
+    found = check_records(path)
+    assert (found["column"] == "randomised").sum() == len(found) == wrong
+    if wrong:
+        assert "without a time of day: midnight in London is 23:00 in UTC in summer" in found["problem"][0]
+    else:
+        assert (load_records(path).frame["randomised"] == IN_LONDON.tz_localize(None)).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"), [("td", 0), ("tc", 0), ("tm", SIZE), ("tq", SIZE), ("th", SIZE), ("tw", SIZE), ("ty", SIZE)]
+)
+def test_a_stata_date_is_a_day_and_not_the_first_of_a_month(tmp_path, kind, wrong):
+    path = tmp_path / "records.dta"
+    stata(people()).to_stata(path, write_index=False, version=118, convert_dates={"randomised": kind})
+    found = check_records(path)
+    assert (found["column"] == "randomised").sum() == len(found) == wrong
+    if wrong:
+        assert found["problem"][0] == "allowed: a date as YYYY-MM-DD (in Stata %td), not a month or another period"
+    else:
+        assert (load_records(path).frame["randomised"] == people()["randomised"]).all()
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        (
+            "SECRET-1,age,working,arm,2018-06-01,SECRET-2",
+            "required columns are missing: person, site, group, randomised;",
+        ),
+        ("person,site,group,arm,SECRET-1,age", "required columns are missing: randomised;"),
+        ("Person ,site,group,arm,randomised,SECRET-1", "column 1 differs from 'person' in case only"),
+    ],
+    ids=["a record", "one missing", "case"],
+)
+def test_nothing_of_a_first_line_is_shown_unless_it_has_all_required_columns(tmp_path, head, told):
+    path = tmp_path / "records.csv"
+    path.write_text(f"{head}\nSECRET-3,x,x,x,x,x\n")
+    for text in ("", 'drop_others = false\n[columns.age]\nfrom = "agee"'):
+        with pytest.raises(RecordsError) as caught:
+            load_records(path, mapping=mapping(tmp_path, text) if text else None)
+        assert secrets_in(everything_said(caught.value).replace(head, "")) == []
+        assert told in str(caught.value)
+
+
 FLAG = "allowed: true or false, yes or no, 1 or 0, or blank"
 NUMBER = "allowed: a number in plain digits such as 1234.5, or blank"
 WHOLE = "allowed: a whole number in plain digits, or blank"

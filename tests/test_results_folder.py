@@ -130,6 +130,9 @@ MANIFESTS = {
     "format 1 with a kind": lambda it: it.update(format="hlt-bayes result 1"),
     "a spec of another name": lambda it: it["inputs"]["impact spec"].update(name="other"),
     "seconds that are none": lambda it: it.update(seconds={"fit": float("nan")}),
+    "evidence without its hash": lambda it: it["inputs"]["evidence"].pop("sha256"),
+    "an HMAC of what has no key": lambda it: it["inputs"]["evidence"].update(hmac_sha256="0" * 64),
+    "an HMAC of records that there are not": lambda it: it["inputs"].update(records={"hmac_sha256": "0" * 64}),
     "records that there are not": lambda it: it["inputs"].update(records={"sha256": "0" * 64}),
     "another engine": lambda it: it["settings"].update(engine="nuts"),
     "no smallest but infinity": lambda it: it["settings"].update(smallest={"health": float("inf")}),
@@ -335,6 +338,7 @@ MALFORMED = {
     "an array at the root": (lambda file: file.create_dataset("more", data=[1.0]), r"it has 'more', which is not read"),
     "a group in a group": (lambda file: file["economics"].create_group("in"), r"it has 'economics/in', which is not"),
     "records": (lambda file: set_attrs(file, records_sha256="x"), r"its records_sha256 is not the one that the man"),
+    "keyed records": (lambda file: set_attrs(file, records_hmac_sha256="x"), r"its records_hmac_sha256 is not the one"),
     "an engine": (lambda file: set_attrs(file, engine="{bad"), r"its engine is not the one that the manifest names"),
     "deep units": (lambda file: set_attrs(file, unit="[" * 90_000), r"impact\.attrs\['unit'\] is .* it must be JSON"),
 }
@@ -493,6 +497,20 @@ def test_a_folder_of_version_0_1_0_is_read(folder, evidence):
     put(folder, manifest | {"format": "hlt-bayes result 1"})
     with pytest.raises(ResultFolderError, match=r"or make the result again: hlt-bayes run --spec primary"):
         load_result(folder)
+
+
+def test_a_hash_of_records_without_a_key_is_pointed_out_and_not_exported(folder, tmp_path):
+    """Version 0.1.0 wrote it into manifest and draws; whoever guesses the records is told whether the guess is right."""
+    guessed = "5" * 64
+    edit_draws(folder, lambda file: set_attrs(file, records_sha256=guessed))
+    manifest = manifest_of(folder)
+    manifest["inputs"]["records"] = {"sha256": guessed}
+    put(folder, manifest)
+    wrong = discrepancies(verify_result(folder))
+    assert wrong["file"].tolist() == ["manifest.json"]
+    assert "confirms guesses" in wrong["finding"].item()
+    export(load_result(folder), to="netcdf", out=tmp_path / "out")
+    assert all(guessed.encode() not in path.read_bytes() for path in (tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize("version", ["0.1.0", None])

@@ -1,5 +1,7 @@
 """A twin has the published shape, its impacts are those stated, and nobody can take it for records of people."""
 
+import ast
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ from helpers import edited_spec, invoked
 import hlt_bayes.results.synthetic
 from hlt_bayes.core.errors import EvidenceError, ResultFolderError, SpecError
 from hlt_bayes.core.vocabulary import ARMS, GROUPS, OUTCOMES
+from hlt_bayes.ipd import synthetic
 from hlt_bayes.ipd.data.load import load_records, records_of_frame
 from hlt_bayes.ipd.data.schema import BASELINE, COLUMNS, CONTACT_BANDS, DTYPES, PROVIDERS, records_schema
 from hlt_bayes.ipd.synthetic import make_twin
@@ -427,6 +430,24 @@ def test_reasons_are_given_by_those_who_were_out_of_work(frame):
     exclusive = frame["barrier_nothing"] | frame["barrier_unknown"] | frame["barrier_not_applicable"]
     barriers = [name for name in BASELINE if name.startswith("barrier_")]
     assert (frame.loc[exclusive.fillna(False), barriers].sum(axis=1) == 1).all()
+
+
+def test_making_a_twin_needs_no_records():
+    """What makes synthetic people has no way to records: it is given published tables, and imports no reader."""
+    modules = sorted(Path(synthetic.__file__).parent.glob("*.py"))
+    imported = {
+        name
+        for module in modules
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        for name in [str(node.module)]
+    }
+    assert len(modules) > 5
+    assert {name for name in imported if name.startswith("hlt_bayes.ipd.data")} == {
+        "hlt_bayes.ipd.data.records",
+        "hlt_bayes.ipd.data.schema",
+    }
+    assert set(inspect.signature(make_twin).parameters) == {"spec", "evidence", "n", "seed"}
 
 
 def test_the_same_seed_gives_the_same_records_and_another_others(twin, frame):

@@ -228,7 +228,9 @@ def limits(analysis: Analysis) -> tuple[str, ...]:
             NONRESPONDENTS_ASSUMED if analysis.whose == "assumed" else NONRESPONDENTS_LIKE_RESPONDENTS
         )
         made_up = (SYNTHETIC_RECORDS,) if "synthetic" in people_in_words(analysis) else ()
-        return (*made_up, *(limit for limit in (instead.get(one, one) for one in LIMITS) if limit))
+        share = float(analysis.draws["posterior"]["impact"].attrs.get("left_out", 0.0))
+        left_out = (SOME_LEFT_OUT.format(share=share),) if share else ()
+        return (*made_up, *left_out, *(limit for limit in (instead.get(one, one) for one in LIMITS) if limit))
     if spec.pooled_rows is not None:
         instead[POOLED_ROWS_NOT_USED] = ""
     if spec.nonresponse is not None:
@@ -254,6 +256,11 @@ NO_PUBLISHED_SE = (
 SYNTHETIC_RECORDS = (
     "The records are synthetic: they carry no information about real people, or about the trials beyond the published "
     "results. This page shows what an analysis of the real records would look like."
+)
+
+SOME_LEFT_OUT = (
+    "{share:.0%} of the people, drawn at random, were left out, so that nobody's outcome can be told from two results; "
+    "disclosure.csv states the rules of disclosure control applied to each file."
 )
 
 NONRESPONDENTS_LIKE_RESPONDENTS = (

@@ -1,16 +1,21 @@
 """What the README says of individual records: written by --golden, held to today's code and to what was measured."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from helpers import REFERENCE, markdown
 
 from hlt_bayes.core.vocabulary import OUTCOMES
 from hlt_bayes.display.format import interval, number
-from hlt_bayes.display.records import families_table
+from hlt_bayes.display.records import families_table, rules_page
 from hlt_bayes.display.table import Table
 from hlt_bayes.impacts.draws import impact_summary
 from hlt_bayes.ipd.data import schema_table
+from hlt_bayes.ipd.disclosure import Rules, describe_records, rules_table
+from hlt_bayes.ipd.disclosure.leave_out import LEFT_OUT
 from hlt_bayes.ipd.models import aggregate, fit_records
+from hlt_bayes.ipd.synthetic import make_twin
 from hlt_bayes.specs import load_individual_spec, shipped_specs
 
 pytestmark = pytest.mark.ci
@@ -18,6 +23,47 @@ pytestmark = pytest.mark.ci
 
 def test_the_readme_lists_the_columns_of_records(held):
     held("record-columns", markdown(families_table(schema_table())) + "\n")
+
+
+def test_the_readme_states_the_rules_of_disclosure_control(filled):
+    page = rules_page(rules_table(Rules(), left_out=LEFT_OUT))
+    linked = [f"[{row.guide}]({row.link})" for row in page.frame.itertuples()]
+    rows = tuple((*row[:3], link) for row, link in zip(page.rows, linked, strict=True))
+    filled("disclosure-rules", markdown(replace(page, rows=rows)) + "\n")
+
+
+def test_the_readme_shows_how_far_disclosure_control_moves_a_description(held, twin):
+    lines = [
+        "| people | counts shown | error of a per cent: mean | largest | means shown | error of a mean, in SDs: mean "
+        "| largest | SDs shown | error of an SD: median |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for records in (twin.records, make_twin(n=1500, seed=1).records):
+        moved = _moved(records)
+        lines.append("| " + " | ".join([f"{len(records):,}", *moved]) + " |")
+    held("disclosure-utility", "\n".join([*lines, ""]))
+
+
+def _moved(records):
+    """How much is shown, and how far it is from exact numbers."""
+    key = ["column", "value", "group", "arm"]
+    both = describe_records(records).merge(describe_records(records, rules=None), on=key, suffixes=("", "_exact"))
+    both = both[(both["status"] != "does not apply") & (both["column"] != "people")]
+    some = both[both["count_exact"] > 0]
+    numbers = some[some["value"] == "present"]
+    share = (both["percent"] - both["percent_exact"]).abs()
+    mean = ((numbers["mean"] - numbers["mean_exact"]) / numbers["sd_exact"]).abs()
+    sd = (numbers["sd"] / numbers["sd_exact"] - 1.0).abs()
+    return (
+        f"{some['count'].notna().mean():.0%}",
+        f"{share.mean():.2f} points",
+        f"{share.max():.2f}",
+        f"{numbers['mean'].notna().mean():.0%}",
+        f"{mean.mean():.3f}",
+        f"{mean.max():.2f}",
+        f"{numbers['sd'].notna().mean():.0%}",
+        f"{sd.median():.1%}",
+    )
 
 
 def test_the_readme_lists_the_individual_models(held):

@@ -1,5 +1,6 @@
 """The main job on individual records: the folder is that of print, and nothing of a record comes out."""
 
+import hashlib
 import json
 import os
 import struct
@@ -12,6 +13,7 @@ import pytest
 import xarray as xr
 from helpers import invoked, made_once
 
+from hlt_bayes.ipd.data import load_records
 from hlt_bayes.ipd.synthetic import make_twin
 
 PERSON, SPECIALIST, EARNINGS, INDEX = "SECRET-PERSON-7", "SECRET-SPECIALIST", 98765.4321, 0.12345678
@@ -85,6 +87,34 @@ def test_the_folder_is_that_of_the_main_job(result):
     page = (out / "report.html").read_text()
     assert "3,000 synthetic people" in page
     assert "carry no information about real people" in page
+
+
+@pytest.mark.ci
+def test_a_run_on_real_records_leaves_some_people_out_and_has_no_hash_but_a_keyed_one(records, tmp_path):
+    frame = pd.read_csv(records, low_memory=False).drop(columns="synthetic")
+    frame.to_csv(tmp_path / "real.csv", index=False)
+    assert invoked("records", "key", "real.csv", cwd=tmp_path).exit_code == 0
+    key = (tmp_path / "real.csv.key").read_text().strip()
+    done = invoked("run", "--records", "real.csv", "--engine", "laplace", "--out", "out", cwd=tmp_path)
+    assert done.exit_code == 0, done.stderr
+    assert invoked("report", "out", cwd=tmp_path).exit_code == 0
+    assert invoked("export", "out", "--to", "netcdf", "--out", "exported", cwd=tmp_path).exit_code == 0
+    loaded = load_records(tmp_path / "real.csv")
+    digest = hashlib.sha256((tmp_path / "real.csv").read_bytes()).hexdigest()
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["inputs"]["records"] == {"hmac_sha256": loaded.fingerprint}
+    assert len(loaded) == 3000
+    for path in [*(tmp_path / "out").iterdir(), *(tmp_path / "exported").iterdir()]:
+        content = path.read_bytes()
+        assert found_in(content) == [], path.name
+        assert digest.encode() not in content
+        assert key.encode() not in content
+        assert b"3,000 people" not in content
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "2% of the people, drawn at random, were left out" in page
+    sheet = pd.read_csv(tmp_path / "out" / "disclosure.csv")
+    assert sheet["rules"].str.contains("2% of people left out at random").all()
+    assert invoked("verify", "out", "--recompute", cwd=tmp_path).exit_code == 0
 
 
 @pytest.mark.ci

@@ -143,7 +143,7 @@ def rules_table(rules: Rules, *, left_out: float) -> pd.DataFrame:
             "a mean is rounded, up or down at random, to steps of at least twice what one person can move it; so is "
             "the mean square behind an SD",
             "means, SDs",
-            ONS_METHODS,
+            SDC_TOOLS,
         ),
         (
             "Secondary suppression",
