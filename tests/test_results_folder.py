@@ -500,7 +500,7 @@ def test_a_folder_of_version_0_1_0_is_read(folder, evidence):
 
 
 def test_a_hash_of_records_without_a_key_is_pointed_out_and_not_exported(folder, tmp_path):
-    """Version 0.1.0 wrote it into manifest and draws; whoever guesses the records is told whether the guess is right."""
+    """Version 0.1.0 wrote it into manifest and draws; guesses at the records can be confirmed by it."""
     guessed = "5" * 64
     edit_draws(folder, lambda file: set_attrs(file, records_sha256=guessed))
     manifest = manifest_of(folder)
