@@ -18,6 +18,7 @@ from hlt_bayes.cli.options import (
     check_record_options,
     engine_of,
     spec_names,
+    tell_of_no_key,
 )
 from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
@@ -71,6 +72,7 @@ def fit(
         if individual_spec is not None and records is not None:
             stages.enter("Reading the records")
             people = load_records(records, mapping=mapping, key=key)
+            tell_of_no_key(people)
             tree = fit_records(
                 individual_spec,
                 people,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hlt_bayes.cli.options import KeyPath, MappingPath, Overwrite, tell
+from hlt_bayes.cli.options import KeyPath, MappingPath, Overwrite, tell_of_no_key
 from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
 
@@ -94,8 +94,8 @@ def records_describe(
     rules = Rules(fewest=fewest, base=base)
     with claimed(out, overwrite=overwrite):
         records = load_records(file, mapping=mapping, key=key)
-        if not (records.keyed or records.synthetic or exact):
-            tell(f"note: {NO_KEY}")
+        if not exact:
+            tell_of_no_key(records)
         description = describe_records(records, rules=None if exact else rules)
         if out is not None:
             sheet = output_check(description, rules)
@@ -108,12 +108,6 @@ def records_describe(
     output.table(description_table(description, None if exact else rules))
     if out is not None:
         output.say(f"Written: {out} (description.csv and its output-check sheet, disclosure.csv)", whole=True)
-
-
-NO_KEY = (
-    "no key: the rounding is fixed by the records alone, so that somebody who knows all of them but one could test "
-    "guesses at that one; make a key with hlt-bayes records key"
-)
 
 
 @records_app.command(name="key")

@@ -22,6 +22,7 @@ from hlt_bayes.cli.options import (
     engine_of,
     smallest_effects,
     spec_names,
+    tell_of_no_key,
 )
 from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
@@ -116,6 +117,7 @@ def run(
         if individual_spec is not None and records is not None:
             stages.enter("Reading the records")
             people = load_records(records, mapping=mapping, key=key)
+            tell_of_no_key(people)
             _refuse_missing_groups(people, loaded, records)
             tree = fit_records(
                 individual_spec,
