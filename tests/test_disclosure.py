@@ -274,6 +274,13 @@ def test_what_does_not_apply_is_told_apart_from_what_is_withheld():
     assert described(records, "provider").loc["Rotherham", "status"] == "few"
 
 
+def test_where_nobody_has_a_value_there_is_no_mean_nor_a_warning():
+    records = of_age({"50+": 60}, eq5d=np.nan, answered=False)
+    for rules in (Rules(), None):
+        row = described(records, "eq5d", rules).loc["present"]
+        assert row[["mean", "sd"]].isna().all()
+
+
 def test_identifiers_are_not_described():
     records = of_age({"50+": 60}, specialist="S")
     assert not set(describe_records(records)["column"]) & {"person", "specialist", "site", "group", "arm"}

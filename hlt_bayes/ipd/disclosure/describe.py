@@ -155,8 +155,8 @@ class _Described:
     def _moments(self, values: Floats) -> tuple[float | None, float | None, float | None]:
         """Mean, its largest error through rounding, and SD."""
         if self.rules is None:
-            known = values[np.isfinite(values)]
-            return float(known.mean()), 0.0, float(known.std(ddof=1)) if len(known) > 1 else None
+            exact = pd.Series(values[np.isfinite(values)])
+            return exact.mean(), 0.0, exact.std()
         lower, upper = _bounds(self.column)
         known = np.clip(values[np.isfinite(values)], lower, upper) - lower
         highest, shown = upper - lower, int(self.counts[0])
