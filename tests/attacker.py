@@ -143,7 +143,7 @@ def people_found(description: pd.DataFrame, people: dict[tuple[str, str], int], 
         for (name, label), (low, high) in one.counts.items():
             if low == high and 0 < low < FEW:
                 claims.append(Claim("subtraction", name, cell, label, low, high))
-            if COLUMNS[name].sensitive and label != "missing":
+            if label not in ("missing", "present"):
                 others = sum(one.counts[name, other][1] for other in one.rows[name]["value"] if other != label)
                 if one.people and min(others, one.people - low) < FEW:
                     claims.append(Claim("everybody", name, cell, label, low, high))

@@ -11,9 +11,9 @@ import pandas as pd
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
-from hlt_bayes.ipd.data.schema import MONTHS
-from hlt_bayes.ipd.disclosure import Rules
-from hlt_bayes.ipd.disclosure.describe import _order, family_of
+from hlt_bayes.ipd.data.schema import COLUMNS, MONTHS
+from hlt_bayes.ipd.disclosure import Rules, describe_records
+from hlt_bayes.ipd.disclosure.describe import SURVEYS, _order
 
 UNBOUNDED = 100_000
 INFEASIBLE, SOLVED = 2, 0
@@ -58,8 +58,11 @@ class Program:
         return found
 
 
-def stated(program: Program, table: pd.DataFrame, people: int, rules: Rules):
-    """State what a description says of one cell; return the variable of each count, by column and value."""
+def stated(program: Program, table: pd.DataFrame, people: int, rules: Rules, alike):
+    """State what a description says of one cell; return the variable of each count, by column and value.
+
+    ``alike`` names the columns that share what decided up or down, by a name of their own: the intruder knows them.
+    """
     total, shared, counts = rules.base * (people // rules.base), {}, {}
     for name, rows in table[table["column"] != "people"].groupby("column", sort=False):
         if "does not apply" in set(rows["status"]):
@@ -68,9 +71,9 @@ def stated(program: Program, table: pd.DataFrame, people: int, rules: Rules):
         counts[name] = dict(zip(rows["value"], own, strict=True))
         program.constrain(dict.fromkeys(own, 1), people, people)
         if "withheld" not in set(rows["status"]):
-            if family_of(name) not in shared:
-                shared[family_of(name)] = program.variable(0, 1, integer=False)
-            _rounded(program, name, rows, own, shared[family_of(name)], total=total, rules=rules)
+            if alike[name] not in shared:
+                shared[alike[name]] = program.variable(0, 1, integer=False)
+            _rounded(program, name, rows, own, shared[alike[name]], total=total, rules=rules)
     _identities(program, table, counts, people, rules)
     return counts
 
@@ -94,7 +97,7 @@ def _rounded(program, name, rows, own, chance, *, total, rules):
 def _identities(program, table, counts, people, rules):
     if "answered" in counts:
         for name, own in counts.items():
-            if family_of(name) == family_of("answered") and name != "answered":
+            if COLUMNS[name].people == "respondents":
                 program.constrain({own["missing"]: -1, counts["answered"]["yes"]: -1}, -UNBOUNDED, -people)
     if {"working", "working_16_hours"} <= set(counts):
         terms = {counts["working_16_hours"]["yes"]: 1, counts["working"]["yes"]: -1}
@@ -107,10 +110,18 @@ def _identities(program, table, counts, people, rules):
         program.constrain(worked, max(0.0, least), people * (months["mean"] + months["within"]) + BELOW)
 
 
-def hidden_counts(description, people, cell, rules=Rules()):  # noqa: B008 - it is frozen
+def columns_alike(records, cell):
+    """Which columns share what decides up or down in a cell: those in which the same people are missing."""
+    frame = records.frame
+    here = frame[(frame["group"] == cell[0]) & (frame["arm"] == cell[1])]
+    absent = {name: ~here[name].fillna(value=False) if name in SURVEYS else here[name].isna() for name in here}
+    return {name: tuple(one) if one.any() else name for name, one in absent.items()}
+
+
+def hidden_counts(records, description, people, cell, rules=Rules()):  # noqa: B008 - it is frozen
     """How many values each hidden count of a cell may have, by column and value."""
     table, program = _of_cell(description, cell), Program()
-    counts = stated(program, table, people, rules)
+    counts = stated(program, table, people, rules, columns_alike(records, cell))
     few = table[table["status"] == "few"]
     return {
         (name, value): round(-program.solve(place, -1).fun) - round(program.solve(place, 1).fun) + 1
@@ -120,11 +131,13 @@ def hidden_counts(description, people, cell, rules=Rules()):  # noqa: B008 - it 
     }
 
 
-def values_of_person_removed(before, after, people, cell, rules=Rules()):  # noqa: B008 - it is frozen
-    """Which values the person who is in the first description only may have, by column."""
+def values_of_person_removed(records, rest, people, cell, rules=Rules()):  # noqa: B008 - it is frozen
+    """Which values the person who is in the first records only may have, by column, after a description of both."""
     program = Program()
-    first = stated(program, _of_cell(before, cell), people, rules)
-    second = stated(program, _of_cell(after, cell), people - 1, rules)
+    first, second = (
+        stated(program, _of_cell(describe_records(one), cell), number, rules, columns_alike(one, cell))
+        for one, number in ((records, people), (rest, people - 1))
+    )
     had = {}
     for name in first:
         had[name] = {value: program.variable(0, 1) for value in first[name]}

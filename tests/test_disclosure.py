@@ -5,6 +5,7 @@ import stat
 import numpy as np
 import pandas as pd
 import pytest
+from attacker import counted
 from helpers import invoked
 
 import hlt_bayes as hb
@@ -27,7 +28,7 @@ from hlt_bayes.ipd.models.subgroups import Levels, shown_levels
 from hlt_bayes.specs import load_individual_spec
 
 CHANCES = (np.arange(200) + 0.5) / 200
-KEY = "ab" * 32
+KEY = "".join(f"{byte:02x}" for byte in range(32))
 
 # Rounding
 
@@ -165,7 +166,7 @@ def of_age(counts, **columns):
 
 
 def described(records, column, rules=Rules(), **cell):  # noqa: B008 - it is frozen
-    table = describe_records(records, rules=rules)
+    table = describe_records(records, rules=rules, leave_out=0)
     cell = {"group": "SCR IW", "arm": "treatment"} | cell
     chosen = (table["column"] == column) & (table["group"] == cell["group"]) & (table["arm"] == cell["arm"])
     return table[chosen].set_index("value")
@@ -208,14 +209,16 @@ def test_nothing_is_told_of_a_cell_of_few_people():
         assert found[["count", "percent", "mean", "sd"]].isna().all(axis=None), column
 
 
-def test_a_sensitive_column_in_which_nearly_all_are_alike_is_withheld_whole():
+def test_a_column_in_which_nearly_all_are_alike_is_withheld_whole():
     for alike in (0, 1, 60 - 5, 59, 60):
         records = of_age({"50+": 60}, condition_pain=np.arange(360) < alike)
         found = described(records, "condition_pain")
         assert set(found["status"]) == {"withheld"}, alike
-    # Half and half is told; and so is a column that is not sensitive.
-    assert described(of_age({"50+": 60}, condition_pain=np.arange(360) < 30), "condition_pain")["count"]["yes"] == 30
-    assert described(of_age({"50+": 60}), "age").loc["50+", "count"] == 60
+    # Half and half is told; and so is a date that all have.
+    half = described(of_age({"50+": 60}, condition_pain=np.arange(360) < 30), "condition_pain")["count"]
+    assert half["yes"] + half["no"] == 60
+    assert set(described(of_age({"50+": 60}), "age")["status"]) == {"withheld"}
+    assert described(of_age({"50+": 60}), "randomised").loc["present", "count"] == 60
 
 
 def money(amounts):
@@ -266,7 +269,7 @@ def test_a_score_that_nearly_all_share_has_no_mean(alike):
 def test_what_does_not_apply_is_told_apart_from_what_is_withheld():
     records = of_age(
         {"50+": 60},
-        provider=np.where(np.arange(360) // 60 % 3 == 2, "D&W", "Sheffield"),
+        provider=np.where(np.arange(360) // 60 % 3 == 2, "D&W", np.resize(["Sheffield", "Doncaster"], 360)),
         caseload=np.where(np.arange(360) < 60, 20.0, np.nan),
     )
     assert set(described(records, "caseload", arm="control")["status"]) == {"does not apply"}
@@ -312,7 +315,7 @@ def test_rules_weaker_than_the_guides_are_refused(given, message):
 
 
 def test_the_table_shows_what_is_withheld_and_why_is_not_told():
-    records = of_age({"<30": 9, "50+": 60}, earnings=0.0, condition_pain=True)
+    records = of_age({"<30": 9, "30-39": 30, "50+": 60}, earnings=0.0, condition_pain=True)
     table = description_table(describe_records(records), Rules())
     place = table.columns.index("SCR IW, treatment")
     cells = {row[:2]: row[place] for row in table.rows}
@@ -322,18 +325,19 @@ def test_the_table_shows_what_is_withheld_and_why_is_not_told():
     assert "multiples of 5" in table.notes[1]
     exact = description_table(describe_records(records, rules=None), None)
     assert "not for release" in exact.title
-    assert {row[:2]: row[place] for row in exact.rows}["age", "<30"] == "9 (13.0%)"
+    assert {row[:2]: row[place] for row in exact.rows}["age", "<30"] == "9 (9.1%)"
 
 
 def test_the_output_check_names_rules_and_numbers_withheld_for_each_table():
     records = of_age({"<30": 9, "50+": 60}, earnings=0.0, condition_pain=True)
     description = describe_records(records)
-    sheet = output_check(description, Rules(fewest=12, base=10)).set_index("output")
+    sheet = output_check(description, Rules(fewest=12, base=10), left_out=0.03).set_index("output")
     assert list(sheet.index) == list(dict.fromkeys(description["column"]))
     assert "base 10" in sheet.loc["age", "rules"]
     assert "threshold 12" in sheet.loc["age", "rules"]
-    assert "sensitive" not in sheet.loc["age", "rules"]
-    assert "sensitive" in sheet.loc["condition_pain", "rules"]
+    assert sheet["rules"].str.startswith("3% of people left out at random").all()
+    assert "no 0 % or 100 %" in sheet.loc["age", "rules"]
+    assert "no 0 % or 100 %" not in sheet.loc["earnings", "rules"]
     assert sheet.loc["condition_pain", "withheld"] == "0 counts too small, 18 others"
     assert "6 of 6 means" in sheet.loc["earnings", "withheld"]
     assert (sheet["not_checked"] != "").all()
@@ -380,8 +384,8 @@ def test_rounding_is_fixed_by_records_and_key_alone(file, tmp_path):
     plain = load_records(file)
     assert not plain.keyed
     assert plain.fingerprint is None
-    (tmp_path / "other").write_text("cd" * 32)
-    key_path(file).write_text(KEY + "\n")
+    keep(tmp_path / "other", KEY[::-1])
+    keep(key_path(file), KEY + "\n")
     keyed = load_records(file)
     other = load_records(file, key=tmp_path / "other")
     assert len({one.chance("x") for one in (plain, keyed, other)}) == 3
@@ -397,14 +401,66 @@ def test_rounding_is_fixed_by_records_and_key_alone(file, tmp_path):
     assert fewer.chance("x") != keyed.chance("x")
 
 
-@pytest.mark.parametrize("content", ["", "ab" * 31, "zz" * 32, "ab" * 2000])
+def keep(path, text):
+    """Write a key as its owner keeps it."""
+    path.write_text(text)
+    path.chmod(0o600)
+
+
+def test_a_key_of_others_or_behind_a_link_is_refused(file, tmp_path):
+    beside = key_path(file)
+    keep(beside, KEY)
+    for mode in (0o644, 0o660, 0o602):
+        beside.chmod(mode)
+        with pytest.raises(RecordsError, match="others can read or write it"):
+            load_records(file)
+    beside.unlink()
+    keep(tmp_path / "planted", KEY)
+    for target in (tmp_path / "planted", tmp_path / "nothing"):
+        beside.symlink_to(target)
+        with pytest.raises(RecordsError, match=r"people\.csv\.key"):
+            load_records(file)
+        beside.unlink()
+
+
+@pytest.mark.parametrize("content", ["", "ab" * 31, "zz" * 32, "ab" * 2000, "0" * 64, "0123" * 16])
 def test_what_is_not_a_key_is_refused_and_not_quoted(file, tmp_path, content):
-    (tmp_path / "mine.key").write_text(content)
+    keep(tmp_path / "mine.key", content)
     with pytest.raises(RecordsError, match=r"mine\.key") as caught:
         load_records(file, key=tmp_path / "mine.key")
     assert not content or content not in str(caught.value)
     with pytest.raises(RecordsError, match=r"no\.key: cannot be read"):
         load_records(file, key=tmp_path / "no.key")
+
+
+def test_in_every_arm_three_people_are_left_out_at_least_and_five_on_average():
+    numbers = []
+    for seed in range(150):
+        people = of_age({"50+": 40}, earnings=float(seed))
+        left = counted(people)
+        kept = counted(some_left_out(people, share=0.02))
+        numbers += [left[cell] - kept[cell] for cell in left]
+    assert min(numbers) == 3
+    assert len(set(numbers)) > 4
+    assert np.mean(numbers) == pytest.approx(5, abs=5 * np.std(numbers) / np.sqrt(len(numbers)))
+    few = of_age({"50+": 4})
+    assert counted(some_left_out(few, share=0.02))["SCR IW", "treatment"] == 2
+
+
+def test_another_share_leaves_out_others_and_not_one_more():
+    people = of_age({"50+": 400})
+    samples = [set(some_left_out(people, share=share).frame["person"]) for share in (0.02, 0.021)]
+    assert len(samples[0] ^ samples[1]) > 20
+
+
+def test_what_is_random_in_one_arm_does_not_depend_on_the_others(twin):
+    frame = twin.records.frame
+    table = describe_records(Records(synthetic=False, _frame=frame))
+    where = (frame["group"] == "WMCA") & (frame["arm"] == "control")
+    other = describe_records(Records(synthetic=False, _frame=frame.drop(index=frame.index[where][0])))
+    same = table["group"].ne("WMCA") | table["arm"].ne("control")
+    pd.testing.assert_frame_equal(table[same], other[same])
+    assert not table[~same].equals(other[~same])
 
 
 def test_chances_are_even_and_of_one_purpose_each():
@@ -413,6 +469,33 @@ def test_chances_are_even_and_of_one_purpose_each():
     assert ((drawn >= 0) & (drawn < 1)).all()
     assert len(set(drawn)) == 2000
     assert np.histogram(drawn, bins=10, range=(0, 1))[0] == pytest.approx(200, abs=5 * np.sqrt(180))
+
+
+def keyed(number, frame):
+    return Records(synthetic=True, _frame=frame, _key=bytes(np.roll(np.arange(32), number)))
+
+
+def test_means_and_sds_are_rounded_at_random_by_the_key_and_what_is_withheld_is_too():
+    """Means stand on a grid around the exact one, right on average; near its limit a decision may go either way."""
+    rng = np.random.default_rng(8)
+    frame = of_age({"50+": 300}, baseline_jsse=rng.integers(10, 46, 600).astype(float)).frame
+    frame["baseline_eq5d"] = np.where(np.arange(600) < 17, 0.2, 1.0)
+    exact = described(keyed(0, frame), "baseline_jsse", None).loc["present"]
+    rows = [described(keyed(number, frame), "baseline_jsse").loc["present"] for number in range(60)]
+    means, sds = (np.array([row[of] for row in rows]) for of in ("mean", "sd"))
+    step = rows[0]["within"] / LARGEST_ERROR
+    assert np.allclose((means - 9) / step, np.round((means - 9) / step))
+    assert min(means) < exact["mean"] < max(means)
+    assert len(set(sds)) > 1
+    assert means.mean() == pytest.approx(exact["mean"], abs=step / 4 + 3 * step / np.sqrt(60))
+    shown = [pd.notna(described(keyed(number, frame), "baseline_eq5d").loc["present", "mean"]) for number in range(60)]
+    assert 0 < sum(shown) < 60
+
+
+def test_no_mean_lies_outside_its_scale():
+    frame = of_age({"50+": 40}, baseline_swemwbs=np.where(np.arange(340) % 3, 35.0, 33.0)).frame
+    means = [described(keyed(number, frame), "baseline_swemwbs").loc["present", "mean"] for number in range(30)]
+    assert np.nanmax(means) <= 35
 
 
 # Estimates and fits
@@ -427,11 +510,12 @@ def test_the_same_people_are_left_out_whatever_the_order_and_others_if_one_is_mi
     assert set(some_left_out(shuffled, share=0.2).frame["person"]) == set(kept.frame["person"])
     fewer = records_of_frame(records.frame[1:])
     differ = set(some_left_out(fewer, share=0.2).frame["person"]) ^ set(kept.frame["person"])
-    assert len(differ) > 40
-    assert kept.chance("x") == records.chance("x")
+    assert len(differ) > 5
+    cell = records.frame.loc[0, ["group", "arm"]].tolist()
+    assert all(row[["group", "arm"]].tolist() == cell for _, row in records.frame.iterrows() if row["person"] in differ)
     assert len(some_left_out(records_of_frame(records.frame.assign(synthetic=True)))) == 300
-    for wrong in (-0.1, 0.3, float("nan")):
-        with pytest.raises(RecordsError, match=r"allowed: 0 to 0\.2"):
+    for wrong in (-0.1, 0.3, 1e-9, float("nan")):
+        with pytest.raises(RecordsError, match=r"allowed: 0, or 0\.01 to 0\.2"):
             some_left_out(records, share=wrong)
 
 
@@ -448,7 +532,13 @@ def test_people_are_left_out_of_real_records_and_what_is_left_says_so(twin):
     assert everyone["records"] == repr(real)
     rows = [aggregate(real, spec, leave_out=share) for share in (None, 0.02, 0)]
     pd.testing.assert_frame_equal(rows[0], rows[1])
-    assert (rows[0]["n_control"] != rows[2]["n_control"]).all()
+    assert (rows[0]["estimate"] != rows[2]["estimate"]).all()
+    numbers = rows[2][["n_treatment", "n_control"]].astype(int)
+    assert (numbers % 5 == 0).all(axis=None)
+    frame = real.frame.dropna(subset="employed_13_weeks")
+    seen = frame.groupby(["group", "arm"], observed=True).size().unstack().loc[rows[2]["group"]]
+    assert (np.abs(numbers.to_numpy() - seen[["treatment", "control"]].to_numpy()) < 5).all()
+    assert rows[2]["se"].map(lambda text: len(text.replace(".", "").lstrip("0"))).le(3).all()
 
 
 @pytest.mark.parametrize("engine", ["laplace", pytest.param("nuts", marks=pytest.mark.ci)])
@@ -530,7 +620,7 @@ def test_describe_writes_the_description_and_its_output_check(file, tmp_path):
     again = invoked("records", "describe", file, "--out", out)
     assert again.exit_code == 2
     assert "--overwrite" in again.stderr
-    (tmp_path / "key").write_text(KEY)
+    keep(tmp_path / "key", KEY)
     keyed = invoked("records", "describe", file, "--key", tmp_path / "key", "--csv")
     assert keyed.exit_code == 0
     assert "no key" not in keyed.stderr

@@ -106,19 +106,19 @@ def test_nor_does_one_who_solves_for_all_columns_at_once(seeds):
     for seed in seeds:
         records, rest, person = data_set(seed, columns)
         people, cell = counted(records), cell_of(person)
-        before, after = (describe_records(one) for one in (records, rest))
+        before = describe_records(records)
         for one in people:
             if people[one] >= Rules().least_shown:
-                widths = hidden_counts(before, people[one], one)
+                widths = hidden_counts(records, before, people[one], one)
                 assert min(widths.values(), default=5) >= 5, (seed, one)
                 tried += len(widths)
         if people[cell] > Rules().least_shown:
-            for name, values in values_of_person_removed(before, after, people[cell], cell).items():
+            for name, values in values_of_person_removed(records, rest, people[cell], cell).items():
                 assert values == set(before.loc[before["column"] == name, "value"]), (seed, name)
     assert tried > 100
 
 
-def fixed(_self, _what):
+def fixed(_self, _what, rows=None):  # noqa: ARG001 - as the method
     """Sabotage: up or down is decided once for all, whoever is in the records."""
     return 0.37
 

@@ -100,8 +100,8 @@ KeyPath = Annotated[
 LeaveOut = Annotated[
     float | None,
     typer.Option(
-        help="Share of records left out at random, 0 to 0.2, so that results do not differ by one person. Default: "
-        "0.02 (0 of synthetic records)."
+        help="Share of records left out at random, 0 or 0.01 to 0.2, so that outputs do not differ by one person. "
+        "Default: 0.02 (0 of synthetic records)."
     ),
 ]
 EvidencePath = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hlt_bayes.cli.options import KeyPath, MappingPath, Overwrite, tell_of_no_key
+from hlt_bayes.cli.options import KeyPath, LeaveOut, MappingPath, Overwrite, tell_of_no_key
 from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
 
@@ -67,6 +67,7 @@ def records_describe(
     file: RecordsPath,
     mapping: MappingPath = None,
     key: KeyPath = None,
+    leave_out: LeaveOut = None,
     fewest: Annotated[int, typer.Option(help="Fewest people behind anything shown, 10 or more.")] = 10,
     base: Annotated[int, typer.Option(help="Base to which counts are rounded: 5 or 10.")] = 5,
     exact: Annotated[bool, typer.Option("--exact", help="Exact numbers instead, which must not be released.")] = False,
@@ -86,6 +87,7 @@ def records_describe(
     from hlt_bayes.display.table import frame_csv
     from hlt_bayes.ipd.data import load_records
     from hlt_bayes.ipd.disclosure import Rules, describe_records, output_check
+    from hlt_bayes.ipd.disclosure.leave_out import share_left_out
     from hlt_bayes.results.folder import claimed
     from hlt_bayes.results.write import write_check
 
@@ -96,11 +98,17 @@ def records_describe(
         records = load_records(file, mapping=mapping, key=key)
         if not exact:
             tell_of_no_key(records)
-        description = describe_records(records, rules=None if exact else rules)
+        description = describe_records(records, rules=None if exact else rules, leave_out=leave_out)
         if out is not None:
-            sheet = output_check(description, rules)
+            sheet = output_check(description, rules, left_out=share_left_out(records, leave_out))
             write_check(
-                {"description": description, "disclosure": sheet}, {}, out, specs={}, seed=0, overwrite=overwrite
+                {"description": description, "disclosure": sheet},
+                {},
+                out,
+                specs={},
+                seed=0,
+                records=records.fingerprint,
+                overwrite=overwrite,
             )
     if as_csv:
         output.text(frame_csv(description))

@@ -170,11 +170,13 @@ def rules_page(rules: pd.DataFrame) -> Table:
 NOT_CHECKED = (
     "Checked: tables of records describe, hb.aggregate and its estimates, draws, tables, figures and pages of run and "
     "fit with --records, and what verify and export make of them. Errors and progress tell of no row and no value.",
+    "hb.aggregate and hlt-bayes fit write no output-check sheet: run does. For the staff, records describe --exact "
+    "shows the numbers behind a description.",
     "Not checked, and not for release: lists of findings by row (records check), exact descriptions (--exact), the "
     "records themselves, and PyMC models and frames made from them in Python.",
     "Not checked, a matter for the staff: other outputs on nearly the same people, made with another key, rules, "
-    "mapping or program; two descriptions under different rules; many outputs on overlapping people, whose rounding "
-    "averages out; and what an intruder knows of other people in the records.",
+    "mapping or program; outputs under different rules, columns or shares left out; many outputs on overlapping "
+    "people, whose rounding averages out; and what an intruder knows of other people in the records.",
     "With a key beside the records (hlt-bayes records key FILE) rounding cannot be repeated by somebody who knows all "
     "records but one. The key must never leave with the results.",
 )

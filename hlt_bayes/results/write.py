@@ -138,9 +138,10 @@ def write_check(
     *,
     specs: Mapping[str, Spec],
     seed: int,
+    records: str | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write named tables and figures, and a manifest, atomically.
+    """Write named tables and figures, and a manifest, atomically; ``records`` is the fingerprint of those described.
 
     Raises
     ------
@@ -155,6 +156,8 @@ def write_check(
         for name, figure in figures.items():
             save(figure, staging / name, origin)
         inputs = {name: Input(sha256=spec.fingerprint) for name, spec in specs.items()}
+        if records is not None:
+            inputs[RECORDS] = Input(hmac_sha256=records)
         write_manifest(staging, made_now("check", seed=seed, inputs=inputs))
     return target
 

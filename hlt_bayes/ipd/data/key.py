@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import re
 from pathlib import Path
 
@@ -19,7 +20,11 @@ SUFFIX = ".key"
 
 BYTES = 32
 LARGEST = 1000
-NOT_A_KEY = f"not a key ({2 * BYTES} hexadecimal digits); make one with hlt-bayes records key"
+FEWEST_DIFFERENT = 16
+"""Different bytes that a random key has at least: with fewer it was typed."""
+
+OF_OTHERS = 0o077
+NOT_A_KEY = f"not a key ({2 * BYTES} random hexadecimal digits); make one with hlt-bayes records key"
 
 
 def key_path(records: str | Path) -> Path:
@@ -28,18 +33,23 @@ def key_path(records: str | Path) -> Path:
     return path.with_name(path.name + SUFFIX)
 
 
-def load_key(path: str | Path) -> bytes:
-    """Load a key.
+def load_key(path: str | Path, *, follow: bool = True) -> bytes:
+    """Load a key, through a link only to ``follow`` it.
 
     Raises
     ------
     RecordsError
-        It cannot be read, or is not a key; the message does not quote it.
+        It cannot be read, others can read or write it, or it is not a random key; the message does not quote it.
     """
-    content = read_bytes(Path(path), RecordsError, largest=LARGEST).strip()
+    content = read_bytes(Path(path), RecordsError, largest=LARGEST, follow=follow).strip()
+    if os.name == "posix" and Path(path).stat().st_mode & OF_OTHERS:
+        raise RecordsError(f"{path}: others can read or write it; allow it to its owner only (chmod 600)")
     if not re.fullmatch(rb"[0-9a-fA-F]{%d}" % (2 * BYTES), content):
         raise RecordsError(f"{path}: {NOT_A_KEY}")
-    return bytes.fromhex(content.decode("ascii"))
+    key = bytes.fromhex(content.decode("ascii"))
+    if len(set(key)) < FEWEST_DIFFERENT:
+        raise RecordsError(f"{path}: {NOT_A_KEY}")
+    return key
 
 
 def row_hashes(frame: pd.DataFrame) -> npt.NDArray[np.uint64]:
@@ -48,10 +58,9 @@ def row_hashes(frame: pd.DataFrame) -> npt.NDArray[np.uint64]:
     return np.asarray(rows, dtype=np.uint64)
 
 
-def content_digest(frame: pd.DataFrame) -> bytes:
-    """Digest of records, whatever their order, file format or person identifiers."""
-    names = " ".join(str(name) for name in frame).encode()
-    return hashlib.sha256(names + np.sort(row_hashes(frame)).astype("<u8").tobytes()).digest()
+def digest_of(names: list[str], hashes: npt.NDArray[np.uint64]) -> bytes:
+    """Digest of records with columns ``names``, whatever their order, file format or person identifiers."""
+    return hashlib.sha256(" ".join(names).encode() + np.sort(hashes).astype("<u8").tobytes()).digest()
 
 
 def keyed_digest(key: bytes, purpose: str, content: bytes) -> bytes:

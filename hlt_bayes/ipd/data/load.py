@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -56,9 +57,11 @@ def load_records(path: str | Path, *, mapping: str | Path | None = None, key: st
         The records break the schema or are inconsistent: all findings at once, by row and column. No message
         discloses the content of a record.
     """
-    if key is None and key_path(path).is_file():
-        key = key_path(path)
+    beside = key_path(path)
     secret = None if key is None else load_key(key)
+    if key is None and os.path.lexists(beside):
+        # Whoever can put a link there must not choose the key.
+        secret = load_key(beside, follow=False)
     checked = _checked_file(Path(path), mapping)
     raise_for(checked.findings, where=str(path))
     return replace(checked.records, _key=secret)

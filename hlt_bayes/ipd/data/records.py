@@ -8,12 +8,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from hlt_bayes.core.errors import RecordsError
-from hlt_bayes.ipd.data.key import content_digest, keyed_digest, row_hashes
+from hlt_bayes.ipd.data.key import digest_of, keyed_digest, row_hashes
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Rows = slice | npt.NDArray[np.bool_]
 
 NO_KEY = b"records without a key"
 
@@ -21,7 +24,7 @@ ROUNDED_TO = 5
 """Base to which the number of people is rounded down where it is told."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Records:
     """Records that passed the schema, one row per person randomised.
 
@@ -78,28 +81,25 @@ class Records:
 
         It tells whoever has the key which records a result was made from, and nobody else anything.
         """
-        return None if self._key is None else keyed_digest(self._key, "fingerprint", self._digest).hex()
+        return None if self._key is None else keyed_digest(self._key, "fingerprint", self._digest(slice(None))).hex()
 
-    def chance(self, purpose: str) -> float:
-        """Return a number from 0 to 1 fixed by the records, their key and a purpose, and otherwise random."""
-        drawn = keyed_digest(self._secret, "chance", purpose.encode())
+    def chance(self, purpose: str, rows: Rows = slice(None)) -> float:
+        """Return a number from 0 to 1 fixed by the records in ``rows``, the key and a purpose, and otherwise random."""
+        drawn = keyed_digest(self._key or NO_KEY, purpose, self._digest(rows))
         return (int.from_bytes(drawn[:8], "big") >> 11) / 2.0**53
 
-    def sample(self, share: float) -> Records:
-        """Draw people, each with the same probability; the same ones whatever the order of the records.
+    def in_order(self, rows: Rows) -> npt.NDArray[np.int64]:
+        """Positions of the records in ``rows``, in an order that depends on their content alone."""
+        places = np.arange(len(self))[rows]
+        return places[np.argsort(self._hashes[places], kind="stable")]
 
-        The records drawn have the same chances and fingerprint.
-        """
-        drawn = np.random.default_rng(int(self.chance("sample") * 2**53)).random(len(self)) < share
-        rows = drawn[np.argsort(np.argsort(row_hashes(self._frame), kind="stable"), kind="stable")]
-        one = replace(self, _frame=self._frame[rows].reset_index(drop=True))
-        one.__dict__["_secret"], one.__dict__["_digest"] = self._secret, self._digest
-        return one
+    def only(self, places: npt.NDArray[np.int64]) -> Records:
+        """Return the records at some positions, with the same key."""
+        return replace(self, _frame=self._frame.iloc[np.sort(places)].reset_index(drop=True))
 
     @cached_property
-    def _digest(self) -> bytes:
-        return content_digest(self._frame)
+    def _hashes(self) -> npt.NDArray[np.uint64]:
+        return row_hashes(self._frame)
 
-    @cached_property
-    def _secret(self) -> bytes:
-        return keyed_digest(self._key or NO_KEY, "secret", self._digest)
+    def _digest(self, rows: Rows) -> bytes:
+        return digest_of(list(map(str, self._frame)), self._hashes[rows])

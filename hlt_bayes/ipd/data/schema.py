@@ -41,8 +41,7 @@ class Column:
     ``codes`` are the allowed values of a category, ``printed`` the reports' label of each (for a flag, of True), and
     ``measure`` the name of the published table's rows in the ledger. ``lower`` and ``upper`` bound numbers. Only
     ``people`` may have a value. A column that is not ``required`` may be absent from a file or have missing values.
-    ``sensitive`` columns must not tell a property of everybody in a trial group and arm. ``top`` is the highest value
-    that enters a mean or SD that is shown; higher ones count as it. Values are never above ``upper``.
+    ``top`` is the highest value that enters a mean or SD that is shown; higher ones count as it.
     """
 
     label: str
@@ -56,7 +55,6 @@ class Column:
     upper: float = float("inf")
     people: Population = "everyone"
     required: bool = False
-    sensitive: bool = False
     top: float = float("inf")
 
     @property
@@ -72,7 +70,6 @@ def _category(
     *,
     measure: str = "",
     required: bool = False,
-    sensitive: bool = False,
 ) -> Column:
     """Use the reports' labels as codes, in plain characters: '30-39', '<30'."""
     plain = tuple(code.replace(" \N{EN DASH} ", "-").replace("< ", "<") for code in codes)
@@ -84,7 +81,6 @@ def _category(
         printed=codes,
         measure=measure,
         required=required,
-        sensitive=sensitive,
     )
 
 
@@ -92,7 +88,7 @@ def _flags(
     stem: str, measure: str, source: str, printed: dict[str, str], people: Population = "everyone"
 ) -> dict[str, Column]:
     return {
-        f"{stem}_{name}": Column(text, "flag", source, printed=(text,), measure=measure, people=people, sensitive=True)
+        f"{stem}_{name}": Column(text, "flag", source, printed=(text,), measure=measure, people=people)
         for name, text in printed.items()
     }
 
@@ -112,7 +108,7 @@ DESIGN = {
         "synthesis, section 6.2",
     ),
     "referral_route": _category(
-        "Referral route", "theory, Tables 6.3 and 6.10", ("GP", "specialist care service", "other"), sensitive=True
+        "Referral route", "theory, Tables 6.3 and 6.10", ("GP", "specialist care service", "other")
     ),
     "synthetic": Column(
         "Synthetic: True in every row of a synthetic data set, False or absent in real records", "flag", ""
@@ -133,7 +129,6 @@ BASELINE = {
             "Other ethnic group",
         ),
         measure="ethnic group",
-        sensitive=True,
     ),
     **_flags(
         "condition",
@@ -175,7 +170,6 @@ BASELINE = {
             "I do not have a health condition or disability",
         ),
         measure="extent of limitation",
-        sensitive=True,
     ),
     "work_history": _category(
         "Paid employment in the last 2 years",
@@ -187,7 +181,6 @@ BASELINE = {
             "Not been in paid employment in last 2 years",
         ),
         measure="employment history",
-        sensitive=True,
     ),
     **_flags(
         "reason",
@@ -287,7 +280,6 @@ def _asked(
             lower=bounds[0],
             upper=bounds[1],
             people=people,
-            sensitive=kind == "flag",
         )
         for name, (label, unit, kind, bounds) in asked.items()
     }
@@ -301,7 +293,6 @@ def _monthly(stem: str, label: str, kind: ColumnKind, unit: str = "", top: float
             "synthesis, Table 6.3",
             unit=unit,
             lower=0 if unit else float("-inf"),
-            sensitive=kind == "flag",
             top=top,
         )
         for month in MONTHS
@@ -312,7 +303,7 @@ SCALES_AT_START = _asked(_SCALES, "baseline_{}", "at baseline", "everyone")
 
 OUTCOMES_OF_RECORDS = {
     "employed_13_weeks": Column(
-        "Employed for 13 or more of the 52 weeks since randomisation", "flag", "synthesis, Table 6.3", sensitive=True
+        "Employed for 13 or more of the 52 weeks since randomisation", "flag", "synthesis, Table 6.3"
     ),
     "months_employed": Column(
         "Months employed since randomisation", "count", "synthesis, Table 6.3", unit="months", lower=0, upper=12

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -10,7 +13,8 @@ import pandas as pd
 
 from hlt_bayes.core.vocabulary import ARMS, GROUPS, SITES
 from hlt_bayes.ipd.data.records import Records
-from hlt_bayes.ipd.data.schema import COLUMNS, FIRST_DAY, LAST_DAY, MONTHS, PROVIDERS, Column
+from hlt_bayes.ipd.data.schema import COLUMNS, FIRST_DAY, LAST_DAY, PROVIDERS, Column
+from hlt_bayes.ipd.disclosure.leave_out import some_left_out
 from hlt_bayes.ipd.disclosure.rounding import (
     LARGEST_ERROR,
     rounded_count,
@@ -32,18 +36,18 @@ SAME_IN_A_CELL = ("site", "group", "arm", "synthetic")
 LEAST_PRECISION = 0.25
 """Largest relative error, through rounding, of an SD that is shown."""
 
-SURVEYS = {"answered": "12-month survey", "answered_4_months": "4-month survey"}
-TAX_RECORDS = (
-    "employed_13_weeks",
-    "months_employed",
-    "earnings",
-    *(f"{stem}_month_{month}" for stem in ("employed", "earnings", "benefits") for month in MONTHS),
-)
+SURVEYS = ("answered", "answered_4_months")
+"""Columns that say who answered: others are missing elsewhere."""
 
 CELLS = tuple((group, arm) for group in GROUPS for arm in ARMS)
 
 
-def describe_records(records: Records, *, rules: Rules | None = Rules()) -> pd.DataFrame:  # noqa: B008 - it is frozen
+def describe_records(
+    records: Records,
+    *,
+    rules: Rules | None = Rules(),  # noqa: B008 - it is frozen
+    leave_out: float | None = None,
+) -> pd.DataFrame:
     """Describe records by trial group and arm, under disclosure control.
 
     Identifiers are omitted. Counts are rounded at random and add up within a column; numbers and dates have a mean and
@@ -56,6 +60,8 @@ def describe_records(records: Records, *, rules: Rules | None = Rules()) -> pd.D
         The individual records.
     rules
         Parameters of disclosure control; ``None`` for exact numbers, **which must not be released**.
+    leave_out
+        Share of people left out at random, as in ``hlt_bayes.fit_records``; nobody is left out of exact numbers.
 
     Returns
     -------
@@ -72,18 +78,21 @@ def describe_records(records: Records, *, rules: Rules | None = Rules()) -> pd.D
     >>> bool((table["count"].dropna() % 5 == 0).all())
     True
     """
+    if rules is not None:
+        records = some_left_out(records, share=leave_out)
     frame = records.frame
     cell = frame["group"].cat.codes.to_numpy(int) * len(ARMS) + frame["arm"].cat.codes.to_numpy(int)
     people = np.bincount(cell, minlength=len(CELLS))
     names = [str(name) for name in frame if COLUMNS[str(name)].kind != "identifier" and name not in SAME_IN_A_CELL]
     rows = [_people_row(place, int(people[place]), rules) for place in range(len(CELLS))]
+    places = [records.in_order(cell == place) for place in range(len(CELLS))]
+    chances = [partial(records.chance, rows=cell == place) for place in range(len(CELLS))]
     for name in names:
         codes, labels = _coded(frame[name], COLUMNS[name])
         values = _numbers(frame[name], COLUMNS[name]) if PRESENT in labels else None
-        for place in range(len(CELLS)):
-            here = cell == place
-            one = _Described(records, name, CELLS[place], labels, codes[here], rules)
-            rows += one.rows(None if values is None else values[here])
+        for here, place in enumerate(places):
+            one = _Described(name, CELLS[here], labels, codes[place], rules, chances[here])
+            rows += one.rows(None if values is None else values[place])
     columns = ["column", "value", "group", "arm", "count", "percent", "mean", "within", "sd", "status"]
     found = pd.DataFrame(rows, columns=columns)
     return found.astype({"count": "Int64", **dict.fromkeys(("percent", "mean", "within", "sd"), float)})
@@ -102,25 +111,34 @@ class _Described:
 
     def __init__(
         self,
-        records: Records,
         name: str,
         cell: tuple[str, str],
         labels: list[str],
         codes: Integers,
         rules: Rules | None,
+        chance: Callable[[str], float],
     ) -> None:
-        self.records, self.name, self.column, self.cell, self.labels = records, name, COLUMNS[name], cell, labels
-        self.people, self.rules = len(codes), rules
+        self.name, self.column, self.cell, self.labels = name, COLUMNS[name], cell, labels
+        self.people, self.rules, self.chance = len(codes), rules, chance
         counts = np.bincount(codes, minlength=len(labels))
         if rules is None or self.people < rules.least_shown:
             self.counts = counts
         else:
+            absent = codes == len(labels) - 1
+            if name in SURVEYS:
+                absent |= codes != labels.index("yes")
             order = _order(name, len(labels))
             self.counts = np.empty_like(counts)
-            self.counts[order] = rounded_counts(counts[order], rules.base, self._chance("counts"))
+            self.counts[order] = rounded_counts(
+                counts[order], rules.base, self._chance("counts", absent if absent.any() else codes)
+            )
 
-    def _chance(self, what: str) -> float:
-        return self.records.chance(f"{what} of {family_of(self.name)} in {', '.join(self.cell)}")
+    def _chance(self, what: str, of: npt.NDArray[np.generic]) -> float:
+        """Chance that is the same for equal values ``of`` the people of a cell, in whichever column.
+
+        Otherwise several roundings of one number, such as that of the people who did not answer, would tell it.
+        """
+        return self.chance(f"{what}, {hashlib.sha256(np.ascontiguousarray(of).tobytes()).hexdigest()}")
 
     def rows(self, values: Floats | None) -> list[tuple[object, ...]]:
         status = self._status()
@@ -145,7 +163,7 @@ class _Described:
             return ["shown" if one else "does not apply" for one in apply]
         known = self.counts[:-1]
         least = self.rules.least_shown
-        if self.people < least or (self.column.sensitive and known.sum() - known.max() < least):
+        if self.people < least or (PRESENT not in self.labels and known.sum() - known.max() < least):
             return ["withheld"] * len(self.labels)
         return [
             "does not apply" if not one else "shown" if count >= least else "few"
@@ -163,10 +181,11 @@ class _Described:
         # There are at least so many people with a value.
         fewest = shown - self.rules.base
         others = len(known) - int(np.unique(known, return_counts=True)[1].max())
-        if rounded_count(others, self.rules.base, self._chance("others")) < self.rules.least_shown:
+        if rounded_count(others, self.rules.base, self._chance("others", known)) < self.rules.least_shown:
             return None, None, None
         step = step_of(highest / fewest)
-        mean = rounded_value(float(known.mean()), step, self._chance("mean"))
+        # Not beyond the range, where no mean can be.
+        mean = min(rounded_value(float(known.mean()), step, self._chance("mean", known)), step * (highest // step))
         error = LARGEST_ERROR * step
         if fewest * (mean - error) < self.rules.least_total * highest:
             return None, None, None
@@ -176,7 +195,7 @@ class _Described:
         """SD from the rounded mean and the rounded mean square about the middle of the range."""
         middle = highest / 2.0
         step = step_of(middle**2 / fewest)
-        square = rounded_value(float(((known - middle) ** 2).mean()), step, self._chance("square"))
+        square = rounded_value(float(((known - middle) ** 2).mean()), step, self._chance("square", known))
         variance = square - (mean - middle) ** 2
         unsure = LARGEST_ERROR * step + error * (2.0 * abs(mean - middle) + error)
         # The relative error of an SD is about half that of the variance.
@@ -188,23 +207,6 @@ class _Described:
 
 def _decimals(step: float) -> int:
     return max(0, -int(np.floor(np.log10(step) + 1e-9)))
-
-
-def family_of(name: str) -> str:
-    """Columns that may hold the same people: they share what is random, or two roundings of one number would meet."""
-    column = COLUMNS[name]
-    if name in SURVEYS:
-        return SURVEYS[name]
-    match column.people:
-        case "respondents":
-            return SURVEYS["answered"]
-        case "4-month respondents":
-            return SURVEYS["answered_4_months"]
-        case "not always in work":
-            return "work_history"
-        case "treatment":
-            return "support"
-    return "tax records" if name in TAX_RECORDS else name
 
 
 def _order(name: str, labels: int) -> Integers:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from hlt_bayes.ipd.data.schema import COLUMNS as SCHEMA
 from hlt_bayes.ipd.disclosure.rules import Rules
 
 COLUMNS = ["output", "contents", "rules", "withheld", "not_checked"]
@@ -14,7 +13,7 @@ COLUMNS = ["output", "contents", "rules", "withheld", "not_checked"]
 OTHER_OUTPUTS = "differences from other outputs on overlapping people, made with another key, program or version"
 
 
-def output_check(description: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+def output_check(description: pd.DataFrame, rules: Rules, *, left_out: float) -> pd.DataFrame:
     """Write the output-check sheet of a description: one row per column of the records.
 
     Parameters
@@ -23,6 +22,8 @@ def output_check(description: pd.DataFrame, rules: Rules) -> pd.DataFrame:
         As returned by ``describe_records`` with ``rules``.
     rules
         The parameters used.
+    left_out
+        Share of people left out, 0 to 0.2.
 
     Returns
     -------
@@ -33,14 +34,14 @@ def output_check(description: pd.DataFrame, rules: Rules) -> pd.DataFrame:
     --------
     >>> import hlt_bayes as hb
     >>> from hlt_bayes.ipd.disclosure import Rules, output_check
-    >>> sheet = output_check(hb.describe_records(hb.make_twin(n=600, seed=1).records), Rules())
+    >>> sheet = output_check(hb.describe_records(hb.make_twin(n=600, seed=1).records), Rules(), left_out=0.0)
     >>> list(sheet.columns)
     ['output', 'contents', 'rules', 'withheld', 'not_checked']
     """
     rows = []
     for name, table in description.groupby("column", sort=False):
         has_means = (table["value"] == "present").any()
-        applied = [f"threshold {rules.fewest}", f"counts rounded at random to base {rules.base}"]
+        applied = [_sampled(left_out), f"threshold {rules.fewest}", f"counts rounded at random to base {rules.base}"]
         if has_means:
             applied += [
                 f"{rules.least_shown} values (rounded) that differ",
@@ -48,8 +49,8 @@ def output_check(description: pd.DataFrame, rules: Rules) -> pd.DataFrame:
                 "top code",
                 "means rounded at random",
             ]
-        if name in SCHEMA and SCHEMA[str(name)].sensitive:
-            applied.append("sensitive: no 0 % or 100 %")
+        elif name != "people":
+            applied.append("no 0 % or 100 %")
         status = table["status"].value_counts()
         withheld = f"{status.get('few', 0)} counts too small, {status.get('withheld', 0)} others"
         if has_means:
@@ -58,6 +59,10 @@ def output_check(description: pd.DataFrame, rules: Rules) -> pd.DataFrame:
         contents = "counts, means and SDs" if has_means else "counts"
         rows.append((str(name), f"{contents} by trial group and arm", "; ".join(applied), withheld, OTHER_OUTPUTS))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _sampled(left_out: float) -> str:
+    return f"{left_out:.0%} of people left out at random" if left_out else "nobody left out"
 
 
 ESTIMATES = "posterior means, SDs and intervals of impacts, by outcome and trial group"
@@ -86,12 +91,11 @@ def output_check_of_result(files: Iterable[str], *, left_out: float, subgroups: 
     rules
         The parameters used.
     """
-    sampled = f"{left_out:.0%} of people left out at random" if left_out else "nobody left out"
     fitted = [
         f"threshold {rules.fewest} in each arm",
         f"{rules.fewest} values that differ in each arm",
         f"earnings: two largest {rules.two_largest:.0%}, p {rules.p:.0%}",
-        sampled,
+        _sampled(left_out),
     ]
     hidden = "subgroups under the threshold, and the next smallest" if subgroups else "nothing"
     warning = "" if left_out else "; differences from a result without one of these people show that person's outcome"

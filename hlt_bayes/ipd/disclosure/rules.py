@@ -12,6 +12,8 @@ BASES = (5, 10)
 """Bases to which counts may be rounded."""
 
 LARGEST_LEFT_OUT = 0.2
+CERTAINLY, ON_AVERAGE = 3, 5
+"""People of a trial group and arm that are left out at least, and on average if a share of it would be fewer."""
 
 ONS_METHODS = (
     "ONS, Comparison of post-tabular statistical disclosure control methods",
@@ -107,16 +109,17 @@ def rules_table(rules: Rules, *, left_out: float) -> pd.DataFrame:
         ),
         (
             "Random rounding",
-            f"counts to multiples of {rules.base}, up or down at random; they add up within a column, and every count "
-            f"keeps at least {rules.base} possible values for whoever knows the number of people and this rule",
+            f"counts to multiples of {rules.base}, up or down at random; they add up within a column, the same people "
+            f"are rounded alike in every column, and a count keeps at least {rules.base} possible values for "
+            "whoever knows the number of people and this rule",
             "counts, percentages",
             ONS_METHODS,
         ),
         (
             "No zero and no 100 %",
-            f"zero is not told from a few; a sensitive column is withheld where all but fewer than {rules.least_shown} "
-            "(after rounding) have the same value",
-            "counts of sensitive columns",
+            f"zero is not told from a few; a category or flag is withheld whole where all but fewer than "
+            f"{rules.least_shown} (after rounding) have the same value",
+            "counts of categories and flags",
             HANDBOOK,
         ),
         (
@@ -154,15 +157,17 @@ def rules_table(rules: Rules, *, left_out: float) -> pd.DataFrame:
         ),
         (
             "Differencing",
-            "the rounding, and who is left out, are fixed by the records and a key: the same records give the same "
-            "numbers, records that differ by one person give others throughout",
+            "what is random is fixed by the records of a trial group and arm and the key: the same records always give "
+            "the same numbers, and records that differ by one person are rounded anew, with others left out",
             "everything",
             ONS_METHODS,
         ),
         (
             "Sampling",
-            f"{left_out:.0%} of people, chosen at random by the key, are left out",
-            "estimates, fits and all that follows from them",
+            f"{left_out:.0%} of people, drawn at random by the key, are left out: of each trial group and arm "
+            f"{CERTAINLY} at least, and {ON_AVERAGE} on average if that is more. What two outputs differ by is then "
+            "never one person alone",
+            "counts, means, SDs, estimates, fits and all that follows from them",
             SDC_TOOLS,
         ),
     ]

@@ -10,7 +10,8 @@ import pandas as pd
 from hlt_bayes.core.errors import RecordsError, SpecError, unknown_name
 from hlt_bayes.core.vocabulary import OUTCOMES, SITES, SURVEY_OUTCOMES
 from hlt_bayes.ipd.data import Records
-from hlt_bayes.ipd.disclosure import some_left_out
+from hlt_bayes.ipd.disclosure import Rules, some_left_out
+from hlt_bayes.ipd.disclosure.rounding import rounded_count
 from hlt_bayes.ipd.models.design_matrix import People, in_control_sds, people_of
 from hlt_bayes.ipd.models.outcome_model import Problem, effect_positions, impact_and_slope, problem_of
 from hlt_bayes.specs import Bernoulli, Hurdle, IndividualSpec, OutcomeName, load_individual_spec
@@ -19,8 +20,11 @@ Array = np.ndarray
 Estimator = Literal["as modelled", "linear"]
 SurveyWeights = Literal["none", "survey_weight"]
 
-DIGITS = 6
-"""Significant digits of estimates and SEs, enough to make rounding negligible."""
+DIGITS = 3
+"""Significant digits of SEs; estimates have as many decimals. More would tell the numbers behind them."""
+
+BASE = Rules().base
+"""Base to which numbers of people are rounded at random."""
 
 
 def aggregate(
@@ -51,8 +55,8 @@ def aggregate(
     DataFrame
         One row per outcome and trial group, all text, with the columns of ``run --evidence``: ``estimate`` (treatment
         minus control; positive is better) and ``se`` (heteroscedasticity-consistent, HC1) in ``unit``: ppt, GBP, SDs of
-        controls who answered; ``n_treatment`` and ``n_control``, people with an observed outcome.
-        ``hlt_bayes.evidence.evidence_of_rows`` accepts its ``to_dict("records")``.
+        controls who answered; ``n_treatment`` and ``n_control``, people with an observed outcome, rounded at random to
+        a multiple of five. ``hlt_bayes.evidence.evidence_of_rows`` accepts its ``to_dict("records")``.
 
     Raises
     ------
@@ -85,7 +89,7 @@ def aggregate(
             estimate, se = _linear(people, outcome, weight)
         else:
             estimate, se = _as_modelled(_with_gamma(spec, outcome), records, outcome, weight)
-        rows += _rows(people, outcome, estimate, se)
+        rows += _rows(people, records, outcome, estimate, se)
     return pd.DataFrame(rows)
 
 
@@ -167,30 +171,33 @@ def _generalised(matrix: Array, values: Array, family: Literal["Binomial", "Gamm
     return found.params, found.cov_params()
 
 
-def _rows(people: People, outcome: OutcomeName, estimate: Array, se: Array) -> list[dict[str, str]]:
+def _rows(people: People, records: Records, outcome: OutcomeName, estimate: Array, se: Array) -> list[dict[str, str]]:
     """Rows of a file of trials."""
     scale, seen = OUTCOMES[outcome].display_scale, np.isfinite(people.outcome)
     of_person = people.profiles.group[people.profile]
     rows = []
     for position, group in enumerate(people.profiles.groups):
-        of_group = seen & (of_person == position)
-        treated = int(people.treated[of_group].sum())
+        numbers = {}
+        for arm, treated in (("treatment", 1), ("control", 0)):
+            here = seen & (of_person == position) & (people.treated == treated)
+            numbers[arm] = rounded_count(int(here.sum()), BASE, records.chance("number observed", here))
+        decimals = DIGITS - 1 - int(np.floor(np.log10(se[position] * scale)))
         rows.append(
             {
                 "outcome": outcome,
                 "group": group,
                 "site": SITES[group],
-                "estimate": _digits(estimate[position] * scale),
+                "estimate": _decimals(estimate[position] * scale, decimals),
                 "unit": OUTCOMES[outcome].printed_unit,
-                "se": _digits(se[position] * scale),
-                "n_treatment": str(treated),
-                "n_control": str(int(of_group.sum()) - treated),
+                "se": _decimals(se[position] * scale, decimals),
+                "n_treatment": str(numbers["treatment"]),
+                "n_control": str(numbers["control"]),
                 "source": "individual records",
             }
         )
     return rows
 
 
-def _digits(value: float) -> str:
-    """Format a number with ``DIGITS`` significant digits and no exponent."""
-    return np.format_float_positional(value, precision=DIGITS, fractional=False, trim="k")
+def _decimals(value: float, decimals: int) -> str:
+    """Format a number with so many decimals, without an exponent; with fewer than none, round it to tens or more."""
+    return f"{round(value, decimals):.{max(0, decimals)}f}"

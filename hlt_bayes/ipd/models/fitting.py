@@ -94,8 +94,8 @@ def fit_records(
     seed
         Overrides the seed of the spec. The same seed gives the same draws bit for bit on the same machine and versions.
     leave_out
-        Share of people left out at random, 0 to 0.2, so that two results cannot be told apart by one person: by default
-        0.02 of real records and 0 of synthetic. With 0, do not release two results on nearly the same people.
+        Share of people left out at random, 0 or 0.01 to 0.2, so that two results cannot be told apart by one person: by
+        default 0.02 of real records and 0 of synthetic. With 0, do not release two results on nearly the same people.
     progress
         Callback for progress.
 

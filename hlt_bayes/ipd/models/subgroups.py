@@ -80,11 +80,8 @@ def _cut(records: Records, spec: IndividualSpec, name: str, stated: Subgroup) ->
     column = frame[stated.column]
     if column.dtype == "boolean":
         return ["no", "yes"], column.astype("Int8").fillna(-1).to_numpy(dtype=np.int64)
-    present = np.unique(column.cat.codes.to_numpy())
-    present = present[present >= 0]
-    position = np.full(len(column.cat.categories) + 1, -1)
-    position[present] = np.arange(len(present))
-    return [str(column.cat.categories[code]) for code in present], position[column.cat.codes.to_numpy()]
+    # All codes, as the list of those that occur would tell of single people.
+    return [str(code) for code in column.cat.categories], column.cat.codes.to_numpy().astype(int)
 
 
 def _thirds(frame: pd.DataFrame, column: str) -> Array:
