@@ -477,9 +477,11 @@ def keyed(number, frame):
 
 def test_means_and_sds_are_rounded_at_random_by_the_key_and_what_is_withheld_is_too():
     """Means stand on a grid around the exact one, right on average; near its limit a decision may go either way."""
-    rng = np.random.default_rng(8)
-    frame = of_age({"50+": 300}, baseline_jsse=rng.integers(10, 46, 600).astype(float)).frame
-    frame["baseline_eq5d"] = np.where(np.arange(600) < 17, 0.2, 1.0)
+    score = np.random.default_rng(8).uniform(12, 42, 600)
+    # Halfway between two steps of a half.
+    score += 27.75 - score[:300].mean()
+    frame = of_age({"50+": 300}, baseline_jsse=score).frame
+    frame["baseline_eq5d"] = np.where(np.arange(600) < 12, 0.2, 1.0)
     exact = described(keyed(0, frame), "baseline_jsse", None).loc["present"]
     rows = [described(keyed(number, frame), "baseline_jsse").loc["present"] for number in range(60)]
     means, sds = (np.array([row[of] for row in rows]) for of in ("mean", "sd"))
