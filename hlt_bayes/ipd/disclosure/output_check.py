@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from hlt_bayes.ipd.disclosure.rules import Rules
+from hlt_bayes.ipd.disclosure.rules import CERTAINLY, Rules
 
 COLUMNS = ["output", "contents", "rules", "withheld", "not_checked"]
 
@@ -62,12 +62,15 @@ def output_check(description: pd.DataFrame, rules: Rules, *, left_out: float) ->
 
 
 def _sampled(left_out: float) -> str:
-    return f"{left_out:.0%} of people left out at random" if left_out else "nobody left out"
+    return (
+        f"{left_out:.0%} of people left out at random, {CERTAINLY} of each arm at least"
+        if left_out
+        else "nobody left out"
+    )
 
 
 ESTIMATES = "posterior means, SDs and intervals of impacts, by outcome and trial group"
 MADE_FROM_DRAWS = "made from the draws and published figures alone"
-UNCHECKED_FIT = f"{OTHER_OUTPUTS}; whether more people were left out than the sheet says"
 CONTENTS = {
     "posterior.nc": "draws of impacts and of parameters of groups; none of a person or specialist",
     "impacts": ESTIMATES,
@@ -103,5 +106,5 @@ def output_check_of_result(files: Iterable[str], *, left_out: float, subgroups: 
     for name in sorted(files):
         stem = name if name in CONTENTS else name.rsplit(".", 1)[0]
         contents = CONTENTS.get(stem, MADE_FROM_DRAWS)
-        rows.append((name, contents, "; ".join(fitted), hidden, UNCHECKED_FIT + warning))
+        rows.append((name, contents, "; ".join(fitted), hidden, OTHER_OUTPUTS + warning))
     return pd.DataFrame(rows, columns=COLUMNS)

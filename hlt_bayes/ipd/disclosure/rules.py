@@ -92,7 +92,7 @@ def rules_table(rules: Rules, *, left_out: float) -> pd.DataFrame:
     rules
         Their parameters.
     left_out
-        Share of people left out of fits and estimates, 0 to 0.2.
+        Share of people left out, 0 to 0.2.
 
     Returns
     -------
@@ -109,8 +109,8 @@ def rules_table(rules: Rules, *, left_out: float) -> pd.DataFrame:
         ),
         (
             "Random rounding",
-            f"counts to multiples of {rules.base}, up or down at random; they add up within a column, the same people "
-            f"are rounded alike in every column, and a count keeps at least {rules.base} possible values for "
+            f"counts to multiples of {rules.base}, up or down at random; they add up within a column, people missing "
+            f"in several columns are rounded alike in all, and a count keeps at least {rules.base} possible values for "
             "whoever knows the number of people and this rule",
             "counts, percentages",
             ONS_METHODS,
