@@ -179,7 +179,10 @@ def person_removed(
 ) -> list[Claim]:
     """Claims on the one person of ``cell`` who is in the first description only; ``people`` are those of the first."""
     fewer = people | {cell: people[cell] - 1}
-    first, second = (cells_of(table, known, rules)[cell] for table, known in ((before, people), (after, fewer)))
+    first, second = (
+        cells_of(table[(table["group"] == cell[0]) & (table["arm"] == cell[1])], known, rules)[cell]
+        for table, known in ((before, people), (after, fewer))
+    )
     claims = []
     for name in first.rows:
         labels = list(first.rows[name]["value"])
