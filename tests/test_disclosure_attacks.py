@@ -8,12 +8,15 @@ import pandas as pd
 import pytest
 from attacker import FEW, changed_alone, counted, people_found, person_removed
 from attacker_milp import hidden_counts, values_of_person_removed
+from helpers import ROOT
 
 import hlt_bayes as hb
 from hlt_bayes.core.errors import RecordsError
 from hlt_bayes.ipd.data import COLUMNS, Records, records_of_frame
 from hlt_bayes.ipd.data.schema import MONTHS
 from hlt_bayes.ipd.disclosure import Rules, describe, describe_records
+from hlt_bayes.ipd.disclosure.leave_out import LEFT_OUT
+from hlt_bayes.ipd.disclosure.rules import ON_AVERAGE
 from hlt_bayes.ipd.models import aggregate
 from hlt_bayes.ipd.synthetic import make_twin
 from hlt_bayes.specs import load_individual_spec
@@ -82,10 +85,11 @@ def is_true(claim, records, person):
     return min(values.notna().sum() - count, len(values) - count) < FEW
 
 
-LATER = [pytest.param(range(first, first + 48), marks=pytest.mark.ci) for first in range(8, 200, 48)]
+NOW, SEVERAL = range(8), [range(first, first + 48) for first in range(8, 200, 48)]
+LATER = [pytest.param(seeds, marks=pytest.mark.ci) for seeds in SEVERAL]
 
 
-@pytest.mark.parametrize("seeds", [range(8), *LATER], ids=str)
+@pytest.mark.parametrize("seeds", [NOW, *LATER], ids=str)
 def test_an_intruder_finds_no_person_under_the_rules_and_many_without(seeds):
     found = collections.Counter()
     for seed in seeds:
@@ -97,6 +101,14 @@ def test_an_intruder_finds_no_person_under_the_rules_and_many_without(seeds):
             found.update(claim.attack for claim in claims)
     assert set(found) == {"subtraction", "everybody", "dominance", "differencing"}
     assert min(found["differencing"], found["subtraction"], found["everybody"]) > 2 * len(seeds)
+
+
+def test_the_readme_says_how_many_data_sets_are_attacked():
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert [seed for seeds in (NOW, *SEVERAL) for seed in seeds] == list(range(200))
+    assert "Tests attack 200 of these data sets" in readme
+    assert (LEFT_OUT, ON_AVERAGE) == (0.02, 5)
+    assert "leaving out 2 % (five people of small arms)" in readme
 
 
 @pytest.mark.ci
@@ -120,9 +132,9 @@ def test_nor_does_one_who_solves_for_all_columns_at_once(seeds):
     assert tried > 100
 
 
-def fixed(_self, _what, rows=None):  # noqa: ARG001 - as the method
+def fixed(_self, _rows):
     """Sabotage: up or down is decided once for all, whoever is in the records."""
-    return 0.37
+    return lambda _: 0.37
 
 
 def yes_or_no_moved(before, after, cell):
@@ -153,7 +165,7 @@ def test_rounding_that_does_not_depend_on_the_records_tells_who_is_missing(monke
     made, right = moved_and_right(seeds)
     assert made > 20
     assert right < 0.8 * made
-    monkeypatch.setattr(Records, "chance", fixed)
+    monkeypatch.setattr(Records, "chances", fixed)
     made, right = moved_and_right(seeds)
     assert made > 10
     assert right == made

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hlt_bayes.cli.inputs import read_records
 from hlt_bayes.cli.options import (
     EngineName,
     EvidencePath,
@@ -18,7 +19,6 @@ from hlt_bayes.cli.options import (
     check_record_options,
     engine_of,
     spec_names,
-    tell_of_no_key,
 )
 from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
@@ -52,7 +52,6 @@ def fit(
     from hlt_bayes.inference.diagnostics import check_convergence
     from hlt_bayes.inference.fit import convergence_variables
     from hlt_bayes.inference.fit import fit as fit_spec
-    from hlt_bayes.ipd.data import load_records
     from hlt_bayes.ipd.models import fit_records
     from hlt_bayes.results.locking import sole_writer
     from hlt_bayes.results.netcdf import check_draws_target, write_draws_file
@@ -71,8 +70,7 @@ def fit(
         seed = (individual_spec or impact_spec).sampling.seed if seed is None else seed
         if individual_spec is not None and records is not None:
             stages.enter("Reading the records")
-            people = load_records(records, mapping=mapping, key=key)
-            tell_of_no_key(people)
+            people = read_records(records, mapping, key)
             tree = fit_records(
                 individual_spec,
                 people,

@@ -17,7 +17,6 @@ from hlt_bayes.core.text import printable
 
 if TYPE_CHECKING:
     from hlt_bayes.inference.fit import Engine
-    from hlt_bayes.ipd.data import Records
     from hlt_bayes.specs import IndividualEngine
     from hlt_bayes.specs.load import SpecKind
 
@@ -240,15 +239,6 @@ def _errors_to_exit_codes() -> Iterator[None]:
     except KeyboardInterrupt as error:
         tell("interrupted; nothing was written")
         raise typer.Exit(EXIT_INTERRUPTED) from error
-
-
-def tell_of_no_key(records: Records) -> None:
-    """Say, of real records without a key, what that allows."""
-    if not (records.keyed or records.synthetic):
-        tell(
-            "note: no key: rounding, and who is left out, are fixed by the records alone, so that somebody who knows "
-            "all of them but one could test guesses at that one; make a key with hlt-bayes records key"
-        )
 
 
 def tell(sentence: str) -> None:

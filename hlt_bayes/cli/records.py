@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hlt_bayes.cli.options import KeyPath, LeaveOut, MappingPath, Overwrite, tell_of_no_key
+from hlt_bayes.cli.inputs import read_records
+from hlt_bayes.cli.options import KeyPath, LeaveOut, MappingPath, Overwrite
 from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
 
@@ -85,7 +86,6 @@ def records_describe(
     from hlt_bayes.core.errors import RecordsError
     from hlt_bayes.display.records import description_table
     from hlt_bayes.display.table import frame_csv
-    from hlt_bayes.ipd.data import load_records
     from hlt_bayes.ipd.disclosure import Rules, describe_records, output_check
     from hlt_bayes.ipd.disclosure.leave_out import share_left_out
     from hlt_bayes.results.folder import claimed
@@ -95,9 +95,7 @@ def records_describe(
         raise RecordsError("--exact cannot be used with --out: exact numbers are shown, not written for release")
     rules = Rules(fewest=fewest, base=base)
     with claimed(out, overwrite=overwrite):
-        records = load_records(file, mapping=mapping, key=key)
-        if not exact:
-            tell_of_no_key(records)
+        records = read_records(file, mapping, key, released=not exact)
         description = describe_records(records, rules=None if exact else rules, leave_out=leave_out)
         if out is not None:
             sheet = output_check(description, rules, left_out=share_left_out(records, leave_out))

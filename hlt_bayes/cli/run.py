@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hlt_bayes.cli.inputs import read_records
 from hlt_bayes.cli.options import (
     EngineName,
     EvidencePath,
@@ -22,7 +23,6 @@ from hlt_bayes.cli.options import (
     engine_of,
     smallest_effects,
     spec_names,
-    tell_of_no_key,
 )
 from hlt_bayes.cli.output import Output
 from hlt_bayes.cli.verbs import verb
@@ -88,7 +88,6 @@ def run(
     from hlt_bayes.evidence import load_evidence
     from hlt_bayes.impacts.moderation import moderation_summary
     from hlt_bayes.inference.fit import fit
-    from hlt_bayes.ipd.data import load_records
     from hlt_bayes.ipd.models import fit_records
     from hlt_bayes.results.folder import claimed
     from hlt_bayes.results.write import write_result
@@ -116,8 +115,7 @@ def run(
         seed = (individual_spec or impact_spec).sampling.seed if seed is None else seed
         if individual_spec is not None and records is not None:
             stages.enter("Reading the records")
-            people = load_records(records, mapping=mapping, key=key)
-            tell_of_no_key(people)
+            people = read_records(records, mapping, key)
             _refuse_missing_groups(people, loaded, records)
             tree = fit_records(
                 individual_spec,

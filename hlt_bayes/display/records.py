@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 
 from hlt_bayes.display.table import Table
-from hlt_bayes.ipd.disclosure.rounding import LARGEST_ERROR
+from hlt_bayes.ipd.disclosure.rounding import LARGEST_ERROR, decimals_of
 from hlt_bayes.ipd.disclosure.rules import Rules
 
 WITHHELD = "*"
@@ -143,14 +141,14 @@ def _cell(row: pd.Series, least: int) -> str:
     if pd.isna(row["mean"]):
         return f"{text}, mean {WITHHELD}"
     # The step to which a mean is rounded is a third larger than its error, and SDs have two digits.
-    decimals = _decimals(row["within"] / LARGEST_ERROR) if row["within"] else 2
-    sd = WITHHELD if pd.isna(row["sd"]) else f"{row['sd']:,.{max(0, _decimals(row['sd']) + (row['sd'] < 10))}f}"
+    decimals = decimals_of(row["within"] / LARGEST_ERROR) if row["within"] else 2
+    sd = WITHHELD if pd.isna(row["sd"]) else f"{row['sd']:,.{_decimals_of_sd(row['sd'])}f}"
     return f"{text}, mean {row['mean']:,.{decimals}f} ({sd})"
 
 
-def _decimals(size: float) -> int:
-    """Decimals up to the first digit of ``size``."""
-    return max(0, -math.floor(math.log10(size) + 1e-9)) if size else 0
+def _decimals_of_sd(sd: float) -> int:
+    """Decimals that show two digits."""
+    return decimals_of(sd / 10.0) if sd else 0
 
 
 def rules_page(rules: pd.DataFrame) -> Table:

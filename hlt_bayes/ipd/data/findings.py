@@ -7,12 +7,13 @@ from collections.abc import Hashable, Iterable
 import pandas as pd
 
 from hlt_bayes.core.errors import RecordsError
+from hlt_bayes.ipd.data.records import ROUNDED_TO
 
 SHOWN_LINES = 20
 """Maximum number of lines of findings in an error."""
 
-FEWEST_TOLD, TOLD_TO = 10, 5
-"""Numbers of rows in an error are told from the first, rounded down to the second: an error may end up in a log."""
+FEWEST_TOLD = 10
+"""Smallest number of rows that an error tells, rounded down: it may end up in a log."""
 
 
 class RecordFindings(RecordsError):  # noqa: N818 - it holds findings
@@ -92,4 +93,4 @@ def raise_for(findings: pd.DataFrame, *, where: str) -> None:
 
 
 def _about(rows: int) -> str:
-    return f"fewer than {FEWEST_TOLD} rows" if rows < FEWEST_TOLD else f"about {rows // TOLD_TO * TOLD_TO:,} rows"
+    return f"fewer than {FEWEST_TOLD} rows" if rows < FEWEST_TOLD else f"about {rows // ROUNDED_TO * ROUNDED_TO:,} rows"

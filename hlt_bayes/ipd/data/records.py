@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -85,8 +85,17 @@ class Records:
 
     def chance(self, purpose: str, rows: Rows = slice(None)) -> float:
         """Return a number from 0 to 1 fixed by the records in ``rows``, the key and a purpose, and otherwise random."""
-        drawn = keyed_digest(self._key or NO_KEY, purpose, self._digest(rows))
-        return (int.from_bytes(drawn[:8], "big") >> 11) / 2.0**53
+        return self.chances(rows)(purpose)
+
+    def chances(self, rows: Rows = slice(None)) -> Callable[[str], float]:
+        """Return ``chance`` as a function of the purpose, for many numbers about the same ``rows``."""
+        content = self._digest(rows)
+
+        def chance(purpose: str) -> float:
+            drawn = keyed_digest(self._key or NO_KEY, purpose, content)
+            return (int.from_bytes(drawn[:8], "big") >> 11) / 2.0**53
+
+        return chance
 
     def in_order(self, rows: Rows) -> npt.NDArray[np.int64]:
         """Positions of the records in ``rows``, in an order that depends on their content alone."""

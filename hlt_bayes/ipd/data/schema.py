@@ -63,25 +63,10 @@ class Column:
         return min(self.upper, self.top)
 
 
-def _category(
-    label: str,
-    source: str,
-    codes: tuple[str, ...],
-    *,
-    measure: str = "",
-    required: bool = False,
-) -> Column:
+def _category(label: str, source: str, codes: tuple[str, ...], *, measure: str = "", required: bool = False) -> Column:
     """Use the reports' labels as codes, in plain characters: '30-39', '<30'."""
     plain = tuple(code.replace(" \N{EN DASH} ", "-").replace("< ", "<") for code in codes)
-    return Column(
-        label,
-        "category",
-        source,
-        codes=plain,
-        printed=codes,
-        measure=measure,
-        required=required,
-    )
+    return Column(label, "category", source, codes=plain, printed=codes, measure=measure, required=required)
 
 
 def _flags(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -17,6 +16,7 @@ from hlt_bayes.ipd.data.schema import COLUMNS, FIRST_DAY, LAST_DAY, PROVIDERS, C
 from hlt_bayes.ipd.disclosure.leave_out import some_left_out
 from hlt_bayes.ipd.disclosure.rounding import (
     LARGEST_ERROR,
+    decimals_of,
     rounded_count,
     rounded_counts,
     rounded_value,
@@ -86,7 +86,7 @@ def describe_records(
     names = [str(name) for name in frame if COLUMNS[str(name)].kind != "identifier" and name not in SAME_IN_A_CELL]
     rows = [_people_row(place, int(people[place]), rules) for place in range(len(CELLS))]
     places = [records.in_order(cell == place) for place in range(len(CELLS))]
-    chances = [partial(records.chance, rows=cell == place) for place in range(len(CELLS))]
+    chances = [records.chances(cell == place) for place in range(len(CELLS))]
     for name in names:
         codes, labels = _coded(frame[name], COLUMNS[name])
         values = _numbers(frame[name], COLUMNS[name]) if PRESENT in labels else None
@@ -189,7 +189,11 @@ class _Described:
         error = LARGEST_ERROR * step
         if fewest * (mean - error) < self.rules.least_total * highest:
             return None, None, None
-        return round(mean + lower, _decimals(step)), error, self._sd(known, mean, error, highest=highest, fewest=fewest)
+        return (
+            round(mean + lower, decimals_of(step)),
+            error,
+            self._sd(known, mean, error, highest=highest, fewest=fewest),
+        )
 
     def _sd(self, known: Floats, mean: float, error: float, *, highest: float, fewest: int) -> float | None:
         """SD from the rounded mean and the rounded mean square about the middle of the range."""
@@ -203,10 +207,6 @@ class _Described:
             return None
         sd = float(np.sqrt(variance))
         return round(sd, 1 - int(np.floor(np.log10(sd))))
-
-
-def _decimals(step: float) -> int:
-    return max(0, -int(np.floor(np.log10(step) + 1e-9)))
 
 
 def _order(name: str, labels: int) -> Integers:

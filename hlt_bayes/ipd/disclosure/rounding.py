@@ -59,13 +59,18 @@ def step_of(influence: float) -> float:
     return float(next(factor * power for factor in (1, 2, 5, 10) if factor * power >= 2.0 * influence * (1 - 1e-12)))
 
 
+def decimals_of(size: float) -> int:
+    """Return the number of decimals up to the first digit of ``size``; 0 if that is before the point."""
+    return max(0, -int(np.floor(np.log10(size) + 1e-9)))
+
+
 def rounded_value(value: float, step: float, chance: float) -> float:
     """Round a mean at random to a multiple of ``step``; one person may move it by half a step at most.
 
     It is off by less than ``LARGEST_ERROR`` steps.
     """
     half = int(np.floor(value / (step / 2.0) + 0.5))
-    return step * float(np.floor(half / 2.0 + chance))
+    return step * rounded_count(half, 2, chance) / 2.0
 
 
 LARGEST_ERROR = 0.75

@@ -10,9 +10,9 @@ import pandas as pd
 from hlt_bayes.core.errors import RecordsError, SpecError, unknown_name
 from hlt_bayes.core.vocabulary import OUTCOMES, SITES, SURVEY_OUTCOMES
 from hlt_bayes.ipd.data import Records
-from hlt_bayes.ipd.disclosure import Rules, some_left_out
+from hlt_bayes.ipd.disclosure import some_left_out
 from hlt_bayes.ipd.disclosure.rounding import rounded_count
-from hlt_bayes.ipd.models.design_matrix import People, in_control_sds, people_of
+from hlt_bayes.ipd.models.design_matrix import RULES, People, in_control_sds, people_of
 from hlt_bayes.ipd.models.outcome_model import Problem, effect_positions, impact_and_slope, problem_of
 from hlt_bayes.specs import Bernoulli, Hurdle, IndividualSpec, OutcomeName, load_individual_spec
 
@@ -22,9 +22,6 @@ SurveyWeights = Literal["none", "survey_weight"]
 
 DIGITS = 3
 """Significant digits of SEs; estimates have as many decimals. More would tell the numbers behind them."""
-
-BASE = Rules().base
-"""Base to which numbers of people are rounded at random."""
 
 
 def aggregate(
@@ -180,7 +177,7 @@ def _rows(people: People, records: Records, outcome: OutcomeName, estimate: Arra
         numbers = {}
         for arm, treated in (("treatment", 1), ("control", 0)):
             here = seen & (of_person == position) & (people.treated == treated)
-            numbers[arm] = rounded_count(int(here.sum()), BASE, records.chance("number observed", here))
+            numbers[arm] = rounded_count(int(here.sum()), RULES.base, records.chance("number observed", here))
         decimals = DIGITS - 1 - int(np.floor(np.log10(se[position] * scale)))
         rows.append(
             {

@@ -41,7 +41,10 @@ MOST_COUNTED = 10_000_000
 RARE = 50
 """Levels of a covariate with fewer people are merged with the commonest level, as they carry little information."""
 
-FEWEST = 10
+RULES = Rules()
+"""Rules of disclosure control for estimates and fits."""
+
+FEWEST = RULES.fewest
 """Smallest number of people with an observed outcome in each arm of a trial group."""
 
 
@@ -184,8 +187,7 @@ def people_of(
     group = frame["group"].cat.set_categories(groups).cat.codes.to_numpy().astype(int)
     treated = (frame["arm"] == "treatment").to_numpy()
     values = frame[column].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
-    _refuse_few(group, treated, np.isfinite(values), groups, outcome)
-    _refuse_dominated(group, treated, values, groups, outcome)
+    _refuse_few(group, treated, values, groups, outcome)
     profile, first = _profiles([group, *factors, *extra], frame[names])
     counts = np.bincount(profile)
     levels = [factor[first] for factor in factors]
@@ -213,25 +215,8 @@ def refuse_covariates(names: Sequence[str], spec: IndividualSpec, outcome: str) 
             raise SpecError(f"{key}: {unknown_name(name, AT_RANDOMISATION)}")
 
 
-def _refuse_few(group: Array, treated: Array, seen: Array, groups: list[str], outcome: str) -> None:
-    """Raise if an arm of a trial group has fewer than ``FEWEST`` people ``seen``.
-
-    Raises
-    ------
-    RecordsError
-        An arm has too few people.
-    """
-    for position, name in enumerate(groups):
-        for arm, of_arm in (("treatment", treated), ("control", ~treated)):
-            if (seen & of_arm & (group == position)).sum() < FEWEST:
-                raise RecordsError(
-                    f"{outcome} was observed for fewer than {FEWEST} people of {name} in {arm}; remove the group from "
-                    "the records, or the outcome from the spec"
-                )
-
-
-def _refuse_dominated(group: Array, treated: Array, values: Array, groups: list[str], outcome: OutcomeName) -> None:
-    """Raise if the mean outcome in an arm of a trial group would tell of single people.
+def _refuse_few(group: Array, treated: Array, values: Array, groups: list[str], outcome: OutcomeName) -> None:
+    """Raise if an arm of a trial group has fewer than ``FEWEST`` ``values``, or their mean would tell of single people.
 
     Raises
     ------
@@ -241,7 +226,12 @@ def _refuse_dominated(group: Array, treated: Array, values: Array, groups: list[
     for position, name in enumerate(groups):
         for arm, of_arm in (("treatment", treated), ("control", ~treated)):
             here = values[of_arm & (group == position) & np.isfinite(values)]
-            problem = rests_on_few(here, Rules(), of_money=outcome == "earnings")
+            if len(here) < FEWEST:
+                raise RecordsError(
+                    f"{outcome} was observed for fewer than {FEWEST} people of {name} in {arm}; remove the group from "
+                    "the records, or the outcome from the spec"
+                )
+            problem = rests_on_few(here, RULES, of_money=outcome == "earnings")
             if problem:
                 raise RecordsError(
                     f"{outcome} of {name} in {arm}: {problem}, so that results would tell of single people; remove the "

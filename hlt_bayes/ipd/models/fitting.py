@@ -149,7 +149,8 @@ def fit_records(
 
 
 def _fingerprint(records: Records) -> dict[str, str]:
-    return {} if records.fingerprint is None else {"records_hmac_sha256": records.fingerprint}
+    fingerprint = records.fingerprint
+    return {} if fingerprint is None else {"records_hmac_sha256": fingerprint}
 
 
 def refuse_unsupported_by_laplace(spec: IndividualSpec) -> None:
